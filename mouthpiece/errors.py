@@ -1,0 +1,107 @@
+"""One tree of errors, each with one gRPC status.
+
+    MouthpieceError                INTERNAL
+    ├── BadInput                   INVALID_ARGUMENT      correct the named field
+    ├── Unmet                      FAILED_PRECONDITION   `reason` tells what is missing
+    ├── NotFound                   NOT_FOUND
+    ├── AlreadyExists              ALREADY_EXISTS        the request id was used for something else
+    ├── Busy                       RESOURCE_EXHAUSTED    come back after `retry_after`
+    ├── Unavailable                UNAVAILABLE           the only one that clients retry by themselves
+    └── DataLoss                   DATA_LOSS             an artifact does not match its name
+
+Code raises these wherever it finds the fault; `mouthpiece.rpc.status` converts them at the edge.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import ClassVar
+
+
+class Reason(Enum):
+    """Machine-readable reasons of `Unmet`, sent as ErrorInfo."""
+
+    NO_FACE = "NO_FACE"
+    NO_ENGINE = "NO_ENGINE"
+    NO_VOICE = "NO_VOICE"
+    ENGINE_UNKNOWN = "ENGINE_UNKNOWN"
+    WEIGHTS_MISSING = "WEIGHTS_MISSING"
+    JOB_NOT_DONE = "JOB_NOT_DONE"
+    JOB_RUNNING = "JOB_RUNNING"
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A field of the request, by its proto path, and what is wrong with it."""
+
+    field: str
+    description: str
+
+
+class MouthpieceError(Exception):
+    """Something failed that is nobody's fault in particular. Report it with the log."""
+
+    status: ClassVar[str] = "INTERNAL"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class BadInput(MouthpieceError):
+    """The request is wrong. Correct the fields named in `violations`; trying again unchanged is useless."""
+
+    status = "INVALID_ARGUMENT"
+
+    def __init__(self, field: str, description: str, *more: Violation) -> None:
+        super().__init__(f"{field}: {description}" if field else description)
+        self.violations = (Violation(field, description), *more)
+
+
+class Unmet(MouthpieceError):
+    """The request is fine, but something it needs is not there; `reason` says what."""
+
+    status = "FAILED_PRECONDITION"
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class NotFound(MouthpieceError):
+    """What was named does not exist, or is not the caller's."""
+
+    status = "NOT_FOUND"
+
+
+class AlreadyExists(MouthpieceError):
+    """The request id was used with another request. Choose a new one."""
+
+    status = "ALREADY_EXISTS"
+
+
+class Busy(MouthpieceError):
+    """There is no room now. Come back after `retry_after` seconds."""
+
+    status = "RESOURCE_EXHAUSTED"
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Unavailable(MouthpieceError):
+    """The service cannot answer now. Clients retry after `retry_after` seconds."""
+
+    status = "UNAVAILABLE"
+
+    def __init__(self, message: str, retry_after: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class DataLoss(MouthpieceError):
+    """Stored content does not match its name. It was damaged; store it again."""
+
+    status = "DATA_LOSS"

@@ -1,0 +1,1 @@
+"""Generated from protos/: see CONTRIBUTING.md, "Regenerate code"."""
