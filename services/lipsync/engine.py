@@ -1,0 +1,58 @@
+"""The contract between the lip-sync service and its engines.
+
+An engine turns a prepared avatar and a stretch of speech into frames. It knows nothing of gRPC, jobs,
+encoders or the artifact store. For windowed engines the frames are a pure function of frame index, the
+speech within `lead_samples` before and `tail_samples` after the frame, avatar, format and seed: rendering
+[0, 100) gives bit for bit what [0, 37) and [37, 100) give.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from mouthpiece.core.engines import EngineInfo
+from mouthpiece.core.speech import SpeechSlice
+from mouthpiece.core.timeline import Span
+from services.lipsync.avatar import Avatar
+
+Frame = npt.NDArray[np.uint8]
+"""One picture as planar I420: uint8 of shape (height * 3 // 2, width), BT.709, limited range."""
+
+Prepared = TypeVar("Prepared")
+
+
+@dataclass(frozen=True, slots=True)
+class RenderTask:
+    """What to render: global frame indices, on which grid, to which speech, with which idle motion."""
+
+    frames: Span
+    fps: Fraction
+    speech: SpeechSlice
+    seed: int
+
+
+class Engine(Protocol[Prepared]):
+    """One way of making a face talk."""
+
+    @property
+    def info(self) -> EngineInfo:
+        """What the engine declares; known before `load`."""
+        ...
+
+    def load(self) -> None:
+        """Import what is heavy and load models. Raises `Unmet` (WEIGHTS_MISSING) when they are not there."""
+        ...
+
+    def prepare(self, avatar: Avatar) -> Prepared:
+        """Compute once what every chunk with this avatar needs. Deterministic."""
+        ...
+
+    def render(self, prepared: Prepared, task: RenderTask) -> Iterator[Frame]:
+        """Yield exactly `len(task.frames)` frames in order; stops early when the iterator is closed."""
+        ...
