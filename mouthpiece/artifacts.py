@@ -1,0 +1,140 @@
+"""Immutable blobs named by their SHA-256, in a folder or a bucket that all services share."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import tempfile
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from obstore.store import LocalStore, ObjectStore, from_url
+
+from mouthpiece.errors import BadInput, DataLoss, NotFound
+
+BLOCK = 1 << 20
+_HEX = frozenset("0123456789abcdef")
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """Name (64 lower-case hexadecimal digits) and size in bytes of a blob."""
+
+    sha256: str
+    size_bytes: int
+
+
+def check_sha256(sha256: str, field: str) -> None:
+    """Raise `BadInput` for `field` unless the string can be an artifact's name."""
+    if len(sha256) != 64 or not _HEX.issuperset(sha256):
+        raise BadInput(field, "not a SHA-256 (64 lower-case hexadecimal digits)")
+
+
+def hash_file(path: Path) -> Artifact:
+    """Name and size of a file's content."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return Artifact(digest, file.tell())
+
+
+class ArtifactStore:
+    """The store. Putting what is there already changes nothing; reading checks the content against its name."""
+
+    def __init__(self, store: ObjectStore, folder: Path | None = None) -> None:
+        self._store = store
+        self._folder = folder
+
+    @classmethod
+    def open(cls, url: str) -> ArtifactStore:
+        """Open a folder (created when missing) or a bucket such as s3://bucket/prefix."""
+        if "://" in url:
+            return cls(from_url(url))
+        folder = Path(url).absolute()
+        folder.mkdir(parents=True, exist_ok=True)
+        return cls(LocalStore(folder), folder)
+
+    async def put_bytes(self, data: bytes) -> Artifact:
+        """Store bytes under their hash."""
+        artifact = Artifact(hashlib.sha256(data).hexdigest(), len(data))
+        if not await self.has(artifact.sha256):
+            await self._store.put_async(_key(artifact.sha256), data)
+        return artifact
+
+    async def put_file(self, path: Path) -> Artifact:
+        """Store a file's content under its hash; the file stays where it is."""
+        artifact = await asyncio.to_thread(hash_file, path)
+        if not await self.has(artifact.sha256):
+            await self._store.put_async(_key(artifact.sha256), path)
+        return artifact
+
+    async def has(self, sha256: str) -> bool:
+        """Whether the artifact is there."""
+        return await self._size(sha256) is not None
+
+    async def find(self, sha256: str) -> Artifact:
+        """The artifact by its name. Raises `NotFound`."""
+        size = await self._size(sha256)
+        if size is None:
+            raise NotFound(f"no artifact {sha256}")
+        return Artifact(sha256, size)
+
+    async def _size(self, sha256: str) -> int | None:
+        try:
+            return (await self._store.head_async(_key(sha256)))["size"]
+        except FileNotFoundError:
+            return None
+
+    async def read(self, sha256: str, offset: int = 0, length: int = 0) -> AsyncIterator[bytes]:
+        """Yield a range (length 0: to the end) in blocks of at most 256 KiB; not checked against the name."""
+        size = (await self.find(sha256)).size_bytes
+        end = min(size, offset + length) if length else size
+        while offset < end:
+            part = min(1 << 18, end - offset)
+            yield bytes(await self._store.get_range_async(_key(sha256), start=offset, length=part))
+            offset += part
+
+    async def get_bytes(self, sha256: str) -> bytes:
+        """The whole content, checked. Raises `NotFound` or `DataLoss`. For small artifacts."""
+        data = b"".join([block async for block in self.read(sha256)])
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise DataLoss(f"artifact {sha256} is damaged")
+        return data
+
+    @asynccontextmanager
+    async def local(self, sha256: str) -> AsyncGenerator[Path]:
+        """A file with the content, checked against its name; read-only, and gone with the context.
+
+        Raises `NotFound` or `DataLoss`.
+        """
+        await self.find(sha256)
+        if self._folder is not None:
+            path = self._folder / _key(sha256)
+            await _check(path, sha256)
+            yield path
+            return
+        with tempfile.TemporaryDirectory(prefix="mouthpiece-") as folder:
+            path = Path(folder) / sha256
+            with path.open("wb") as file:
+                async for block in self.read(sha256):
+                    file.write(block)
+            await _check(path, sha256)
+            yield path
+
+    async def delete(self, sha256: str) -> None:
+        """Remove an artifact; nothing happens when it is gone already."""
+        try:
+            await self._store.delete_async(_key(sha256))
+        except FileNotFoundError:
+            return
+
+
+def _key(sha256: str) -> str:
+    check_sha256(sha256, "sha256")
+    return f"{sha256[:2]}/{sha256}"
+
+
+async def _check(path: Path, sha256: str) -> None:
+    if (await asyncio.to_thread(hash_file, path)).sha256 != sha256:
+        raise DataLoss(f"artifact {sha256} is damaged")

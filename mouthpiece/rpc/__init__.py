@@ -1,0 +1,1 @@
+"""What all services and clients share about gRPC: statuses, channels, server life cycle, conversions."""

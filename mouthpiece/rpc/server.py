@@ -1,0 +1,155 @@
+"""The life of a service: listen, load, serve, drain, close. The same for all four.
+
+    starting ──load()──▶ serving ──SIGTERM──▶ draining ──drain(), at most drain_seconds──▶ closed
+    NOT_SERVING          SERVING              NOT_SERVING
+
+While it is not serving, calls are refused with UNAVAILABLE, which clients retry; health and reflection
+always answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+import grpc.aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
+from grpc_reflection.v1alpha import reflection
+from prometheus_client import start_http_server
+
+from mouthpiece.errors import MouthpieceError, Unavailable
+from mouthpiece.logs import configure_logging
+from mouthpiece.rpc.channel import SERVER_OPTIONS
+from mouthpiece.rpc.interceptor import EdgeInterceptor
+from mouthpiece.settings import CommonSettings
+
+log = logging.getLogger(__name__)
+
+
+class Servicer(Protocol):
+    """What a service does beyond answering calls."""
+
+    async def load(self) -> None:
+        """Open what calls need. Calls are refused until it returns."""
+        ...
+
+    async def drain(self) -> None:
+        """Return when running work has ended or was handed back; no new calls arrive meanwhile."""
+        ...
+
+    async def close(self) -> None:
+        """Release everything; also called when `load` failed half-way."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A service and how it is offered.
+
+    `service` is its full proto name, `always` names methods that are answered while draining too.
+    """
+
+    service: str
+    servicer: Servicer
+    register: Callable[[grpc.aio.Server], None]
+    always: frozenset[str] = frozenset()
+
+
+@dataclass
+class Running:
+    """A service that is up: where it listens, and how to make it drain."""
+
+    address: str
+    port: int
+    stop: asyncio.Event
+
+
+class _Gate:
+    """Says whether calls are let in."""
+
+    def __init__(self, program: Program) -> None:
+        self._always = {f"/{program.service}/{method}" for method in program.always}
+        self.closed: str | None = "loading"
+
+    def admit(self, method: str) -> None:
+        if self.closed is None or (self.closed == "draining" and method in self._always):
+            return
+        raise Unavailable(f"the service is {self.closed}")
+
+
+@asynccontextmanager
+async def serving(program: Program, host: str, port: int, drain_seconds: float) -> AsyncGenerator[Running]:
+    """Serve inside the context; leaving it drains and closes. Port 0 takes any free one.
+
+    Raises `MouthpieceError` when the port is taken.
+    """
+    gate = _Gate(program)
+    health = HealthServicer()
+    server = grpc.aio.server(interceptors=[EdgeInterceptor(gate.admit)], options=SERVER_OPTIONS)
+    program.register(server)
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    names = (program.service, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name)
+    reflection.enable_server_reflection((*names, reflection.SERVICE_NAME), server)
+    try:
+        bound = server.add_insecure_port(f"{host}:{port}")
+    except RuntimeError:
+        raise MouthpieceError(f"cannot listen on {host}:{port}: is the port taken?") from None
+    await _set_health(health, program, up=False)
+    async with AsyncExitStack() as stack:
+        await server.start()
+        stack.push_async_callback(server.stop, 1)
+        stack.push_async_callback(program.servicer.close)
+        await program.servicer.load()
+        gate.closed = None
+        await _set_health(health, program, up=True)
+        log.info("%s serves on %s:%d", program.service, host, bound)
+        try:
+            yield Running(f"{host}:{bound}", bound, asyncio.Event())
+        finally:
+            gate.closed = "draining"
+            await _set_health(health, program, up=False)
+            await _drain(program, drain_seconds)
+
+
+async def _drain(program: Program, limit: float) -> None:
+    try:
+        await asyncio.wait_for(program.servicer.drain(), limit)
+    except TimeoutError:
+        log.warning("%s: work still running after %g s is called off", program.service, limit)
+
+
+async def _set_health(health: HealthServicer, program: Program, *, up: bool) -> None:
+    status = health_pb2.HealthCheckResponse.SERVING if up else health_pb2.HealthCheckResponse.NOT_SERVING
+    for name in ("", program.service):
+        await health.set(name, status)
+
+
+async def _run(program: Program, common: CommonSettings, port: int, metrics_port: int) -> None:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    metrics = start_http_server(metrics_port, addr=common.host)[0] if metrics_port else None
+    try:
+        async with serving(program, common.host, port, common.drain_seconds):
+            await stop.wait()
+            log.info("%s drains", program.service)
+    finally:
+        if metrics is not None:
+            metrics.shutdown()
+            metrics.server_close()
+
+
+def run(program: Program, common: CommonSettings, port: int, metrics_port: int) -> None:
+    """Serve until SIGTERM or SIGINT, then drain. The body of every service's main program."""
+    configure_logging(common.log_level)
+    try:
+        asyncio.run(_run(program, common, port, metrics_port))
+    except MouthpieceError as error:
+        raise SystemExit(f"{program.service}: {error.message}") from None

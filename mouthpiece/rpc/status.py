@@ -1,0 +1,90 @@
+"""The tree of `mouthpiece.errors` on the wire: gRPC status with google.rpc details, and back."""
+
+from __future__ import annotations
+
+from google.protobuf.duration_pb2 import Duration
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc.aio import AioRpcError
+
+from mouthpiece import errors
+
+DOMAIN = "mouthpiece"
+DETAILS_KEY = "grpc-status-details-bin"
+
+
+def to_proto(error: errors.MouthpieceError) -> status_pb2.Status:
+    """The status of an error, with its details."""
+    status = status_pb2.Status(code=code_pb2.Code.Value(error.status), message=error.message)
+    match error:
+        case errors.BadInput():
+            request = error_details_pb2.BadRequest()
+            for violation in error.violations:
+                request.field_violations.add(field=violation.field, description=violation.description)
+            status.details.add().Pack(request)
+        case errors.Unmet():
+            status.details.add().Pack(error_details_pb2.ErrorInfo(reason=error.reason.value, domain=DOMAIN))
+        case errors.Busy() | errors.Unavailable():
+            delay = Duration()
+            delay.FromNanoseconds(int(error.retry_after * 1e9))
+            status.details.add().Pack(error_details_pb2.RetryInfo(retry_delay=delay))
+        case _:
+            pass
+    return status
+
+
+def from_proto(status: status_pb2.Status) -> errors.MouthpieceError:
+    """The error that a status stands for."""
+    message = status.message
+    match code_pb2.Code.Name(status.code):
+        case "INVALID_ARGUMENT":
+            return _bad_input(status)
+        case "FAILED_PRECONDITION":
+            return _unmet(status)
+        case "NOT_FOUND":
+            return errors.NotFound(message)
+        case "ALREADY_EXISTS":
+            return errors.AlreadyExists(message)
+        case "RESOURCE_EXHAUSTED":
+            return errors.Busy(message, _retry_after(status))
+        case "UNAVAILABLE":
+            return errors.Unavailable(message, _retry_after(status))
+        case "DATA_LOSS":
+            return errors.DataLoss(message)
+        case name:
+            return errors.MouthpieceError(message or name)
+
+
+def from_rpc_error(error: AioRpcError) -> errors.MouthpieceError:
+    """The error that a failed call stands for."""
+    for key, value in error.trailing_metadata() or ():
+        if key == DETAILS_KEY and isinstance(value, bytes):
+            return from_proto(status_pb2.Status.FromString(value))
+    name = error.code().name
+    return from_proto(status_pb2.Status(code=code_pb2.Code.Value(name), message=error.details() or name))
+
+
+def _bad_input(status: status_pb2.Status) -> errors.BadInput:
+    request = error_details_pb2.BadRequest()
+    for detail in status.details:
+        detail.Unpack(request)  # leaves it empty when the detail is of another type
+    found = [errors.Violation(v.field, v.description) for v in request.field_violations]
+    if not found:
+        return errors.BadInput("", status.message)
+    return errors.BadInput(found[0].field, found[0].description, *found[1:])
+
+
+def _unmet(status: status_pb2.Status) -> errors.MouthpieceError:
+    info = error_details_pb2.ErrorInfo()
+    for detail in status.details:
+        detail.Unpack(info)
+    if info.reason not in errors.Reason.__members__:
+        return errors.MouthpieceError(status.message)
+    return errors.Unmet(errors.Reason[info.reason], status.message)
+
+
+def _retry_after(status: status_pb2.Status) -> float:
+    info = error_details_pb2.RetryInfo()
+    for detail in status.details:
+        if detail.Unpack(info):
+            return float(info.retry_delay.ToNanoseconds()) / 1e9
+    return 1.0

@@ -1,0 +1,210 @@
+"""Configuration: frozen values, read once from the environment or a TOML file.
+
+A variable is named `MOUTHPIECE_` + the field for what all services share, and `MOUTHPIECE_<SERVICE>_` + the
+field for the rest, in capitals: `MOUTHPIECE_DATA`, `MOUTHPIECE_GATEWAY_PORT`. `MOUTHPIECE_CONFIG` may name a
+TOML file with the same fields, shared ones at the top and the rest in a table per service; the environment
+wins. Everything has a default that works on one machine.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from mouthpiece.errors import BadInput
+
+CONFIG_VARIABLE = "MOUTHPIECE_CONFIG"
+
+
+class _Settings(BaseSettings):
+    """Reads itself from the environment and one table of the TOML file."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+    table: ClassVar[str] = ""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the framework's signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Explicit values first, then the environment, then the file."""
+        return init_settings, env_settings, InitSettingsSource(settings_cls, _toml_table(cls.table))
+
+    @classmethod
+    def read(cls) -> Self:
+        """Read from environment and file. Raises `BadInput` naming the variable that is wrong."""
+        try:
+            return cls()
+        except ValidationError as error:
+            first = error.errors()[0]
+            prefix = cls.model_config.get("env_prefix", "")
+            name = prefix + "_".join(str(part) for part in first["loc"])
+            raise BadInput(name.upper(), first["msg"]) from None
+
+
+def _toml_table(table: str) -> dict[str, Any]:
+    path = os.environ.get(CONFIG_VARIABLE)
+    if not path:
+        return {}
+    try:
+        document = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise BadInput(CONFIG_VARIABLE, f"cannot read {path}: {error}") from None
+    found = document.get(table, {}) if table else document
+    return {key: value for key, value in found.items() if not isinstance(value, dict)}
+
+
+class CommonSettings(_Settings):
+    """What every service needs."""
+
+    model_config = SettingsConfigDict(env_prefix="MOUTHPIECE_")
+
+    data: Path = Path("data")
+    """Folder for everything that is kept: database, artifacts, caches. Default: `data`, where started."""
+
+    artifacts: str = ""
+    """Artifact store that all services share: a folder, or a URL such as s3://bucket/prefix.
+
+    Default: `artifacts` in the data folder."""
+
+    cache: Path | None = None
+    """Folder of this service's own caches, which may be lost. Default: `cache` in the data folder."""
+
+    models: Path | None = None
+    """Folder of the face models. Default: `share/mouthpiece/models` of the Python environment."""
+
+    host: str = "127.0.0.1"
+    """Interface to listen on. Default: this machine only."""
+
+    log_level: str = "INFO"
+    """DEBUG, INFO, WARNING or ERROR."""
+
+    drain_seconds: float = Field(default=30, ge=0, le=3600)
+    """Seconds that running work gets to end after SIGTERM. Default: 30."""
+
+    @property
+    def artifacts_url(self) -> str:
+        """Where artifacts are, spelled out."""
+        return self.artifacts or str(self.data / "artifacts")
+
+    @property
+    def cache_folder(self) -> Path:
+        """Where caches are, spelled out."""
+        return self.cache or self.data / "cache"
+
+
+class GatewaySettings(_Settings):
+    """The gateway's own."""
+
+    model_config = SettingsConfigDict(env_prefix="MOUTHPIECE_GATEWAY_")
+    table: ClassVar[str] = "gateway"
+
+    port: int = Field(default=50051, ge=0, le=65535)
+    """gRPC port; 0: any free one. Default: 50051."""
+
+    metrics_port: int = Field(default=9100, ge=0, le=65535)
+    """Prometheus port; 0: none. Default: 9100."""
+
+    tts: str = "127.0.0.1:50052"
+    """Address of the speech service. Default: 127.0.0.1:50052."""
+
+    merger: str = "127.0.0.1:50053"
+    """Address of the merger. Default: 127.0.0.1:50053."""
+
+    workers: str = "127.0.0.1:50060"
+    """Addresses of the lip-sync workers, separated by commas. Default: 127.0.0.1:50060."""
+
+    database: str = ""
+    """SQLAlchemy URL of the job store. Default: SQLite `mouthpiece.db` in the data folder."""
+
+    max_text: int = Field(default=200_000, ge=1)
+    """Longest text in code points. Default: 200000."""
+
+    max_upload_bytes: int = Field(default=2 << 30, ge=1)
+    """Largest asset in bytes. Default: 2 GiB."""
+
+    max_jobs: int = Field(default=1000, ge=1)
+    """Most jobs that may wait or run at a time. Default: 1000."""
+
+
+class TtsSettings(_Settings):
+    """The speech service's own."""
+
+    model_config = SettingsConfigDict(env_prefix="MOUTHPIECE_TTS_")
+    table: ClassVar[str] = "tts"
+
+    port: int = Field(default=50052, ge=0, le=65535)
+    """gRPC port; 0: any free one. Default: 50052."""
+
+    metrics_port: int = Field(default=9101, ge=0, le=65535)
+    """Prometheus port; 0: none. Default: 9101."""
+
+    max_calls: int = Field(default=16, ge=1)
+    """Most calls served at a time. Default: 16."""
+
+    max_seconds: float = Field(default=3600, gt=0)
+    """Longest recording in seconds. Default: 3600."""
+
+
+class LipSyncSettings(_Settings):
+    """A lip-sync worker's own."""
+
+    model_config = SettingsConfigDict(env_prefix="MOUTHPIECE_LIPSYNC_")
+    table: ClassVar[str] = "lipsync"
+
+    port: int = Field(default=50060, ge=0, le=65535)
+    """gRPC port; 0: any free one. Default: 50060."""
+
+    metrics_port: int = Field(default=9110, ge=0, le=65535)
+    """Prometheus port; 0: none. Default: 9110."""
+
+    name: str = ""
+    """Name in reports. Default: the host's name and the port."""
+
+    engines: str = "viseme"
+    """Engines to load, separated by commas. Default: viseme."""
+
+    slots: int = Field(default=1, ge=1, le=64)
+    """Chunks rendered at a time. Default: 1."""
+
+    max_pixels: int = Field(default=40_000_000, ge=4096)
+    """Largest avatar picture or frame in pixels. Default: 40 million."""
+
+    max_clip_seconds: float = Field(default=60, gt=0)
+    """Seconds of an avatar video that are used; the rest is left out with a warning. Default: 60."""
+
+    avatar_cache_bytes: int = Field(default=8 << 30, ge=0)
+    """Disk for prepared avatars in bytes; the least recently used go first. Default: 8 GiB."""
+
+    timed_frames_per_second: float = Field(default=100, gt=0)
+    """Speed of the `timed` engine. Default: 100."""
+
+
+class MergerSettings(_Settings):
+    """The merger's own."""
+
+    model_config = SettingsConfigDict(env_prefix="MOUTHPIECE_MERGER_")
+    table: ClassVar[str] = "merger"
+
+    port: int = Field(default=50053, ge=0, le=65535)
+    """gRPC port; 0: any free one. Default: 50053."""
+
+    metrics_port: int = Field(default=9102, ge=0, le=65535)
+    """Prometheus port; 0: none. Default: 9102."""
+
+    max_merges: int = Field(default=16, ge=1)
+    """Most merges at a time. Default: 16."""
