@@ -1,0 +1,1 @@
+"""Encoding, reading and joining of video and sound; PyAV and numpy only."""

@@ -1,0 +1,160 @@
+"""Frames to H.264 in MP4, one chunk at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from time import perf_counter
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import av
+import numpy as np
+import numpy.typing as npt
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
+
+from mouthpiece.media.probe import read_chunk
+from mouthpiece.media.quality import PRESETS, Quality, x264_options
+
+if TYPE_CHECKING:
+    from av.video.stream import VideoStream
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedChunk:
+    """A finished chunk: its file, what is in it, and the seconds that the encoder worked on it."""
+
+    path: Path
+    frames: int
+    codec_sha256: str
+    size_bytes: int
+    encode_seconds: float
+
+
+class ChunkEncoder:
+    """Writes frames of one chunk into an MP4 with one H.264 track.
+
+    The first frame is an IDR at time 0, GOPs are closed, frame n is shown at exactly n / fps, and the decoder
+    configuration depends on the settings only. Colour is BT.709, limited range, 4:2:0.
+
+    Used as a context manager. Unless `finish` returned, leaving it removes the file::
+
+        with ChunkEncoder(path, fps, width, height) as encoder:
+            for frame in frames:
+                encoder.write(frame)
+            chunk = encoder.finish()
+
+    ``width`` and ``height`` are even. ``threads`` above 1 make the encoder faster and its output a little
+    larger, with the same pictures only for `Quality.LOSSLESS`.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        fps: Fraction,
+        width: int,
+        height: int,
+        quality: Quality = Quality.MEDIUM,
+        *,
+        threads: int = 1,
+    ) -> None:
+        if width < 2 or height < 2 or width % 2 or height % 2:
+            raise ValueError(f"4:2:0 needs even sizes, not {width} x {height}")
+        self._path = path
+        self._size = (height, width)
+        self._time_base = 1 / fps
+        self._frames = 0
+        self._seconds = 0.0
+        self._finished = False
+        self._container = av.open(str(path), "w", format="mp4")
+        try:
+            self._stream = self._open_stream(fps, quality, threads)
+        except BaseException:
+            self._discard()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._finished:
+            self._discard()
+
+    @property
+    def frames(self) -> int:
+        """Frames written so far."""
+        return self._frames
+
+    @property
+    def encode_seconds(self) -> float:
+        """Wall time spent in the encoder so far."""
+        return self._seconds
+
+    def write(self, frame: npt.NDArray[np.uint8]) -> None:
+        """Encode one frame: I420, uint8 of shape (height * 3 // 2, width), C-contiguous.
+
+        The caller may overwrite the array when this returns. Raises `ValueError` for another shape.
+        """
+        picture = _picture(frame, *self._size)
+        picture.pts = self._frames
+        picture.time_base = self._time_base
+        self._encode(picture)
+        self._frames += 1
+
+    def finish(self) -> EncodedChunk:
+        """Write what the encoder still holds and close the file.
+
+        Raises `ValueError` when no frame was written, `RuntimeError` when the file does not hold every frame.
+        """
+        if not self._frames:
+            raise ValueError("a chunk has at least one frame")
+        self._encode(None)
+        self._container.close()
+        written = read_chunk(self._path)
+        if written.frames != self._frames:
+            raise RuntimeError(f"{written.frames} of {self._frames} frames arrived in the file")
+        self._finished = True
+        return EncodedChunk(
+            self._path, self._frames, written.codec_sha256, self._path.stat().st_size, self._seconds
+        )
+
+    def _open_stream(self, fps: Fraction, quality: Quality, threads: int) -> VideoStream:
+        options = x264_options(PRESETS[quality], fps)
+        stream = self._container.add_stream("libx264", rate=fps, options=options)
+        context = stream.codec_context
+        context.height, context.width = self._size
+        context.pix_fmt = "yuv420p"
+        context.time_base = self._time_base
+        context.thread_count = threads
+        context.color_primaries = ColorPrimaries.BT709
+        context.color_trc = ColorTrc.BT709
+        context.colorspace = Colorspace.ITU709
+        context.color_range = ColorRange.MPEG
+        return stream
+
+    def _encode(self, picture: VideoFrame | None) -> None:
+        start = perf_counter()
+        for packet in self._stream.encode(picture):
+            packet.duration = 1  # the muxer guesses the last one otherwise
+            self._container.mux(packet)
+        self._seconds += perf_counter() - start
+
+    def _discard(self) -> None:
+        self._container.close()
+        self._path.unlink(missing_ok=True)
+
+
+def _picture(frame: npt.NDArray[np.uint8], height: int, width: int) -> VideoFrame:
+    """Wrap the three planes of an I420 array; nothing is copied unless the array is read-only."""
+    shape = (height * 3 // 2, width)
+    if frame.shape != shape or frame.dtype != np.uint8 or not frame.flags.c_contiguous:
+        raise ValueError(f"a frame is contiguous uint8 of shape {shape}, not {frame.dtype} {frame.shape}")
+    flat = (frame if frame.flags.writeable else frame.copy()).reshape(-1)
+    luma, blue, red = np.split(flat, (height * width, height * width * 5 // 4))
+    half = (height // 2, width // 2)
+    planes = (luma.reshape(height, width), blue.reshape(half), red.reshape(half))
+    return VideoFrame.from_dlpack(planes, format="yuv420p")
