@@ -40,7 +40,7 @@ def hash_file(path: Path) -> Artifact:
 
 
 class ArtifactStore:
-    """The store. Putting what is there already changes nothing; reading checks the content against its name."""
+    """The store. Putting what is there already changes nothing; reads check content against name."""
 
     def __init__(self, store: ObjectStore, folder: Path | None = None) -> None:
         self._store = store

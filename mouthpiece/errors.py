@@ -23,8 +23,6 @@ class Reason(Enum):
     """Machine-readable reasons of `Unmet`, sent as ErrorInfo."""
 
     NO_FACE = "NO_FACE"
-    NO_ENGINE = "NO_ENGINE"
-    NO_VOICE = "NO_VOICE"
     ENGINE_UNKNOWN = "ENGINE_UNKNOWN"
     WEIGHTS_MISSING = "WEIGHTS_MISSING"
     JOB_NOT_DONE = "JOB_NOT_DONE"

@@ -403,7 +403,7 @@ class VideoServiceStub(typing.Generic[_VideoServiceUploadAssetType, _VideoServic
 
     UploadAsset: _VideoServiceUploadAssetType
     """Stores a file and answers with its asset name. Resumable: the first message names the content's SHA-256
-    and size; the server answers QueryUpload with how much it has, and the client goes on from there.
+    and size; QueryUpload tells how much of it the server has, and the client goes on from there.
     Uploading what is already stored succeeds at once.
 
     Message order: one header, then data in order. The client half-closes after the last byte.
@@ -421,7 +421,7 @@ class VideoServiceStub(typing.Generic[_VideoServiceUploadAssetType, _VideoServic
     Idempotent by `request_id`: the same id with the same spec returns the job that exists.
 
     INVALID_ARGUMENT with field violations: anything wrong with the spec or its media.
-    FAILED_PRECONDITION with reason NO_FACE, NO_ENGINE, NO_VOICE or WEIGHTS_MISSING.
+    FAILED_PRECONDITION with reason NO_FACE or WEIGHTS_MISSING.
     ALREADY_EXISTS: `request_id` was used with another spec.
     RESOURCE_EXHAUSTED with RetryInfo: the queue is full.
     UNAVAILABLE with RetryInfo: no worker at all, or the gateway is draining.
@@ -554,7 +554,7 @@ class VideoServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[mouthpiece.v1.gateway_pb2.UploadAssetResponse, collections.abc.Awaitable[mouthpiece.v1.gateway_pb2.UploadAssetResponse]]:
         """Stores a file and answers with its asset name. Resumable: the first message names the content's SHA-256
-        and size; the server answers QueryUpload with how much it has, and the client goes on from there.
+        and size; QueryUpload tells how much of it the server has, and the client goes on from there.
         Uploading what is already stored succeeds at once.
 
         Message order: one header, then data in order. The client half-closes after the last byte.
@@ -582,7 +582,7 @@ class VideoServiceServicer(metaclass=abc.ABCMeta):
         Idempotent by `request_id`: the same id with the same spec returns the job that exists.
 
         INVALID_ARGUMENT with field violations: anything wrong with the spec or its media.
-        FAILED_PRECONDITION with reason NO_FACE, NO_ENGINE, NO_VOICE or WEIGHTS_MISSING.
+        FAILED_PRECONDITION with reason NO_FACE or WEIGHTS_MISSING.
         ALREADY_EXISTS: `request_id` was used with another spec.
         RESOURCE_EXHAUSTED with RetryInfo: the queue is full.
         UNAVAILABLE with RetryInfo: no worker at all, or the gateway is draining.
