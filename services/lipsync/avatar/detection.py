@@ -13,13 +13,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from services.lipsync.avatar._networks import Floats, Network, sigmoid
+from services.lipsync.avatar.color import Picture
 from services.lipsync.avatar.models import FACE_DETECTION_FULL, FACE_DETECTION_SHORT, model_path
-
-Picture = npt.NDArray[np.uint8]
-"""uint8 BGR picture of shape (height, width, 3)."""
 
 MIN_SCORE = 0.5
 SAME_FACE_IOU = 0.3

@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from services.lipsync.avatar._networks import Floats, Network, sigmoid
-from services.lipsync.avatar.detection import FaceBox, FaceDetector, Picture
+from services.lipsync.avatar.color import Picture
+from services.lipsync.avatar.detection import FaceBox, FaceDetector
 from services.lipsync.avatar.models import FACE_LANDMARK, model_path
 
 Matrix = npt.NDArray[np.float64]
