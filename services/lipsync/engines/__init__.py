@@ -1,0 +1,1 @@
+"""Engines: ways of making a face talk."""

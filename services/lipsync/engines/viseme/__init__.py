@@ -1,0 +1,1 @@
+"""The embedded engine: makes any face talk on the CPU, by articulated warps of its own pixels."""
