@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, cast
 
 import av
 import numpy as np
 import numpy.typing as npt
+
+from mouthpiece.media.mp4 import boxes
 
 if TYPE_CHECKING:
     from av.container.input import InputContainer
@@ -143,32 +144,20 @@ def frame_times(path: Path) -> list[Fraction]:
 
 
 def decode_audio(path: Path) -> npt.NDArray[np.float32]:
-    """Decode the sound of a file: float32 of shape (channels, samples), full scale is 1, from time 0."""
+    """Decode the sound of a file from time 0 to its declared end.
+
+    Returns float32 of shape (channels, samples); full scale is 1.
+    """
     resampler = av.AudioResampler(format="fltp")
     with av.open(str(path)) as container:
+        track = _audio_track(container)
         parts = [out.to_ndarray() for frame in container.decode(audio=0) for out in resampler.resample(frame)]
-    return np.concatenate(parts, axis=1).astype(np.float32, copy=False)
+    samples = np.concatenate(parts, axis=1)[:, : round(track.duration * track.sample_rate)]
+    return cast("npt.NDArray[np.float32]", samples)
 
 
 def index_comes_first(path: Path) -> bool:
-    """Whether an MP4 can start to play before it is complete: the box `moov` stands before `mdat`."""
+    """Whether an MP4 can start to play before all of it has arrived: `moov` stands before `mdat`."""
     with path.open("rb") as file:
-        kinds = [kind for kind, _ in top_level_boxes(file)]
+        kinds = [box.kind for box in boxes(file)]
     return b"moov" in kinds and b"mdat" in kinds and kinds.index(b"moov") < kinds.index(b"mdat")
-
-
-def top_level_boxes(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
-    """Kind and size in bytes of each top-level box of an MP4 (ISO/IEC 14496-12, 4.2)."""
-    position = 0
-    end = file.seek(0, 2)
-    while position + 8 <= end:
-        file.seek(position)
-        size, kind = struct.unpack(">I4s", file.read(8))
-        if size == 1:
-            size = int.from_bytes(file.read(8), "big")
-        elif size == 0:
-            size = end - position
-        yield kind, size
-        if size < 8:
-            return
-        position += size

@@ -56,10 +56,7 @@ def x264_options(preset: Preset, fps: Fraction) -> dict[str, str]:
         "profile": preset.profile,
         **rate_control,
         "g": str(keyint),
-        # With equal minimum and maximum, and no keyframes at scene changes (a jump in the avatar clip looks
-        # like one), keyframes come at known frames.
-        "keyint_min": str(keyint),
-        "sc_threshold": "0",
+        "sc_threshold": "0",  # no keyframes at scene changes: they come at known frames only
         "x264-params": ":".join(_X264_PARAMS),
     }
 

@@ -1,0 +1,237 @@
+"""Joining chunks and speech into one movie: pictures are copied, the speech is encoded once."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import av
+from av.error import FFmpegError
+
+from mouthpiece.core.speech import BYTES_PER_SAMPLE
+from mouthpiece.core.timeline import Span, frame_count, sample_at
+from mouthpiece.errors import BadInput
+from mouthpiece.media.language import iso_639_2
+from mouthpiece.media.movie import MovieWriter, PcmSpool
+from mouthpiece.media.mp4 import COMMENT, TITLE, TOOL
+from mouthpiece.media.probe import VideoTrack, video_track
+
+if TYPE_CHECKING:
+    from av.container.input import InputContainer
+    from av.packet import Packet
+    from av.video.stream import VideoStream
+
+SYNTHETIC_MARK = "AI-generated synthetic media: the face in this video was animated by a computer."
+"""Comment in the metadata of every result."""
+
+PROVENANCE = "provenance"
+"""Name of the tag that holds the JSON document of what made the video."""
+
+_SPEECH_BLOCK = 1024
+"""Samples that are worth a call of the encoder: one AAC frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class MergeFormat:
+    """What every chunk must have: frames per second, width and height in pixels."""
+
+    fps: Fraction
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """A checked chunk that waits for the speech that is heard with it."""
+
+    frames: Span
+    path: Path
+
+
+class Merger:
+    """Writes an MP4 from chunks and speech, each in order, in whatever interleaving they arrive.
+
+    Frame n is shown at exactly n / fps, sample m is heard at m / 48 000 s. A chunk is copied as soon as the
+    speech that is heard with it has arrived; until `finish` or `close` its file must stay. What waits is on
+    disk, in unnamed files next to ``output``: memory does not grow with the speech, but for the index of the
+    movie (about 100 bytes per packet).
+
+    Used as a context manager. Unless `finish` returned, leaving it leaves no ``output``. Methods block, and
+    one runs at a time. `BadInput` names the field of the merger's requests that is wrong; the merge is then
+    beyond repair.
+    """
+
+    def __init__(self, output: Path, form: MergeFormat, *, title: str = "", language: str = "") -> None:
+        self._output = output
+        self._form = form
+        self._title = title
+        self._language = iso_639_2(language)
+        self._resources = ExitStack()
+        self._speech = self._resources.enter_context(PcmSpool(output.parent))
+        self._movie: MovieWriter | None = None
+        self._first: VideoTrack | None = None
+        self._frames = 0
+        self._waiting: deque[_Chunk] = deque()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Drop what is not finished. May be called twice."""
+        self._resources.close()
+
+    @property
+    def frames_written(self) -> int:
+        """Frames copied so far."""
+        return self._movie.frames if self._movie else 0
+
+    @property
+    def samples_written(self) -> int:
+        """Samples encoded so far."""
+        return self._movie.samples if self._movie else 0
+
+    def add_chunk(self, frames: Span, path: Path) -> None:
+        """Take the chunk that shows ``frames``, which begin where those of the chunk before ended."""
+        _check_next(frames, self._frames, "chunk.frames")
+        with _readable(path) as (_, stream):
+            self._check_chunk(video_track(stream), frames)
+            if self._movie is None:
+                self._start(stream)
+        self._frames = frames.end
+        self._waiting.append(_Chunk(frames, path))
+        self._copy_heard()
+
+    def add_speech(self, samples: Span, pcm: bytes) -> None:
+        """Take the speech at ``samples``, which begin where those before ended; 16-bit mono."""
+        _check_next(samples, self._speech.samples, "speech.samples")
+        if len(pcm) != BYTES_PER_SAMPLE * len(samples):
+            raise BadInput("speech.pcm", f"{len(pcm)} bytes for {len(samples)} samples of 16 bits")
+        self._speech.append(pcm)
+        self._copy_heard()
+
+    def finish(self, frames: int, samples: int, provenance: str = "") -> None:
+        """Check the totals, write the rest, and make ``output``: index first, marked as synthetic media.
+
+        ``provenance`` is a JSON document, or empty.
+        """
+        self._check_totals(frames, samples)
+        tags = _tags(self._title, provenance)
+        movie = self._movie
+        assert movie is not None  # the totals are right, so there is a chunk
+        for chunk in self._waiting:
+            self._copy(chunk, movie)
+        if movie.samples < samples:
+            movie.write_speech(self._speech.take(samples - movie.samples))
+        movie.finish(self._output, tags)
+        self.close()
+
+    def _start(self, template: VideoStream) -> None:
+        self._first = video_track(template)
+        self._movie = MovieWriter(
+            self._output.parent, template, self._form.fps, self._first.reorder_frames, self._language
+        )
+        self._resources.callback(self._movie.close)
+
+    def _check_chunk(self, track: VideoTrack, frames: Span) -> None:
+        form = self._form
+        for name, found, wanted in (
+            ("codec", track.codec, "h264"),
+            ("pixel format", track.pixel_format, "yuv420p"),
+            ("width", track.width, form.width),
+            ("height", track.height, form.height),
+            ("frame rate", track.fps, form.fps),
+            ("number of frames", track.frames, len(frames)),
+        ):
+            if found != wanted:
+                raise BadInput("chunk.chunk", f"{_named(frames)}: {name} is {found}, not {wanted}")
+        if self._first and track.configuration != self._first.configuration:
+            raise BadInput("chunk.chunk", f"{_named(frames)}: decoder configuration differs from the first's")
+
+    def _check_totals(self, frames: int, samples: int) -> None:
+        if frames != self._frames or not frames:
+            raise BadInput("end.frames", f"{frames} announced, {self._frames} received")
+        if samples != self._speech.samples:
+            raise BadInput("end.samples", f"{samples} announced, {self._speech.samples} received")
+        due = frame_count(samples, self._form.fps)
+        if frames != due:
+            raise BadInput("end.frames", f"{frames}, but {samples} samples last {due} frames")
+
+    def _copy_heard(self) -> None:
+        """Copy the chunks whose speech is there."""
+        movie = self._movie
+        while movie and self._waiting:
+            if sample_at(self._waiting[0].frames.end, self._form.fps) > self._speech.samples:
+                return
+            self._copy(self._waiting.popleft(), movie)
+
+    def _copy(self, chunk: _Chunk, movie: MovieWriter) -> None:
+        for index, packet in _packets(chunk, self._form.fps):
+            heard = sample_at(movie.frames, self._form.fps) - movie.samples
+            if heard >= _SPEECH_BLOCK:
+                movie.write_speech(self._speech.take(heard))
+            movie.write_picture(packet, chunk.frames.first + index)
+
+
+def _check_next(span: Span, begin: int, field: str) -> None:
+    if span.first != begin:
+        raise BadInput(field, f"begins at {span.first}, but {begin} comes next")
+    if not span:
+        raise BadInput(field, f"[{span.first}, {span.end}) is empty")
+
+
+def _named(frames: Span) -> str:
+    return f"frames [{frames.first}, {frames.end})"
+
+
+@contextmanager
+def _readable(path: Path) -> Generator[tuple[InputContainer, VideoStream]]:
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise BadInput("chunk.chunk", "holds no video")
+            yield container, container.streams.video[0]
+    except FFmpegError as error:
+        raise BadInput("chunk.chunk", f"not a readable MP4: {error.strerror}") from error
+
+
+def _packets(chunk: _Chunk, fps: Fraction) -> Iterator[tuple[int, Packet[VideoStream]]]:
+    """The chunk's packets in decoding order, each with the index of the frame that it shows."""
+    shown = bytearray(len(chunk.frames))
+    with _readable(chunk.path) as (container, stream):
+        for packet in container.demux(stream):
+            if not packet.size:  # the end of the file
+                continue
+            index = (packet.pts or 0) * packet.time_base * fps
+            if index.denominator != 1 or not 0 <= index < len(shown) or shown[int(index)]:
+                raise BadInput("chunk.chunk", f"{_named(chunk.frames)}: a frame is off the frame grid")
+            if not any(shown) and not packet.is_keyframe:
+                raise BadInput("chunk.chunk", f"{_named(chunk.frames)}: does not begin with a keyframe")
+            shown[int(index)] = 1
+            yield int(index), packet
+    if not all(shown):
+        raise BadInput("chunk.chunk", f"{_named(chunk.frames)}: frames are missing")
+
+
+def _tags(title: str, provenance: str) -> dict[str, str]:
+    tags = {TOOL: "Mouthpiece", COMMENT: SYNTHETIC_MARK}
+    if title:
+        tags[TITLE] = title
+    if provenance:
+        try:
+            json.loads(provenance)
+        except ValueError as error:
+            raise BadInput("end.provenance_json", f"not JSON: {error}") from None
+        tags[PROVENANCE] = provenance
+    return tags
