@@ -25,7 +25,7 @@ def check_readable(path: Path, field: str) -> None:
 
 
 def check_writable(path: Path, field: str) -> None:
-    """Raise `BadInput` for `field` unless a file at `path` can be created or replaced; nothing is left there."""
+    """Raise `BadInput` for `field` unless a file at `path` can be made or replaced; leaves nothing there."""
     if path.is_dir():
         raise BadInput(field, f"{path} is a folder")
     if path.exists() and not path.is_file():

@@ -7,7 +7,7 @@ import logging
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
 from grpc.aio import AioRpcError, UnaryStreamCall, UnaryUnaryMultiCallable
@@ -16,7 +16,10 @@ from mouthpiece.client.retry import Backoff, Patience
 from mouthpiece.errors import BadInput, MouthpieceError, Unavailable
 from mouthpiece.rpc.channel import dial
 from mouthpiece.rpc.status import from_rpc_error
-from mouthpiece.v1.gateway_pb2_grpc import VideoServiceAsyncStub, VideoServiceStub
+from mouthpiece.v1.gateway_pb2_grpc import VideoServiceStub
+
+if TYPE_CHECKING:
+    from mouthpiece.v1.gateway_pb2_grpc import VideoServiceAsyncStub  # known to type checkers only
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -47,7 +50,7 @@ def _from_call(error: AioRpcError) -> MouthpieceError:
 
 
 class Link:
-    """A channel, and the patience with its other end. `on_retry` hears of each failure and the wait after it."""
+    """A channel, and the patience with its other end. `on_retry` hears of each failure and wait."""
 
     def __init__(self, address: str, patience: Patience, on_retry: OnRetry | None) -> None:
         self.address = _check_address(address)

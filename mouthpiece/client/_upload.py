@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mouthpiece.artifacts import Artifact
 from mouthpiece.client._files import blocks
 from mouthpiece.v1 import gateway_pb2
-from mouthpiece.v1.gateway_pb2_grpc import VideoServiceAsyncStub
+
+if TYPE_CHECKING:
+    from mouthpiece.v1.gateway_pb2_grpc import VideoServiceAsyncStub  # known to type checkers only
 
 BLOCK = 256 << 10
 """Bytes per message: larger ones move more slowly."""

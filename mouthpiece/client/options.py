@@ -8,6 +8,7 @@ from fractions import Fraction
 from math import floor, isfinite
 from typing import Literal, get_args
 
+from mouthpiece.core.format import MAX_SIDE, MIN_SIDE
 from mouthpiece.core.timeline import MAX_FPS, MIN_FPS
 from mouthpiece.errors import BadInput
 from mouthpiece.rpc.convert import duration, rational_to_proto
@@ -18,8 +19,6 @@ ModeName = Literal["auto", "single", "chunked"]
 
 MIN_CHUNK_SECONDS = 0.2
 MAX_CHUNK_SECONDS = 600.0
-MIN_SIZE = 64
-MAX_SIZE = 4096
 
 _QUALITIES: dict[str, common_pb2.Quality.ValueType] = {
     "low": common_pb2.QUALITY_LOW,
@@ -60,7 +59,7 @@ class VideoOptions:
     fps: Fraction | None = None
     """Frames per second, 5 to 120; see `parse_fps`."""
     width: int = 0
-    """Pixels, even, 64 to 4096; 0: from the other side, or the avatar's own."""
+    """Pixels, 64 to 4096, made even; 0: from the other side, or the avatar's own."""
     height: int = 0
     seed: int | None = None
     """Seed of blinks and sway."""
@@ -148,13 +147,11 @@ def _check_chunk_seconds(seconds: float | None) -> None:
     if seconds is None:
         return
     if not isfinite(seconds) or not MIN_CHUNK_SECONDS <= seconds <= MAX_CHUNK_SECONDS:
-        raise BadInput("chunk_seconds", f"{seconds:g} is not between {MIN_CHUNK_SECONDS} and 600")
+        raise BadInput(
+            "chunk_seconds", f"{seconds:g} is not between {MIN_CHUNK_SECONDS} and {MAX_CHUNK_SECONDS:g}"
+        )
 
 
 def _check_size(field: str, pixels: int) -> None:
-    if pixels == 0:
-        return
-    if not MIN_SIZE <= pixels <= MAX_SIZE:
-        raise BadInput(field, f"{pixels} pixels is not between {MIN_SIZE} and {MAX_SIZE}")
-    if pixels % 2:
-        raise BadInput(field, f"{pixels} is odd; the video format needs even sizes")
+    if pixels and not MIN_SIDE <= pixels <= MAX_SIDE:
+        raise BadInput(field, f"{pixels} pixels is not between {MIN_SIDE} and {MAX_SIDE}")
