@@ -3,10 +3,10 @@
 Every value is frozen and picklable. Durations are seconds, rates are frames per second, positions are frames
 of one job. The moment at which an event happened is not part of it: it is given to `Scheduler.handle`.
 
-An attempt is named by its job and an id that is unique within the job: ``a1``, ``a2``, … in the order in which
-the attempts were begun. Each ends with exactly one of `ChunkDone`, `ChunkFailed` and `ChunkStopped`, or with
-the `WorkerDown` of its worker. Events about jobs, workers or attempts that the scheduler does not know (any
-more) are ignored, so late answers do no harm.
+An attempt is named by its job and an id that is unique within the job: ``a1``, ``a2``, … in the order in
+which the attempts were begun. Each ends with exactly one of `ChunkDone`, `ChunkFailed` and `ChunkStopped`, or
+with the `WorkerDown` of its worker. Events about jobs, workers or attempts that the scheduler does not know
+(any more) are ignored, so late answers do no harm.
 """
 
 from __future__ import annotations
@@ -269,8 +269,8 @@ class Abort:
 class Segment:
     """A finished chunk is next in playing order.
 
-    Given once for each chunk, without gap from frame 0 on. ``span`` is exactly that of a `Render`, of a cached
-    chunk, or of one that was done before the restart.
+    Given once for each chunk, without gap from frame 0 on. ``span`` is exactly that of a `Render`, of a
+    cached chunk, or of one that was done before the restart.
     """
 
     job: str

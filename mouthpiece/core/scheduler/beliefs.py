@@ -1,0 +1,75 @@
+"""What the scheduler has learned about speeds and costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import exp, log
+
+from mouthpiece.core.scheduler.events import Timings
+
+_NOISE = 0.02
+"""Variance of the logarithm of one measured speed."""
+_DRIFT = 0.002
+"""By how much the variance of a belief grows with every measurement, so that it never stops learning."""
+_WILD = 1.5
+"""Largest surprise (logarithm) that is taken at face value."""
+_GAIN = 0.3
+
+
+@dataclass(slots=True)
+class Factor:
+    """A positive number that is known only roughly: mean and variance of its logarithm."""
+
+    mean: float
+    variance: float
+
+    @property
+    def value(self) -> float:
+        """The number itself."""
+        return exp(self.mean)
+
+
+def factor(value: float, variance: float) -> Factor:
+    """A belief centred on ``value``."""
+    return Factor(log(value), variance)
+
+
+def learn_speed(measured: float, worker: Factor, job: Factor) -> None:
+    """Share the surprise of a measured speed (frames/s) between a worker's rate and a job's pace.
+
+    Each takes as much as it was uncertain: a Kalman update of a sum of two logarithms.
+    """
+    surprise = min(max(log(measured) - worker.mean - job.mean, -_WILD), _WILD)
+    total = worker.variance + job.variance + _NOISE
+    for belief in (worker, job):
+        gain = belief.variance / total
+        belief.mean += gain * surprise
+        belief.variance = belief.variance * (1 - gain) + _DRIFT
+
+
+@dataclass(slots=True)
+class Costs:
+    """Seconds that an attempt takes beside rendering frames."""
+
+    prep: float
+    setup: float
+    resume: float
+    _known: dict[str, bool] = field(default_factory=dict[str, bool])
+
+    def learn(self, timings: Timings, *, resumed: bool) -> None:
+        """Move towards what was measured; the first measurement counts in full."""
+        if timings.prep > 0:
+            self.prep = self._towards("prep", self.prep, timings.prep)
+        if resumed:
+            self.resume = self._towards("resume", self.resume, timings.setup)
+        else:
+            self.setup = self._towards("setup", self.setup, timings.setup)
+
+    def start(self, *, warm: bool) -> float:
+        """Seconds until a worker that was elsewhere renders its first frame."""
+        return self.setup + (0.0 if warm else self.prep)
+
+    def _towards(self, name: str, old: float, measured: float) -> float:
+        gain = _GAIN if self._known.get(name) else 1.0
+        self._known[name] = True
+        return old + gain * (measured - old)

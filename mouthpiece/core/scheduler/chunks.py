@@ -1,0 +1,178 @@
+"""Where on a tape a head begins, and how far it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mouthpiece.core.scheduler.events import Mode
+from mouthpiece.core.scheduler.policy import capped_load
+from mouthpiece.core.scheduler.state import Attempt, Head, Job, State
+from mouthpiece.core.timeline import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A chunk that a head could begin."""
+
+    span: Span
+    overhead: float
+    expected: float
+    resumed: bool = False
+    hedge: Attempt | None = None
+
+
+def resume(state: State, job: Job, head: Head) -> Start | None:
+    """Go on where the head stands."""
+    stretch = job.tape.stretch_at(head.at)
+    return _begin(state, job, head, stretch, resumed=True) if stretch else None
+
+
+def begin(state: State, job: Job, head: Head) -> Start | None:
+    """The best place for a head that comes from elsewhere."""
+    return repeat_late(state, job, head) or orphan(state, job, head) or _split(state, job, head)
+
+
+def orphan(state: State, job: Job, head: Head) -> Start | None:
+    """The first free stretch that no head is about to reach."""
+    reached = {attempt.span.end for attempt in job.running.values() if _goes_on(attempt)}
+    for stretch in job.tape.free:
+        if (job.in_order or stretch.first not in reached) and (start := _begin(state, job, head, stretch)):
+            return start
+    return None
+
+
+def repeat_late(
+    state: State, job: Job, head: Head, times: float | None = None, slack: float | None = None
+) -> Start | None:
+    """A second attempt at a chunk that takes far too long."""
+    times = state.tuning.late_factor if times is None else times
+    slack = state.tuning.late_slack if slack is None else slack
+    for attempt in job.running.values():
+        if attempt.twin or attempt.late_at(times, slack) > state.now:
+            continue
+        start = _timed(state, job, head, attempt.span, hedge=attempt)
+        if state.now + start.expected < attempt.ends_at(state.now) and not barred(
+            state, job, head, attempt.span
+        ):
+            return start
+    return None
+
+
+def barred(state: State, job: Job, head: Head, span: Span) -> bool:
+    """Whether a worker already failed on some of the frames while there are others that have not."""
+    failed = {failure.worker for failure in job.failures if failure.span.overlaps(span)}
+    if head.worker.name not in failed:
+        return False
+    able = (worker for worker in state.workers.values() if job.engine in worker.offers)
+    return any(worker.usable(state.now) and worker.name not in failed for worker in able)
+
+
+def _goes_on(attempt: Attempt) -> bool:
+    worker = attempt.head.worker
+    return not (worker.draining or worker.late)
+
+
+def _split(state: State, job: Job, head: Head) -> Start | None:
+    """Share the run that would end last, so that both heads end together."""
+    if job.in_order or head.worker.suspect:
+        return None
+    ends = sorted(_runs(state, job), key=lambda run: -run[0])
+    for end, stretch, rate in ends[:1]:
+        own = state.rate(head.worker, job)
+        overhead = _overhead(state, job, head, resumed=False)
+        here = end - len(stretch) / rate
+        rest = (end - state.now - overhead) * own
+        meet = stretch.first + round(len(stretch) - max(rest, 0) * rate / (own + rate))
+        first = _mark_near(job, stretch, meet)
+        if first is None:
+            continue
+        both = max(here + (first - stretch.first) / rate, state.now + overhead + (stretch.end - first) / own)
+        if end - both >= state.tuning.least_saving:
+            return _begin(state, job, head, Span(first, stretch.end))
+    return None
+
+
+def _runs(state: State, job: Job) -> Iterator[tuple[float, Span, float]]:
+    """Free stretches that a head will go on into: when it will have done them, and how fast it is."""
+    for attempt in job.running.values():
+        stretch = job.tape.stretch_at(attempt.span.end)
+        if stretch and _goes_on(attempt):
+            rate = state.rate(attempt.head.worker, job)
+            yield attempt.ends_at(state.now) + len(stretch) / rate, stretch, rate
+
+
+def _mark_near(job: Job, stretch: Span, wanted: int) -> int | None:
+    if not stretch.first < wanted < stretch.end:
+        return None
+    reach = max(min(wanted - stretch.first, stretch.end - wanted), 1)
+    marks = job.tape.marks_within(Span(max(wanted - reach, stretch.first), min(wanted + reach, stretch.end)))
+    return min(
+        marks, key=lambda mark: abs(mark[0] - wanted) / reach + _GRADE_COST * mark[1], default=(None, 0)
+    )[0]
+
+
+def _begin(state: State, job: Job, head: Head, stretch: Span, *, resumed: bool = False) -> Start | None:
+    """Cut a chunk off the beginning of a free stretch; None when it cannot be cut yet."""
+    spec, tape = job.spec, job.tape
+    if spec.mode is Mode.SINGLE and not tape.final:
+        return None
+    if spec.chained and (tape.taken or stretch.first > tape.front):
+        return None
+    limit = _limit(state, job, head)
+    if job.fixed_length:
+        end = tape.cut_fixed(stretch, job.fixed_length, limit)
+    elif spec.mode is Mode.SINGLE:
+        end = tape.cut(stretch, limit or len(stretch), limit)
+    else:
+        end = tape.cut(stretch, _length(state, job, head, stretch, resumed=resumed), limit)
+    span = Span(stretch.first, end)
+    if not span or barred(state, job, head, span):
+        return None
+    return _timed(state, job, head, span, resumed=resumed)
+
+
+def _limit(state: State, job: Job, head: Head) -> int:
+    """Most frames of a chunk by the engine's rules, with a margin of two for its time limit; 0 is none."""
+    limit = job.spec.max_chunk_frames
+    if job.spec.max_chunk_seconds:
+        timed = max(1, int(job.spec.max_chunk_seconds * state.rate(head.worker, job) / 2))
+        limit = min(limit, timed) if limit else timed
+    return limit
+
+
+def _length(state: State, job: Job, head: Head, stretch: Span, *, resumed: bool) -> int:
+    """Wanted length of a chunk in frames.
+
+    Long enough to pay for its start, the more so the busier the cluster; short enough that a worker is free
+    soon and that the heads of a job end together; the first one of a job is short so that the picture starts.
+    """
+    tuning = state.tuning
+    rate = state.rate(head.worker, job)
+    load = capped_load(state)
+    goes_on = head.worker.offers[job.engine].resumes
+    heads = state.pool(job.engine).heads
+    most = min(max(heads / 2, 2.0), tuning.most_chunk) if goes_on else tuning.most_chunk_fresh
+    cost = _overhead(state, job, head, resumed=resumed)
+    least = max(tuning.least_chunk, 20 * load / (1 - load) * cost)
+    share = most
+    if job.heads:
+        share = job.left / (2 * (job.heads + 1) * rate)
+    seconds = min(most, max(least, share))
+    if stretch.first == 0 and goes_on:
+        seconds = min(seconds, tuning.first_render, float(tuning.first_speech * job.spec.fps) / rate)
+    return max(1, round(seconds * rate))
+
+
+def _overhead(state: State, job: Job, head: Head, *, resumed: bool) -> float:
+    costs = state.costs_of(job.engine)
+    if resumed and head.worker.offers[job.engine].resumes:
+        return costs.resume
+    return costs.start(warm=job.spec.avatar in head.worker.warm)
+
+
+def _timed(
+    state: State, job: Job, head: Head, span: Span, *, resumed: bool = False, hedge: Attempt | None = None
+) -> Start:
+    overhead = _overhead(state, job, head, resumed=resumed)
+    return Start(span, overhead, overhead + len(span) / state.rate(head.worker, job), resumed, hedge)

@@ -1,0 +1,111 @@
+"""Which head begins what, now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from mouthpiece.core.scheduler.chunks import Start, begin, orphan, repeat_late, resume
+from mouthpiece.core.scheduler.events import Render
+from mouthpiece.core.scheduler.policy import attraction, key, shares
+from mouthpiece.core.scheduler.state import Attempt, Head, Job, State
+
+_CHOICES = 8
+"""How many jobs free heads choose among at a time."""
+
+
+def decide(state: State) -> Iterator[Render]:
+    """Give chunks to idle heads until none of them can help anybody."""
+    idle = list(state.idle())
+    if not idle or not state.jobs:
+        return
+    ranks = {job.spec.job: key(state, job) for job in state.jobs.values() if job.left}
+    order = sorted((state.jobs[name] for name in ranks), key=lambda job: (ranks[job.spec.job], job.spec.job))
+    given = shares(state, order)
+    yield from _go_on(state, idle, given)
+    yield from _hire(state, idle, order, ranks, given)
+    yield from _help(state, idle, order)
+
+
+def _go_on(state: State, idle: list[Head], given: dict[str, int]) -> Iterator[Render]:
+    """Heads that their job still deserves go on where they stand."""
+    for head in [head for head in idle if head.job in given]:
+        job = state.jobs[head.job]
+        if _able(head, job) and job.heads < given[head.job] and (start := resume(state, job, head)):
+            idle.remove(head)
+            yield _take(state, job, head, start)
+
+
+def _hire(
+    state: State, idle: list[Head], order: Sequence[Job], ranks: dict[str, float], given: dict[str, int]
+) -> Iterator[Render]:
+    """Free heads go where they are deserved, the best match first."""
+    wanting = [job for job in order if job.heads < given[job.spec.job]]
+    for at in range(0, len(wanting), _CHOICES):
+        if not idle:
+            return
+        jobs = wanting[at : at + _CHOICES]
+        matches = sorted(
+            (head.worker.suspect, attraction(state, head, job, ranks[job.spec.job]), number, place)
+            for number, head in enumerate(idle)
+            for place, job in enumerate(jobs)
+            if _able(head, job)
+        )
+        heads = list(idle)
+        for _, _, number, place in matches:
+            head, job = heads[number], jobs[place]
+            if head.attempt or job.heads >= given[job.spec.job]:
+                continue
+            if start := begin(state, job, head):
+                idle.remove(head)
+                yield _take(state, job, head, start)
+
+
+def _help(state: State, idle: list[Head], order: Sequence[Job]) -> Iterator[Render]:
+    """Whoever is left takes what nobody is heading for, else repeats what is probably stuck."""
+    tuning = state.tuning
+    for head in list(idle):
+        for job in order:
+            if not _able(head, job):
+                continue
+            start = orphan(state, job, head) if _may_grow(job) else None
+            start = start or repeat_late(state, job, head, tuning.idle_late_factor, tuning.idle_late_slack)
+            if start:
+                idle.remove(head)
+                yield _take(state, job, head, start)
+                break
+
+
+def _able(head: Head, job: Job) -> bool:
+    return job.engine in head.worker.offers
+
+
+def _may_grow(job: Job) -> bool:
+    return not job.most_heads or job.heads < job.most_heads
+
+
+def _take(state: State, job: Job, head: Head, start: Start) -> Render:
+    job.attempts += 1
+    attempt = Attempt(
+        id=f"a{job.attempts}",
+        job=job.spec.job,
+        head=head,
+        span=start.span,
+        started=state.now,
+        expected=start.expected,
+        overhead=start.overhead,
+        resumed=start.resumed,
+        hedge=start.hedge.id if start.hedge else "",
+        twin=start.hedge,
+        heard=state.now,
+    )
+    if start.hedge:
+        start.hedge.twin = attempt
+        tuning = state.tuning
+        start.hedge.head.worker.late = start.hedge.late_at(tuning.late_factor, tuning.late_slack) <= state.now
+    else:
+        job.tape.take(start.span)
+    head.attempt = attempt
+    head.job, head.at = job.spec.job, start.span.end
+    job.running[attempt.id] = attempt
+    state.attempts[job.spec.job, attempt.id] = attempt
+    return Render(job.spec.job, attempt.id, head.worker.name, start.span, start.expected, attempt.hedge)

@@ -1,0 +1,118 @@
+"""What follows when attempts end: delivery, learning, retries, quarantine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mouthpiece.core.scheduler.beliefs import learn_speed
+from mouthpiece.core.scheduler.events import Abort, Command, Complete, Fail, Fault, Segment, Timings
+from mouthpiece.core.scheduler.state import Attempt, Failure, Job, State, Worker
+
+
+def end_attempt(state: State, attempt: Attempt) -> Job | None:
+    """Free the head of an attempt; the job it was for, None when its result is not wanted any more."""
+    del state.attempts[attempt.job, attempt.id]
+    attempt.head.attempt = None
+    if attempt.aborted:
+        return None
+    job = state.jobs[attempt.job]
+    del job.running[attempt.id]
+    return job
+
+
+def succeed(state: State, attempt: Attempt, timings: Timings | None) -> Iterator[Command]:
+    """An attempt is done: learn from it, call off its twin, deliver what is next in order."""
+    worker = attempt.head.worker
+    job = end_attempt(state, attempt)
+    worker.late, worker.strikes = False, 0
+    if job is None:
+        return
+    if timings:
+        _learn(state, job, attempt, timings)
+    if attempt.twin:
+        yield from abort(job, attempt.twin)
+    job.tape.finish(attempt.span)
+    yield from deliver(state, job)
+
+
+def deliver(state: State, job: Job) -> Iterator[Command]:
+    """Hand out the chunks that are next in order, and the job when it is complete."""
+    for span in job.tape.deliver():
+        yield Segment(job.spec.job, span)
+    if job.tape.complete:
+        del state.jobs[job.spec.job]
+        yield Complete(job.spec.job)
+
+
+def fail(state: State, attempt: Attempt, reason: str, fault: Fault) -> Iterator[Command]:
+    """An attempt failed: its frames go back, unless its twin goes on with them, or they failed too often."""
+    job = end_attempt(state, attempt)
+    if job is None:
+        return
+    worker = attempt.head.worker
+    if fault is not Fault.NOBODY:
+        job.failures.append(Failure(attempt.span, worker.name, reason))
+    if attempt.twin:
+        attempt.twin.twin = None
+    else:
+        job.tape.give_back(attempt.span)
+    if fault is Fault.JOB:
+        yield from drop(state, job)
+        yield Fail(job.spec.job, f"{worker.name}: {reason}")
+    elif fault is not Fault.NOBODY and not attempt.twin and (told := _hopeless(state, job, attempt)):
+        yield from drop(state, job)
+        yield Fail(job.spec.job, told)
+
+
+def blame(state: State, worker: Worker, fault: Fault, retry_after: float) -> None:
+    """Leave a worker alone for a while after it refused or failed."""
+    tuning = state.tuning
+    if fault is Fault.NOBODY:
+        pause = retry_after or tuning.busy_pause
+    elif fault is Fault.JOB:
+        return
+    else:
+        least = tuning.fault_pause if fault is Fault.WORKER else 0.0
+        pause = min(max(tuning.first_pause * 2**worker.strikes, least), tuning.most_pause)
+        worker.strikes += 1
+    worker.paused_until = max(worker.paused_until, state.now + pause)
+
+
+def drop(state: State, job: Job) -> Iterator[Command]:
+    """Forget a job and call off its attempts."""
+    del state.jobs[job.spec.job]
+    for attempt in list(job.running.values()):
+        yield from abort(job, attempt)
+
+
+def abort(job: Job, attempt: Attempt) -> Iterator[Command]:
+    """Call an attempt off. Its head is busy until it says that it stopped."""
+    del job.running[attempt.id]
+    attempt.aborted = True
+    yield Abort(attempt.job, attempt.id)
+
+
+def _hopeless(state: State, job: Job, attempt: Attempt) -> str:
+    """Why the frames of a failed attempt will never be rendered; empty while there is hope."""
+    failures = [failure for failure in job.failures if failure.span.overlaps(attempt.span)]
+    for frame in sorted({max(failure.span.first, attempt.span.first) for failure in failures}):
+        here = [failure for failure in failures if failure.span.first <= frame < failure.span.end]
+        names = {failure.worker for failure in here}
+        able = [worker for worker in state.workers.values() if job.engine in worker.offers]
+        untried = [worker for worker in able if worker.name not in names and not worker.draining]
+        most = state.tuning.most_failures
+        if len(names) >= most or (len(here) >= most and not untried):
+            told = "; ".join(f"{failure.worker}: {failure.reason}" for failure in here)
+            return f"frames {attempt.span.first} to {attempt.span.end} failed {len(here)} times: {told}"
+    return ""
+
+
+def _learn(state: State, job: Job, attempt: Attempt, timings: Timings) -> None:
+    worker = attempt.head.worker
+    state.costs_of(job.engine).learn(timings, resumed=attempt.resumed)
+    worker.warm.pop(job.spec.avatar, None)
+    worker.warm[job.spec.avatar] = None
+    while len(worker.warm) > state.tuning.warm_avatars:
+        del worker.warm[next(iter(worker.warm))]
+    if timings.render > 0:
+        learn_speed(len(attempt.span) / timings.render, worker.rates[job.engine], job.pace)

@@ -1,0 +1,96 @@
+"""Who works for whom: the order of jobs, and how many heads each deserves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil, sqrt
+
+from mouthpiece.core.scheduler.state import Head, Job, State
+
+_IDLE_SHARE = 0.4
+"""A cluster of n heads is never thought busier than 1 - 0.4 / n."""
+
+
+def key(state: State, job: Job) -> float:
+    """Rank of a job, lower first: when it came, later for the work that is left.
+
+    Seniority against shortest remaining work first; the price of size levels off so that a long job is
+    passed over for a bounded time only.
+    """
+    tuning = state.tuning
+    left = state.seconds_left(job)
+    return job.born + tuning.size_weight * left / (1 + left / tuning.size_reach)
+
+
+def birth(state: State, job: Job) -> float:
+    """When a job counts as come: later, the more work its tenant already has here that is no larger."""
+    size = state.seconds_left(job)
+    others = [
+        state.seconds_left(other) for other in state.jobs.values() if other.spec.tenant == job.spec.tenant
+    ]
+    heads = max(state.pool(job.engine).heads, 1)
+    queued = sum(left for left in others if left <= size) / heads
+    waited = job.spec.age + job.spec.priority
+    return state.now - waited + state.tuning.tenant_weight * queued / job.spec.weight
+
+
+def capped_load(state: State) -> float:
+    """The averaged load, never quite 1."""
+    return min(state.load, 1 - _IDLE_SHARE / max(state.heads_alive, 1))
+
+
+def shares(state: State, order: Sequence[Job]) -> dict[str, int]:
+    """How many heads each job deserves.
+
+    A job gets one more head while that saves it more time than it costs all jobs behind it, those expected
+    to come included. What is left over is then handed out as if nobody were behind.
+    """
+    rest = state.heads_alive
+    load = capped_load(state)
+    given: dict[str, int] = {}
+    for place, job in enumerate(order):
+        behind = len(order) - 1 - place
+        given[job.spec.job] = min(_worth(state, job, (behind + load) / (1 - load)), rest)
+        rest -= given[job.spec.job]
+    for job in order:
+        if rest <= 0:
+            break
+        more = _most(state, job) if job.fixed_length else _worth(state, job, load / (1 - load))
+        more = min(max(more - given[job.spec.job], 0), rest)
+        given[job.spec.job] += more
+        rest -= more
+    return given
+
+
+def _most(state: State, job: Job) -> int:
+    heads = state.pool(job.engine).heads
+    return min(job.most_heads, heads) if job.most_heads else heads
+
+
+def _worth(state: State, job: Job, others: float) -> int:
+    """The most heads of which each saves more than it costs ``others`` jobs."""
+    most = _most(state, job)
+    costs = state.costs_of(job.engine)
+    gain = state.seconds_left(job) * max(state.pool(job.engine).heads, 1)
+    warm = _pays(gain, others * costs.start(warm=True))
+    ready = sum(worker.slots for worker in state.workers.values() if job.spec.avatar in worker.warm)
+    if warm > ready:
+        warm = max(ready, _pays(gain, others * costs.start(warm=False)))
+    return max(1, min(most, warm))
+
+
+def _pays(gain: float, price: float) -> int:
+    """The greatest m for which the m-th head pays: gain / ((m - 1) · m) > price."""
+    if price <= 0:
+        return 1_000_000
+    return max(1, ceil((sqrt(1 + 4 * gain / price) - 1) / 2))
+
+
+def attraction(state: State, head: Head, job: Job, rank: float) -> float:
+    """How little a job suits a free head: its rank, and what it costs to have it done just there."""
+    tuning = state.tuning
+    worker = head.worker
+    start = state.costs_of(job.engine).start(warm=job.spec.avatar in worker.warm)
+    left = job.left / max(job.heads + 1, 1)
+    slower = left / state.rate(worker, job) - left / state.mean_rate(job)
+    return rank + tuning.switch_weight * start + tuning.size_weight * slower

@@ -1,0 +1,151 @@
+"""The state machine: it learns from events, then decides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from mouthpiece.core.scheduler.decide import decide
+from mouthpiece.core.scheduler.estimates import estimates, refusal
+from mouthpiece.core.scheduler.events import (
+    ChunkDone,
+    ChunkFailed,
+    ChunkProgressed,
+    ChunkStopped,
+    Command,
+    Eta,
+    Event,
+    Fault,
+    JobCancelled,
+    JobSubmitted,
+    Refuse,
+    SpeechGrew,
+    Tick,
+    WakeAt,
+    WorkerDown,
+    WorkerDraining,
+    WorkerUp,
+)
+from mouthpiece.core.scheduler.outcomes import blame, deliver, drop, end_attempt, fail, succeed
+from mouthpiece.core.scheduler.policy import birth
+from mouthpiece.core.scheduler.state import Job, State
+from mouthpiece.core.scheduler.tuning import Tuning
+
+
+class Scheduler:
+    """Owns every decision about who renders what; see the package for how it is driven.
+
+    Picklable; a copy that sees the same events gives the same commands.
+    """
+
+    def __init__(self, tuning: Tuning | None = None) -> None:
+        self.state = State(tuning or Tuning())
+        self._wake: float | None = None
+        self._told = 0.0
+
+    def handle(self, now: float, event: Event) -> list[Command]:
+        """Take in what happened at ``now`` (seconds, never before an earlier call) and say what to do."""
+        self.state.advance(now)
+        commands = [*self._learn(event)]
+        commands += decide(self.state)
+        wake = self._next_wake()
+        if wake is not None and wake != self._wake:
+            commands.append(WakeAt(wake))
+        self._wake = wake
+        return commands
+
+    def estimates(self) -> list[Eta]:
+        """What to expect of every job, as of the last event."""
+        return list(estimates(self.state))
+
+    def _learn(self, event: Event) -> Iterable[Command]:
+        state = self.state
+        match event:
+            case JobSubmitted():
+                return self._submit(event)
+            case SpeechGrew():
+                return self._grow(event)
+            case WorkerUp():
+                state.greet(event)
+            case WorkerDraining(worker) if worker in state.workers:
+                state.workers[worker].draining = True
+            case WorkerDown():
+                return self._lose(event)
+            case JobCancelled(job) if job in state.jobs:
+                return drop(state, state.jobs[job])
+            case ChunkDone() | ChunkFailed() | ChunkStopped() | ChunkProgressed():
+                return self._attend(event)
+            case Tick():
+                return self._tell()
+            case _:
+                pass
+        return ()
+
+    def _submit(self, event: JobSubmitted) -> Iterator[Command]:
+        state = self.state
+        if event.job in state.jobs:
+            return
+        wait = 0.0 if event.restored else refusal(state, (event.engine, event.version))
+        if wait:
+            yield Refuse(event.job, wait)
+            return
+        job = Job(event, state.now, event.expected_frames, event.attempts)
+        job.born = birth(state, job)
+        job.tape.kept = sorted(event.done)
+        state.jobs[event.job] = job
+        yield next(eta for eta in estimates(state) if eta.job == event.job)
+
+    def _grow(self, event: SpeechGrew) -> Iterator[Command]:
+        job = self.state.jobs.get(event.job)
+        if job is None:
+            return
+        job.expected = event.expected_frames or job.expected
+        job.tape.grow(event.ready, event.marks, final=event.final)
+        for span in event.cached:
+            job.tape.adopt(span)
+        yield from deliver(self.state, job)
+
+    def _attend(self, event: ChunkDone | ChunkFailed | ChunkStopped | ChunkProgressed) -> Iterable[Command]:
+        attempt = self.state.attempts.get((event.job, event.attempt))
+        if attempt is None:
+            return ()
+        match event:
+            case ChunkDone(timings=timings):
+                return succeed(self.state, attempt, timings)
+            case ChunkFailed(reason=reason, fault=fault, retry_after=wait):
+                if not attempt.aborted:
+                    blame(self.state, attempt.head.worker, fault, wait)
+                return fail(self.state, attempt, reason, fault)
+            case ChunkStopped() if attempt.aborted:
+                end_attempt(self.state, attempt)
+            case ChunkStopped():
+                return fail(self.state, attempt, "stopped", Fault.NOBODY)
+            case ChunkProgressed(frames_done=frames):
+                attempt.frames_done, attempt.heard = frames, self.state.now
+        return ()
+
+    def _lose(self, event: WorkerDown) -> Iterator[Command]:
+        worker = self.state.workers.get(event.worker)
+        if worker is None:
+            return
+        held = [head.attempt for head in worker.heads if head.attempt]
+        self.state.forget(worker)
+        if any(not attempt.aborted for attempt in held):
+            blame(self.state, worker, Fault.ATTEMPT, 0.0)
+        for attempt in held:
+            yield from fail(self.state, attempt, event.reason, Fault.ATTEMPT)
+
+    def _tell(self) -> Iterable[Command]:
+        if self.state.now - self._told < self.state.tuning.eta_every:
+            return ()
+        self._told = self.state.now
+        return estimates(self.state)
+
+    def _next_wake(self) -> float | None:
+        """When something changes although nothing happens: a pause ends, an attempt is late."""
+        state, tuning = self.state, self.state.tuning
+        times = [worker.paused_until for worker in state.workers.values() if worker.paused_until > state.now]
+        for attempt in state.attempts.values():
+            if not attempt.twin:
+                times.append(attempt.late_at(tuning.idle_late_factor, tuning.idle_late_slack))
+                times.append(attempt.late_at(tuning.late_factor, tuning.late_slack))
+        return min((at for at in times if at > state.now), default=None)

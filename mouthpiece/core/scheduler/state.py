@@ -1,0 +1,251 @@
+"""Workers, jobs and attempts as the scheduler knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from math import exp
+
+from mouthpiece.core.scheduler.beliefs import Costs, Factor, factor
+from mouthpiece.core.scheduler.events import JobSubmitted, Mode, Offer, WorkerUp
+from mouthpiece.core.scheduler.tape import Tape
+from mouthpiece.core.scheduler.tuning import Tuning
+from mouthpiece.core.timeline import Span
+
+_UNKNOWN_RATE = 0.5
+_TOLD_RATE = 0.05
+_UNKNOWN_PACE = 0.25
+"""Variances of beliefs at birth."""
+_REMEMBERED = 256
+"""Workers that are remembered when they are gone."""
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One chunk on one head. ``expected`` seconds include ``overhead``: what passes before the first frame."""
+
+    id: str
+    job: str
+    head: Head
+    span: Span
+    started: float
+    expected: float
+    overhead: float
+    resumed: bool
+    hedge: str = ""
+    twin: Attempt | None = None
+    aborted: bool = False
+    frames_done: int = 0
+    heard: float = 0.0
+
+    def ends_at(self, now: float) -> float:
+        """When it will probably be done: from its progress, else as expected; what is overdue takes as long
+        again as half the time it has had."""
+        end = self.started + self.expected
+        if self.frames_done:
+            rendering = max(self.heard - self.started - self.overhead, 1e-3)
+            end = self.heard + (len(self.span) - self.frames_done) * rendering / self.frames_done
+        return end if now < end else now + (now - self.started) / 2
+
+    def late_at(self, times: float, slack: float) -> float:
+        """When it will be known to take more than ``times`` as long as expected plus ``slack`` seconds, if
+        nothing more is heard of it."""
+        limit = times * self.expected + slack
+        foreseen = self.ends_at(self.heard)
+        return self.heard if foreseen - self.started > limit else max(foreseen, self.started + limit / 1.5)
+
+
+@dataclass(slots=True)
+class Head:
+    """One slot of a worker."""
+
+    worker: Worker
+    slot: int
+    attempt: Attempt | None = None
+    job: str = ""
+    at: int = 0
+    """Where it stopped: the job, and the frame after its last."""
+
+
+@dataclass(slots=True)
+class Worker:
+    """One lip-sync service."""
+
+    name: str
+    offers: dict[tuple[str, str], Offer] = field(default_factory=dict[tuple[str, str], Offer])
+    slots: int = 0
+    heads: list[Head] = field(default_factory=list[Head])
+    draining: bool = False
+    warm: dict[str, None] = field(default_factory=dict[str, None])
+    """Prepared avatars, the most recently used last."""
+    rates: dict[tuple[str, str], Factor] = field(default_factory=dict[tuple[str, str], Factor])
+    late: bool = False
+    strikes: int = 0
+    """Failures in a row."""
+    paused_until: float = 0.0
+
+    @property
+    def suspect(self) -> bool:
+        """Whether it was late or failed and has not delivered since."""
+        return self.late or self.strikes > 0
+
+    def usable(self, now: float) -> bool:
+        """Whether it may be given chunks."""
+        return not self.draining and now >= self.paused_until
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A failed attempt."""
+
+    span: Span
+    worker: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Job:
+    """One accepted job."""
+
+    spec: JobSubmitted
+    born: float
+    expected: int
+    attempts: int
+    pace: Factor = field(default_factory=lambda: factor(1.0, _UNKNOWN_PACE))
+    """How its frames compare with those that the workers' rates were learned from."""
+    tape: Tape = field(default_factory=Tape)
+    running: dict[str, Attempt] = field(default_factory=dict[str, Attempt])
+    failures: list[Failure] = field(default_factory=list[Failure])
+
+    @property
+    def engine(self) -> tuple[str, str]:
+        """Name and version."""
+        return (self.spec.engine, self.spec.version)
+
+    @property
+    def total(self) -> int:
+        """Frames of the whole, as far as known."""
+        return self.tape.ready if self.tape.final else max(self.expected, self.tape.ready)
+
+    @property
+    def left(self) -> int:
+        """Frames that are not done."""
+        return max(self.total - self.tape.finished, 0)
+
+    @property
+    def fixed_length(self) -> int:
+        """Wanted length of chunks in frames, 0 when the scheduler decides."""
+        return 0 if self.spec.mode is Mode.SINGLE else self.spec.chunk_frames
+
+    @property
+    def in_order(self) -> bool:
+        """Whether its chunks are taken from the front of what is free only."""
+        return self.spec.mode is Mode.SINGLE or self.spec.chained or self.fixed_length > 0
+
+    @property
+    def most_heads(self) -> int:
+        """How many heads it may have; 0 is no bound."""
+        return 1 if self.spec.mode is Mode.SINGLE or self.spec.chained else self.spec.max_workers
+
+    @property
+    def heads(self) -> int:
+        """How many heads render it, repeated chunks counted once."""
+        return len(self.tape.taken)
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Usable heads that have one engine, and their mean rate."""
+
+    heads: int
+    rate: float
+
+
+@dataclass(slots=True)
+class State:
+    """Everything the scheduler knows."""
+
+    tuning: Tuning
+    now: float = 0.0
+    workers: dict[str, Worker] = field(default_factory=dict[str, Worker])
+    jobs: dict[str, Job] = field(default_factory=dict[str, Job])
+    attempts: dict[tuple[str, str], Attempt] = field(default_factory=dict[tuple[str, str], Attempt])
+    costs: dict[tuple[str, str], Costs] = field(default_factory=dict[tuple[str, str], Costs])
+    gone: dict[str, Worker] = field(default_factory=dict[str, Worker])
+    load: float = 0.0
+    """Part of the heads that is busy, averaged."""
+    _pools: dict[tuple[str, str], Pool] = field(default_factory=dict[tuple[str, str], Pool])
+
+    def advance(self, now: float) -> None:
+        """Let time pass."""
+        now = max(now, self.now)
+        heads = self.heads_alive
+        if heads and now > self.now:
+            keep = exp((self.now - now) / self.tuning.memory)
+            busy = min(1.0, len(self.attempts) / heads)
+            self.load = keep * self.load + (1 - keep) * busy
+        self.now = now
+        self._pools.clear()
+
+    @property
+    def heads_alive(self) -> int:
+        """All slots of all workers that are not draining."""
+        return sum(worker.slots for worker in self.workers.values() if not worker.draining)
+
+    def idle(self) -> Iterator[Head]:
+        """Heads that could begin a chunk now."""
+        for worker in self.workers.values():
+            if worker.usable(self.now):
+                yield from (head for head in worker.heads[: worker.slots] if head.attempt is None)
+
+    def pool(self, engine: tuple[str, str]) -> Pool:
+        """Who can render with an engine. Without anybody, the rate is what an unknown worker would have."""
+        if engine not in self._pools:
+            able = [worker for worker in self.workers.values() if engine in worker.offers]
+            usable = [worker for worker in able if worker.usable(self.now)] or able
+            heads = sum(worker.slots for worker in usable)
+            speed = sum(worker.slots * worker.rates[engine].value for worker in usable)
+            self._pools[engine] = Pool(heads, speed / heads if heads else self.tuning.rate)
+        return self._pools[engine]
+
+    def costs_of(self, engine: tuple[str, str]) -> Costs:
+        """What attempts cost beside rendering."""
+        tuning = self.tuning
+        return self.costs.setdefault(engine, Costs(tuning.prep, tuning.setup, tuning.resume))
+
+    def rate(self, worker: Worker, job: Job) -> float:
+        """Frames per second that a worker probably renders of a job."""
+        return worker.rates[job.engine].value * job.pace.value
+
+    def mean_rate(self, job: Job) -> float:
+        """The same for a worker as they are on average."""
+        return self.pool(job.engine).rate * job.pace.value
+
+    def seconds_left(self, job: Job) -> float:
+        """How long a mean worker needs for what is left of a job."""
+        return job.left / self.mean_rate(job)
+
+    def greet(self, event: WorkerUp) -> None:
+        """Take note of a worker and what it offers; one that was here before is remembered."""
+        worker = self.workers.get(event.worker) or self.gone.pop(event.worker, None) or Worker(event.worker)
+        for offer in event.offers:
+            engine = (offer.engine, offer.version)
+            unknown = factor(self.pool(engine).rate, _UNKNOWN_RATE)
+            worker.rates.setdefault(engine, factor(offer.rate, _TOLD_RATE) if offer.rate else unknown)
+        worker.offers = {(offer.engine, offer.version): offer for offer in event.offers}
+        worker.draining = False
+        worker.slots = event.slots
+        worker.heads += [Head(worker, slot) for slot in range(len(worker.heads), event.slots)]
+        worker.warm.update(dict.fromkeys(event.warm))
+        self.workers[event.worker] = worker
+        self._pools.clear()
+
+    def forget(self, worker: Worker) -> None:
+        """A worker is gone; its speed and its record are remembered for a while."""
+        del self.workers[worker.name]
+        worker.heads.clear()
+        worker.warm.clear()
+        self.gone[worker.name] = worker
+        while len(self.gone) > _REMEMBERED:
+            del self.gone[next(iter(self.gone))]
+        self._pools.clear()

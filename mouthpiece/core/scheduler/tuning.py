@@ -1,0 +1,69 @@
+"""The numbers of the policy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """What simulation found best. Seconds unless said otherwise."""
+
+    size_weight: float = 3.0
+    """Seconds of seniority that one second of remaining work (at the mean speed of one worker) costs."""
+    size_reach: float = 120.0
+    """Remaining work beyond about this costs ever less, so that long jobs are not passed for ever."""
+    tenant_weight: float = 2.0
+    """Seconds of seniority that a job loses for each second the whole cluster needs for its tenant's other
+    jobs of at most its size."""
+    switch_weight: float = 9.0
+    """Seconds of seniority that one second of starting cost is worth when a worker chooses its job."""
+    memory: float = 30.0
+    """Time over which the load is averaged."""
+
+    first_render: float = 1.0
+    """Render time of the first chunk of a job."""
+    first_speech: float = 1.5
+    """Longest speech in the first chunk of a job."""
+    least_chunk: float = 1.0
+    """Least render time of other chunks."""
+    most_chunk: float = 8.0
+    """Greatest render time of a chunk; less with fewer than 16 workers, so that one is free soon."""
+    most_chunk_fresh: float = 60.0
+    """The same for workers that cannot resume."""
+    least_saving: float = 0.3
+    """A run is split only when that saves so much."""
+
+    late_factor: float = 3.0
+    """An attempt is late when it takes so many times as long as expected,"""
+    late_slack: float = 2.0
+    """and so much more."""
+    idle_late_factor: float = 1.5
+    """The same when a worker has nothing else to do."""
+    idle_late_slack: float = 0.5
+
+    most_failures: int = 3
+    """Workers that must fail on a frame before its job fails; attempts, where fewer workers live."""
+    busy_pause: float = 1.0
+    """How long a worker that refused is left alone."""
+    first_pause: float = 1.0
+    """Quarantine after a failure; doubles with each further one in a row,"""
+    most_pause: float = 300.0
+    """up to this."""
+    fault_pause: float = 30.0
+    """Least quarantine of a worker that cannot be trusted."""
+
+    queue_seconds: float = 3600.0
+    """A job is refused while the whole cluster needs longer than this for those before it."""
+    queue_jobs: int = 1000
+    """Most jobs at a time."""
+    eta_every: float = 1.0
+
+    prep: float = 3.0
+    """Expected costs until some were measured."""
+    setup: float = 0.5
+    resume: float = 0.05
+    rate: float = 25.0
+    """Frames per second."""
+    warm_avatars: int = 8
+    """How many prepared avatars a worker is thought to keep."""
