@@ -52,9 +52,8 @@ def repeat_late(
         if attempt.twin or attempt.late_at(times, slack) > state.now:
             continue
         start = _timed(state, job, head, attempt.span, hedge=attempt)
-        if state.now + start.expected < attempt.ends_at(state.now) and not barred(
-            state, job, head, attempt.span
-        ):
+        sooner = state.now + start.expected < attempt.ends_at(state.now)
+        if sooner and not barred(state, job, head, attempt.span):
             return start
     return None
 
@@ -106,10 +105,9 @@ def _mark_near(job: Job, stretch: Span, wanted: int) -> int | None:
     if not stretch.first < wanted < stretch.end:
         return None
     reach = max(min(wanted - stretch.first, stretch.end - wanted), 1)
-    marks = job.tape.marks_within(Span(max(wanted - reach, stretch.first), min(wanted + reach, stretch.end)))
-    return min(
-        marks, key=lambda mark: abs(mark[0] - wanted) / reach + _GRADE_COST * mark[1], default=(None, 0)
-    )[0]
+    marks = job.tape.marks_within(Span(wanted - reach, wanted + reach))
+    best = min(marks, key=lambda mark: abs(mark[0] - wanted) / reach + GRADE_COST * mark[1], default=None)
+    return best[0] if best else None
 
 
 def _begin(state: State, job: Job, head: Head, stretch: Span, *, resumed: bool = False) -> Start | None:

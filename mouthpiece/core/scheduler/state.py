@@ -22,7 +22,7 @@ _REMEMBERED = 256
 
 @dataclass(slots=True)
 class Attempt:
-    """One chunk on one head. ``expected`` seconds include ``overhead``: what passes before the first frame."""
+    """One chunk on one head. ``expected`` seconds include ``overhead``, those before the first frame."""
 
     id: str
     job: str

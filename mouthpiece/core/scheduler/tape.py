@@ -113,9 +113,7 @@ class Tape:
         whole = most == stretch.end and self.closed(stretch)
         if whole and len(stretch) <= wanted * (1 + _REST):
             return most
-        near = Span(
-            stretch.first + round(wanted * (1 - _NEAR)), stretch.first + round(wanted * (1 + 2 * _NEAR))
-        )
+        near = _window(stretch.first, wanted, 1 - _NEAR, 1 + 2 * _NEAR)
         ends = self._ends(stretch.first, near, most, whole=whole)
         if not ends:
             return most if most < stretch.end else stretch.first
@@ -133,9 +131,7 @@ class Tape:
             return stretch.first
         if most == stretch.end and len(stretch) <= wanted * (1 + _REST):
             return most
-        near = Span(
-            stretch.first + round(wanted * (1 - _NEAR)), stretch.first + round(wanted * (1 + _NEAR)) + 1
-        )
+        near = _window(stretch.first, wanted, 1 - _NEAR, 1 + _NEAR)
         ends = self.marks_within(near.clip(Span(stretch.first, most + 1)))
         return _best(ends, stretch.first, wanted) if ends else stretch.first + wanted
 
