@@ -1,0 +1,213 @@
+"""espeak-ng in this process: text to sound with the times of words and phonemes.
+
+The C library keeps its voice, its parameters and its output callback in global variables: two calls at the
+same time corrupt memory and end the process, and a second initialisation takes the callback away from the
+first. Hence one instance per process, made at first use, and one lock around every call. One call speaks
+one sentence, a few milliseconds of work, so callers take turns; ctypes releases the GIL meanwhile.
+
+The same call need not give the same samples twice: lengths vary by under a millisecond.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cache
+
+import espeakng_loader
+import numpy as np
+import numpy.typing as npt
+
+from mouthpiece.errors import MouthpieceError
+
+RATE = 22_050
+"""Samples per second of everything that espeak-ng says."""
+
+Pcm = npt.NDArray[np.int16]
+
+
+class Cancelled(Exception):
+    """The caller of `speak` asked it to stop."""
+
+
+class MarkKind(IntEnum):
+    """Kinds of marks, by the numbers of the C interface."""
+
+    WORD = 1
+    PHONEME = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Something begins at ``sample``: a phoneme, or a word.
+
+    ``offset`` is the code point of the text at which its word begins, counted from 0. ``symbol`` is IPA as
+    espeak-ng writes it: empty for pauses, for tones and for glides between words.
+    """
+
+    kind: MarkKind
+    sample: int
+    offset: int
+    symbol: str
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """What was said: mono samples at 22 050 Hz, and marks in order of time."""
+
+    pcm: Pcm
+    marks: tuple[Mark, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How to speak: words per minute (80-450), volume (0-200), pitch and melody range (0-99)."""
+
+    rate: int = 165
+    volume: int = 80
+    pitch: int = 50
+    melody: int = 50
+
+
+def speak(
+    text: str, voice: str, manner: Manner | None = None, cancelled: Callable[[], bool] = lambda: False
+) -> Utterance:
+    """Say one sentence with a voice file such as "gmw/en-US" or "gmw/en-US+f3".
+
+    Markup has no meaning; characters that cannot be said count as spaces, so offsets are those of ``text``.
+    ``cancelled`` is asked every 100 ms of speech. Blocks while another thread speaks.
+
+    Raises:
+        Cancelled: ``cancelled`` returned true.
+        MouthpieceError: the library refused the voice or the text.
+    """
+    return _library().speak(_sayable(text), voice, manner or Manner(), cancelled)
+
+
+def _sayable(text: str) -> str:
+    """Replace what the library would take for its own control codes, one character for one."""
+    return "".join(char if _is_plain(char) else " " for char in text)
+
+
+def _is_plain(char: str) -> bool:
+    code = ord(char)
+    private = 0xE000 <= code <= 0xF8FF or code >= 0xF0000
+    return code >= 0x20 and not 0x7F <= code <= 0x9F and not 0xD800 <= code <= 0xDFFF and not private
+
+
+class _EventId(ctypes.Union):
+    # `string` holds 8 bytes of UTF-8 without a terminating NUL when the symbol is that long or longer.
+    _fields_ = (("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_ubyte * 8))
+
+
+class _Event(ctypes.Structure):
+    _fields_ = (
+        ("type", ctypes.c_int),
+        ("unique_identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_position", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("id", _EventId),
+    )
+
+
+_OUTPUT_SYNCHRONOUS = 2
+_BUFFER_MS = 100
+_INIT_PHONEME_EVENTS = 0x1
+_INIT_PHONEME_IPA = 0x2
+_INIT_DONT_EXIT = 0x8000  # or else the library ends the process when its data is missing
+_CHARS_UTF8 = 1
+_POSITION_CHARACTER = 1
+_PARAMETERS = {"rate": 1, "volume": 2, "pitch": 3, "melody": 4}
+
+_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
+
+
+_starting = threading.Lock()
+
+
+def _library() -> _Library:
+    with _starting:  # `cache` alone lets two first callers in
+        return _started()
+
+
+@cache
+def _started() -> _Library:
+    return _Library()
+
+
+class _Library:
+    """The loaded library, the lock, and what the callback collects for the call that holds the lock."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pcm = bytearray()
+        self._marks: list[Mark] = []
+        self._cancelled: Callable[[], bool] = lambda: False
+        self._stopped = False
+        self._c = _load()
+        self._callback = _Callback(self._receive)  # the library keeps the pointer: it must outlive calls
+        self._c.espeak_SetSynthCallback(self._callback)
+
+    def speak(self, text: str, voice: str, manner: Manner, cancelled: Callable[[], bool]) -> Utterance:
+        with self._lock:
+            self._pcm, self._marks, self._stopped = bytearray(), [], False
+            self._cancelled = cancelled
+            self._set_voice(voice, manner)
+            self._synthesize(text)
+            if self._stopped:
+                raise Cancelled
+            return Utterance(np.frombuffer(bytes(self._pcm), np.int16), tuple(self._marks))
+
+    def _set_voice(self, voice: str, manner: Manner) -> None:
+        if self._c.espeak_SetVoiceByName(voice.encode()) != 0:
+            raise MouthpieceError(f"espeak-ng cannot load the voice {voice}")
+        for name, number in _PARAMETERS.items():
+            self._c.espeak_SetParameter(number, getattr(manner, name), 0)
+
+    def _synthesize(self, text: str) -> None:
+        data = text.encode() + b"\0"
+        status = self._c.espeak_Synth(
+            data, ctypes.c_size_t(len(data)), 0, _POSITION_CHARACTER, 0, _CHARS_UTF8, None, None
+        )
+        if status != 0:
+            raise MouthpieceError(f"espeak-ng failed with status {status}")
+
+    def _receive(self, samples: int | None, count: int, events: int | None) -> int:
+        if samples and count > 0:
+            self._pcm += ctypes.string_at(samples, 2 * count)
+        if events:
+            self._marks.extend(_marks_at(events))
+        self._stopped = self._stopped or self._cancelled()
+        return int(self._stopped)
+
+
+def _marks_at(address: int) -> Iterator[Mark]:
+    """Read the C array of events at ``address``, which ends with one of type 0."""
+    while (event := _Event.from_address(address)).type != 0:
+        if event.type in (MarkKind.WORD, MarkKind.PHONEME):
+            kind = MarkKind(event.type)
+            symbol = _symbol(event.id) if kind is MarkKind.PHONEME else ""
+            yield Mark(kind, event.sample, event.text_position - 1, symbol)
+        address += ctypes.sizeof(_Event)
+
+
+def _symbol(event_id: _EventId) -> str:
+    """The symbol of a phoneme event; a character that the 8 bytes cut in two is left out."""
+    return bytes(event_id.string).split(b"\0", 1)[0].decode(errors="ignore")
+
+
+def _load() -> ctypes.CDLL:
+    library = ctypes.CDLL(espeakng_loader.get_library_path())
+    options = _INIT_PHONEME_EVENTS | _INIT_PHONEME_IPA | _INIT_DONT_EXIT
+    data = os.fsencode(espeakng_loader.get_data_path())
+    rate = library.espeak_Initialize(_OUTPUT_SYNCHRONOUS, _BUFFER_MS, data, options)
+    if rate != RATE:
+        raise MouthpieceError(f"espeak-ng did not start (sample rate {rate})")
+    return library
