@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from mouthpiece.core.scheduler.events import Mode
 from mouthpiece.core.scheduler.policy import capped_load
 from mouthpiece.core.scheduler.state import Attempt, Head, Job, State
+from mouthpiece.core.scheduler.tape import GRADE_COST
 from mouthpiece.core.timeline import Span
 
 
