@@ -206,5 +206,5 @@ class MergerSettings(_Settings):
     metrics_port: int = Field(default=9102, ge=0, le=65535)
     """Prometheus port; 0: none. Default: 9102."""
 
-    max_merges: int = Field(default=16, ge=1)
-    """Most merges at a time. Default: 16."""
+    max_merges: int = Field(default=64, ge=1)
+    """Most merges at a time. Default: 64."""

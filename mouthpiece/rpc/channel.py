@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import grpc.aio
+from grpc_health.v1 import health_pb2
 
 MAX_MESSAGE = 64 << 20
 """Bytes of the largest message: ten minutes of speech around a chunk."""
@@ -34,3 +35,14 @@ SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
 def dial(address: str) -> grpc.aio.Channel:
     """Open a channel; connecting happens at the first call. The caller closes it."""
     return grpc.aio.insecure_channel(address, options=_OPTIONS)
+
+
+async def is_serving(channel: grpc.aio.Channel, timeout: float) -> bool:
+    """Whether a service is ready: not while it loads or drains. Raises `AioRpcError` on no answer."""
+    check = channel.unary_unary(
+        "/grpc.health.v1.Health/Check",
+        request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+        response_deserializer=health_pb2.HealthCheckResponse.FromString,
+    )
+    answer = await check(health_pb2.HealthCheckRequest(), timeout=timeout)
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)

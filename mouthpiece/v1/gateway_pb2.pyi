@@ -341,7 +341,6 @@ class Job(google.protobuf.message.Message):
     LAST_SEQUENCE_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
     ENGINE_FIELD_NUMBER: builtins.int
-    ENGINE_VERSION_FIELD_NUMBER: builtins.int
     SEED_FIELD_NUMBER: builtins.int
     LANGUAGE_FIELD_NUMBER: builtins.int
     VOICE_FIELD_NUMBER: builtins.int
@@ -357,9 +356,6 @@ class Job(google.protobuf.message.Message):
     last_sequence: builtins.int
     """Last stored event."""
     request_id: builtins.str
-    engine: builtins.str
-    """What the spec left open, spelled out."""
-    engine_version: builtins.str
     seed: builtins.int
     language: builtins.str
     voice: builtins.str
@@ -393,6 +389,10 @@ class Job(google.protobuf.message.Message):
     def result(self) -> Global___JobResult:
         """Only when DONE."""
 
+    @property
+    def engine(self) -> mouthpiece.v1.common_pb2.Engine:
+        """What the spec left open, spelled out."""
+
     def __init__(
         self,
         *,
@@ -414,14 +414,13 @@ class Job(google.protobuf.message.Message):
         result: Global___JobResult | None = ...,
         last_sequence: builtins.int = ...,
         request_id: builtins.str = ...,
-        engine: builtins.str = ...,
-        engine_version: builtins.str = ...,
+        engine: mouthpiece.v1.common_pb2.Engine | None = ...,
         seed: builtins.int = ...,
         language: builtins.str = ...,
         voice: builtins.str = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["created", b"created", "error", b"error", "eta", b"eta", "finished", b"finished", "format", b"format", "result", b"result", "spec", b"spec", "started", b"started"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["chunks", b"chunks", "created", b"created", "engine", b"engine", "engine_version", b"engine_version", "error", b"error", "eta", b"eta", "finished", b"finished", "format", b"format", "frames", b"frames", "id", b"id", "language", b"language", "last_sequence", b"last_sequence", "percent", b"percent", "request_id", b"request_id", "result", b"result", "samples", b"samples", "seed", b"seed", "spec", b"spec", "speech_final", b"speech_final", "started", b"started", "state", b"state", "voice", b"voice", "warnings", b"warnings"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["created", b"created", "engine", b"engine", "error", b"error", "eta", b"eta", "finished", b"finished", "format", b"format", "result", b"result", "spec", b"spec", "started", b"started"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["chunks", b"chunks", "created", b"created", "engine", b"engine", "error", b"error", "eta", b"eta", "finished", b"finished", "format", b"format", "frames", b"frames", "id", b"id", "language", b"language", "last_sequence", b"last_sequence", "percent", b"percent", "request_id", b"request_id", "result", b"result", "samples", b"samples", "seed", b"seed", "spec", b"spec", "speech_final", b"speech_final", "started", b"started", "state", b"state", "voice", b"voice", "warnings", b"warnings"]) -> None: ...
 
 Global___Job: typing_extensions.TypeAlias = Job
 

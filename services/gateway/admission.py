@@ -1,0 +1,238 @@
+"""Can a spec be done? Everything that can be known to be wrong is found here, before acceptance."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+import grpc.aio
+
+from mouthpiece.artifacts import ArtifactStore, check_sha256
+from mouthpiece.core.engines import EngineInfo
+from mouthpiece.core.format import MAX_SIDE, MIN_SIDE, choose_fps, choose_size
+from mouthpiece.core.timeline import MAX_FPS, MIN_FPS
+from mouthpiece.errors import BadInput, MouthpieceError, NotFound, Unavailable, Violation
+from mouthpiece.rpc.convert import rational_to_proto
+from mouthpiece.rpc.convert import seconds as seconds_of
+from mouthpiece.rpc.status import from_rpc_error
+from mouthpiece.v1 import common_pb2, tts_pb2
+from mouthpiece.v1.common_pb2 import Quality, VideoFormat
+from mouthpiece.v1.gateway_pb2 import JobSpec, Mode
+from mouthpiece.v1.lipsync_pb2 import AVATAR_KIND_PORTRAIT, AvatarInfo, InspectAvatarRequest
+from mouthpiece.v1.tts_pb2_grpc import SpeechServiceAsyncStub
+from services.gateway.fleet import Fleet
+
+DEFAULT_ENGINE = "viseme"
+CHECK_SECONDS = 120.0
+"""Longest wait for another service's look at the input."""
+
+MIN_CHUNK_SECONDS = 0.2
+MAX_CHUNK_SECONDS = 600.0
+
+_FIELDS = {
+    "text": "spec.text",
+    "voice": "spec.voice",
+    "language": "spec.language",
+    "audio": "spec.audio_sha256",
+    "transcript": "spec.text",
+    "avatar": "spec.avatar_sha256",
+}
+"""Fields of the inner services' requests, by the field of ours that they come from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A spec that was found good, with everything that it left open."""
+
+    format: VideoFormat
+    engine: EngineInfo
+    avatar: AvatarInfo
+    outline: tts_pb2.SpeechOutline
+    seed: int
+
+    @property
+    def fps(self) -> Fraction:
+        """Frames per second."""
+        return _fraction(self.format.fps)
+
+
+def check_spec(spec: JobSpec, max_text: int) -> None:
+    """Raise `BadInput` with every field that is wrong in itself."""
+    found = [*_check_speech(spec, max_text), *_check_picture(spec), *_check_chunking(spec)]
+    if found:
+        raise BadInput(found[0].field, found[0].description, *found[1:])
+
+
+def _check_speech(spec: JobSpec, max_text: int) -> list[Violation]:
+    if not spec.audio_sha256 and not spec.text.strip():
+        return [Violation("spec.text", "is empty: give text to speak, or a recording in audio_sha256")]
+    if len(spec.text) > max_text:
+        return [Violation("spec.text", f"has {len(spec.text)} characters; at most {max_text} are allowed")]
+    return _check_hash("spec.audio_sha256", spec.audio_sha256)
+
+
+def _check_picture(spec: JobSpec) -> list[Violation]:
+    found = _check_hash("spec.avatar_sha256", spec.avatar_sha256)
+    for name, side in (("width", spec.width), ("height", spec.height)):
+        if side and not MIN_SIDE <= side <= MAX_SIDE:
+            found.append(Violation(f"spec.{name}", f"{side} is not between {MIN_SIDE} and {MAX_SIDE} pixels"))
+    if spec.quality not in Quality.values():
+        found.append(Violation("spec.quality", f"{spec.quality} is not a quality"))
+    if spec.HasField("fps"):
+        bottom = spec.fps.denominator
+        if bottom < 1 or not MIN_FPS <= Fraction(spec.fps.numerator, bottom) <= MAX_FPS:
+            wrong = f"{spec.fps.numerator}/{bottom} is not between {MIN_FPS} and {MAX_FPS} frames per second"
+            found.append(Violation("spec.fps", wrong))
+    return found
+
+
+def _check_chunking(spec: JobSpec) -> list[Violation]:
+    found: list[Violation] = []
+    if spec.mode not in Mode.values():
+        found.append(Violation("spec.mode", f"{spec.mode} is not a mode"))
+    if spec.max_workers < 0:
+        found.append(Violation("spec.max_workers", "is negative"))
+    if spec.HasField("chunk_length"):
+        length = seconds_of(spec.chunk_length)
+        if not MIN_CHUNK_SECONDS <= length <= MAX_CHUNK_SECONDS:
+            wrong = f"{length:g} s is not between {MIN_CHUNK_SECONDS} and {MAX_CHUNK_SECONDS:g} s"
+            found.append(Violation("spec.chunk_length", wrong))
+    return found
+
+
+def _check_hash(field: str, sha256: str) -> list[Violation]:
+    if not sha256:
+        return []
+    try:
+        check_sha256(sha256, field)
+    except BadInput as error:
+        return list(error.violations)
+    return []
+
+
+class Admission:
+    """Checks specs against the services that would carry them out."""
+
+    def __init__(
+        self, artifacts: ArtifactStore, fleet: Fleet, speech: SpeechServiceAsyncStub, max_text: int
+    ) -> None:
+        self._artifacts = artifacts
+        self._fleet = fleet
+        self._speech = speech
+        self._max_text = max_text
+
+    async def admit(self, spec: JobSpec) -> Admitted:
+        """Check a spec and spell out what it leaves open. Raises the error that SubmitJob answers with."""
+        check_spec(spec, self._max_text)
+        engine = self._engine(spec)
+        await self._check_assets(spec)
+        avatar, outline = await asyncio.gather(self._avatar(spec, engine), self._outline(spec))
+        _check_inputs(engine, avatar)
+        return Admitted(_format(spec, avatar), engine, avatar, outline, _seed(spec))
+
+    def _engine(self, spec: JobSpec) -> EngineInfo:
+        engines = self._fleet.engines()
+        if not engines:
+            raise Unavailable("no lip-sync worker is up", 2.0)
+        name = spec.engine or DEFAULT_ENGINE
+        if name not in engines:
+            raise BadInput("spec.engine", f"no worker has {name!r}; there is {', '.join(sorted(engines))}")
+        return engines[name]
+
+    async def _check_assets(self, spec: JobSpec) -> None:
+        for field in ("audio_sha256", "avatar_sha256"):
+            sha256 = getattr(spec, field)
+            if sha256 and not await self._artifacts.has(sha256):
+                raise BadInput(f"spec.{field}", "no such asset: upload it first")
+
+    async def _avatar(self, spec: JobSpec, engine: EngineInfo) -> AvatarInfo:
+        stub = self._fleet.stub_with(engine)
+        request = InspectAvatarRequest(avatar_sha256=spec.avatar_sha256)
+        try:
+            return (await stub.InspectAvatar(request, timeout=CHECK_SECONDS)).info
+        except grpc.aio.AioRpcError as error:
+            raise _as_ours(from_rpc_error(error)) from None
+
+    async def _outline(self, spec: JobSpec) -> tts_pb2.SpeechOutline:
+        call = start_speech(self._speech, spec, check_only=True)
+        try:
+            async for message in call:
+                return message.outline
+        except grpc.aio.AioRpcError as error:
+            raise _as_ours(from_rpc_error(error)) from None
+        finally:
+            call.cancel()
+        raise MouthpieceError("the speech service sent no outline")
+
+
+SpeechCall = (
+    grpc.aio.UnaryStreamCall[tts_pb2.SynthesizeRequest, tts_pb2.SynthesizeResponse]
+    | grpc.aio.UnaryStreamCall[tts_pb2.ImportSpeechRequest, tts_pb2.ImportSpeechResponse]
+)
+
+
+def start_speech(stub: SpeechServiceAsyncStub, spec: JobSpec, *, check_only: bool = False) -> SpeechCall:
+    """Ask for the speech of a spec. The caller cancels the call when done with it."""
+    limit = CHECK_SECONDS if check_only else None
+    if spec.audio_sha256:
+        return stub.ImportSpeech(
+            tts_pb2.ImportSpeechRequest(
+                audio_sha256=spec.audio_sha256,
+                transcript=spec.text,
+                language=spec.language,
+                check_only=check_only,
+            ),
+            timeout=limit,
+        )
+    return stub.Synthesize(
+        tts_pb2.SynthesizeRequest(text=spec.text, language=spec.language, voice=spec.voice), timeout=limit
+    )
+
+
+def _as_ours(error: MouthpieceError) -> MouthpieceError:
+    """An inner service's error with the fields of our own request."""
+    match error:
+        case BadInput():
+            named = [Violation(_FIELDS.get(v.field, v.field), v.description) for v in error.violations]
+            return BadInput(named[0].field, named[0].description, *named[1:])
+        case NotFound():
+            return BadInput("spec", error.message)
+        case _:
+            return error
+
+
+def _check_inputs(engine: EngineInfo, avatar: AvatarInfo) -> None:
+    portrait = avatar.kind == AVATAR_KIND_PORTRAIT
+    if not (engine.takes_portrait if portrait else engine.takes_video):
+        kind = "pictures" if portrait else "videos"
+        raise BadInput("spec.avatar_sha256", f"the engine {engine.name!r} does not take {kind}")
+
+
+def _format(spec: JobSpec, avatar: AvatarInfo) -> VideoFormat:
+    wanted = _fraction(spec.fps) if spec.HasField("fps") else None
+    own = _fraction(avatar.fps) if avatar.HasField("fps") else None
+    width, height = choose_size((spec.width, spec.height), (avatar.width, avatar.height))
+    return VideoFormat(fps=rational_to_proto(choose_fps(wanted, own)), width=width, height=height)
+
+
+def _fraction(value: common_pb2.Rational) -> Fraction:
+    return Fraction(value.numerator, value.denominator)
+
+
+def _seed(spec: JobSpec) -> int:
+    """The spec's seed, else one that follows from the spec: the same spec makes the same video."""
+    if spec.HasField("seed"):
+        return spec.seed
+    digest = hashlib.sha256(spec.SerializeToString(deterministic=True)).digest()
+    return int.from_bytes(digest[:4], "little")
+
+
+def wanted_chunk_frames(spec: JobSpec, fps: Fraction) -> int:
+    """The wanted chunk length in frames; 0 when the spec leaves it open."""
+    if not spec.HasField("chunk_length"):
+        return 0
+    length = Fraction(spec.chunk_length.ToNanoseconds(), 10**9)
+    return max(1, math.floor(length * fps))

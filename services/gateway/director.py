@@ -1,0 +1,320 @@
+"""Carries out what the scheduler decides: the one place where decisions become calls.
+
+Everything runs on one event loop, and `tell` never waits: commands become tasks. A fact is stored before the
+scheduler hears of it, so that whatever the scheduler knows survives the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+from mouthpiece.core.engines import EngineClass, EngineInfo
+from mouthpiece.core.scheduler import Scheduler
+from mouthpiece.core.scheduler.events import (
+    Abort,
+    ChunkStopped,
+    Command,
+    Complete,
+    Eta,
+    Event,
+    Fail,
+    JobCancelled,
+    JobSubmitted,
+    Mode,
+    Refuse,
+    Render,
+    Segment,
+    Tick,
+    WakeAt,
+)
+from mouthpiece.core.timeline import frame_count
+from mouthpiece.errors import Busy, MouthpieceError
+from mouthpiece.rpc.convert import engine_from_proto
+from mouthpiece.rpc.status import to_proto
+from mouthpiece.v1 import gateway_pb2
+from mouthpiece.v1.gateway_pb2 import (
+    CHUNK_STATE_CANCELLED,
+    CHUNK_STATE_RUNNING,
+    JOB_STATE_CANCELLED,
+    JOB_STATE_DONE,
+    JOB_STATE_FAILED,
+    JOB_STATE_MERGING,
+    JOB_STATE_QUEUED,
+    JOB_STATE_RENDERING,
+    JOB_STATE_SPEAKING,
+    Job,
+    JobResult,
+)
+from mouthpiece.v1.merger_pb2 import MergeResult
+from services.gateway import metrics
+from services.gateway.admission import wanted_chunk_frames
+from services.gateway.merging import Merging
+from services.gateway.rendering import Renderer
+from services.gateway.report import statistics
+from services.gateway.run import Estimate, JobRun, end_chunk
+from services.gateway.speaking import Speaker
+from services.gateway.store import Attempt, JobStore
+from services.gateway.watching import Watching
+
+log = logging.getLogger(__name__)
+
+UNFINISHED = (JOB_STATE_QUEUED, JOB_STATE_SPEAKING, JOB_STATE_RENDERING, JOB_STATE_MERGING)
+
+_MODES = {
+    gateway_pb2.MODE_UNSPECIFIED: Mode.AUTO,
+    gateway_pb2.MODE_AUTO: Mode.AUTO,
+    gateway_pb2.MODE_SINGLE: Mode.SINGLE,
+    gateway_pb2.MODE_CHUNKED: Mode.CHUNKED,
+}
+
+
+class Director:
+    """All jobs that have not ended, and the scheduler that decides about them."""
+
+    def __init__(self, scheduler: Scheduler, store: JobStore, watching: Watching) -> None:
+        self.scheduler = scheduler
+        self.runs: dict[str, JobRun] = {}
+        self._store = store
+        self._watching = watching
+        self._loop = asyncio.get_running_loop()
+        self._alarm: asyncio.TimerHandle | None = None
+        self._jobs: dict[str, asyncio.Task[None]] = {}
+        self._attempts: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._endings: set[asyncio.Task[None]] = set()
+        self._draining = False
+
+    def equip(self, speaker: Speaker, renderer: Renderer, merging: Merging) -> None:
+        """Give it the hands that do the work; they tell it what happens."""
+        self._speaker = speaker
+        self._renderer = renderer
+        self._merging = merging
+
+    # ------------------------------------------------------------ in
+
+    def tell(self, event: Event) -> None:
+        """Let the scheduler know, and do what it wants."""
+        self._do_all(self.scheduler.handle(self._loop.time(), event))
+
+    def _do_all(self, commands: list[Command]) -> None:
+        for command in commands:
+            self._do(command)
+
+    def offer(self, job: Job, engine: EngineInfo) -> JobRun:
+        """Ask the scheduler to take a new job; it does nothing for it before `begin`. Raises `Busy`."""
+        run = JobRun(job, engine, self._store, self._watching)
+        commands = self.scheduler.handle(self._loop.time(), _submission(run))
+        for command in commands:
+            if isinstance(command, Refuse) and command.job == job.id:
+                raise Busy("the queue is full", command.retry_after)
+        self.runs[job.id] = run
+        self._do_all(commands)
+        return run
+
+    def begin(self, run: JobRun) -> None:
+        """Start working on a job that is stored."""
+        self._watching.feed(run.id)
+        self._jobs[run.id] = self._loop.create_task(self._carry(run))
+
+    def withdraw(self, run: JobRun) -> None:
+        """Forget a job that could not be stored."""
+        self.tell(JobCancelled(run.id))
+        self.runs.pop(run.id, None)
+        self._watching.end(run.id)
+
+    async def restore(self) -> None:
+        """Take up the jobs that an earlier process left, done chunks included."""
+        jobs = await self._store.jobs(limit=1_000_000, states=UNFINISHED, oldest_first=True)
+        for job in jobs:
+            run = JobRun(job, engine_from_proto(job.engine), self._store, self._watching)
+            run.sentences = await self._store.sentences(job.id)
+            for attempt in await self._store.attempts(job.id):
+                await _restore_attempt(run, attempt)
+            self.runs[job.id] = run
+            self.tell(_submission(run, restored=True))
+            self.begin(run)
+        if jobs:
+            log.info("took up %d unfinished jobs", len(jobs))
+
+    async def cancel(self, run: JobRun) -> None:
+        """Stop a job; returns when it has ended."""
+        self.tell(JobCancelled(run.id))
+        await self._end(run, JOB_STATE_CANCELLED, None)
+
+    async def drain(self) -> None:
+        """Let running attempts end, without beginning new ones."""
+        self._draining = True
+        if self._attempts:
+            await asyncio.wait(self._attempts.values())
+
+    async def close(self) -> None:
+        """Stop everything where it is; the store knows enough to go on."""
+        self._draining = True
+        if self._alarm is not None:
+            self._alarm.cancel()
+        tasks = [*self._jobs.values(), *self._attempts.values(), *self._endings]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # ------------------------------------------------------------ out
+
+    def _do(self, command: Command) -> None:
+        match command:
+            case WakeAt():
+                self._set_alarm(command.at)
+            case Refuse():
+                log.error("the scheduler refused job %s, which was restored", command.job)
+            case Abort():
+                self._abort(command)
+            case Render():
+                self._render(command)
+            case _:
+                run = self.runs.get(command.job)
+                if run is not None:
+                    self._change(run, command)
+
+    def _change(self, run: JobRun, command: Segment | Complete | Fail | Eta) -> None:
+        match command:
+            case Segment():
+                run.segments.append(command.span)
+                run.move()
+            case Complete():
+                run.complete = True
+                run.move()
+            case Fail():
+                self._finish(run, JOB_STATE_FAILED, MouthpieceError(command.reason))
+            case Eta():
+                run.estimate = Estimate(command.first, command.done, command.ahead)
+                run.show()
+
+    def _set_alarm(self, at: float) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm = self._loop.call_at(at, self.tell, Tick())
+
+    def _abort(self, command: Abort) -> None:
+        task = self._attempts.get((command.job, command.attempt))
+        if task is not None:
+            task.cancel()
+        else:
+            self._loop.call_soon(self.tell, ChunkStopped(command.job, command.attempt))
+
+    def _render(self, command: Render) -> None:
+        if self._draining or command.job not in self.runs:
+            return
+        key = (command.job, command.attempt)
+        task = self._loop.create_task(self._attempt(self.runs[command.job], command))
+        self._attempts[key] = task
+
+        def ended(_task: asyncio.Task[None]) -> None:
+            # A task that was cancelled before it began has told nobody.
+            self._attempts.pop(key, None)
+            if _task.cancelled():
+                self.tell(ChunkStopped(*key))
+
+        task.add_done_callback(ended)
+
+    async def _attempt(self, run: JobRun, command: Render) -> None:
+        try:
+            events = await self._renderer.attempt(run, command)
+        except asyncio.CancelledError:
+            attempt = run.attempts.get(command.attempt)
+            if attempt is not None and not self._draining:
+                await run.update_chunk(attempt)
+            raise
+        for event in events:
+            metrics.attempt_ended(run.engine.name, event)
+            self.tell(event)
+
+    # ------------------------------------------------------------ a job's life
+
+    async def _carry(self, run: JobRun) -> None:
+        """From the first word to the finished file."""
+        merging = self._loop.create_task(self._merging.merge(run))
+        try:
+            await self._speaker.speak(run)
+            speech_end = time.time()
+            while not run.complete:
+                await run.moved.wait()
+            await run.enter(JOB_STATE_MERGING)
+            await self._succeed(run, await merging, speech_end)
+        except MouthpieceError as error:
+            self.tell(JobCancelled(run.id))
+            self._finish(run, JOB_STATE_FAILED, error)
+        except Exception:
+            log.exception("job %s failed", run.id)
+            self.tell(JobCancelled(run.id))
+            self._finish(
+                run, JOB_STATE_FAILED, MouthpieceError("internal error; the gateway's log tells more")
+            )
+        finally:
+            merging.cancel()
+            await asyncio.gather(merging, return_exceptions=True)
+
+    async def _succeed(self, run: JobRun, merged: MergeResult, speech_end: float) -> None:
+        run.job.result.CopyFrom(
+            JobResult(
+                video=merged.video,
+                frames=merged.frames,
+                samples=merged.samples,
+                statistics=statistics(run, speech_end, time.time()),
+            )
+        )
+        run.job.percent = 100.0
+        await run.enter(JOB_STATE_DONE)
+        self._forget(run)
+
+    def _finish(self, run: JobRun, state: gateway_pb2.JobState.ValueType, error: MouthpieceError) -> None:
+        task = self._loop.create_task(self._end(run, state, error))
+        self._endings.add(task)
+        task.add_done_callback(self._endings.discard)
+
+    async def _end(
+        self, run: JobRun, state: gateway_pb2.JobState.ValueType, error: MouthpieceError | None
+    ) -> None:
+        task = self._jobs.get(run.id)
+        if task is not None and task is not asyncio.current_task():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        attempts = [task for (job, _), task in self._attempts.items() if job == run.id]
+        await asyncio.gather(*attempts, return_exceptions=True)
+        await run.enter(state, error=None if error is None else to_proto(error))
+        self._forget(run)
+
+    def _forget(self, run: JobRun) -> None:
+        self.runs.pop(run.id, None)
+        self._jobs.pop(run.id, None)
+        metrics.job_ended(gateway_pb2.JobState.Name(run.job.state))
+
+
+def _submission(run: JobRun, *, restored: bool = False) -> JobSubmitted:
+    numbers = [int(attempt[1:]) for attempt in run.attempts if attempt.startswith("a")]
+    age = time.time() - run.job.created.ToNanoseconds() / 1e9
+    return JobSubmitted(
+        job=run.id,
+        tenant="",
+        avatar=run.spec.avatar_sha256,
+        engine=run.engine.name,
+        version=run.engine.version,
+        fps=run.fps,
+        expected_frames=max(1, frame_count(run.job.samples, run.fps)),
+        mode=_MODES[run.spec.mode],
+        chunk_frames=wanted_chunk_frames(run.spec, run.fps),
+        max_workers=run.spec.max_workers,
+        max_chunk_frames=run.engine.max_chunk_frames,
+        chained=run.engine.engine_class is EngineClass.CHAINED,
+        restored=restored,
+        age=max(0.0, age) if restored else 0.0,
+        done=tuple(run.rendered),
+        attempts=max(numbers, default=0),
+    )
+
+
+async def _restore_attempt(run: JobRun, attempt: Attempt) -> None:
+    """Take up what is stored of an attempt; one that was running then has ended with its caller."""
+    run.take(attempt)
+    if attempt.chunk.state == CHUNK_STATE_RUNNING:
+        end_chunk(attempt.chunk, CHUNK_STATE_CANCELLED, error="the gateway restarted")
+        await run.update_chunk(attempt)

@@ -1,0 +1,123 @@
+"""A job's chunks and speech become one file, while chunks are still being rendered."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncGenerator
+
+import grpc.aio
+
+from mouthpiece import __version__
+from mouthpiece.core.timeline import sample_at
+from mouthpiece.errors import Busy, MouthpieceError, Unavailable
+from mouthpiece.rpc.convert import artifact_to_proto, span_to_proto
+from mouthpiece.rpc.status import from_rpc_error
+from mouthpiece.v1.merger_pb2 import (
+    MergeChunk,
+    MergeEnd,
+    MergeHeader,
+    MergeRequest,
+    MergeResult,
+    MergeSpeech,
+)
+from mouthpiece.v1.merger_pb2_grpc import MergerServiceAsyncStub
+from services.gateway.run import JobRun
+from services.gateway.speech import SpeechLibrary
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 40
+"""Times that an absent merger is asked again once all chunks are there, about five minutes in all."""
+
+
+class Merging:
+    """Feeds the merger."""
+
+    def __init__(self, stub: MergerServiceAsyncStub, library: SpeechLibrary) -> None:
+        self._stub = stub
+        self._library = library
+
+    async def merge(self, run: JobRun) -> MergeResult:
+        """Merge a run that is being rendered. Begins at its first segment; a broken call is begun anew."""
+        await _segments_beyond(run, 0)
+        tries = 0
+        while True:
+            try:
+                return await self._once(run)
+            except (Unavailable, Busy) as error:
+                tries += run.complete
+                if tries > PATIENCE:
+                    raise
+                log.warning("job %s: the merger is away: %s", run.id, error.message)
+                await asyncio.sleep(min(8.0, max(0.5, error.retry_after)))
+
+    async def _once(self, run: JobRun) -> MergeResult:
+        call = self._stub.Merge(self._requests(run))
+        try:
+            async for message in call:
+                if message.HasField("result"):
+                    return message.result
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error) from None
+        finally:
+            call.cancel()
+        raise MouthpieceError("the merger ended the call without a result")
+
+    async def _requests(self, run: JobRun) -> AsyncGenerator[MergeRequest]:
+        yield MergeRequest(
+            header=MergeHeader(
+                job_id=run.id, format=run.job.format, title=run.spec.title, language=run.job.language
+            )
+        )
+        sent, sentences = 0, 0
+        while await _segments_beyond(run, sent):
+            frames = run.segments[sent]
+            async for request in self._speech(run, sentences, sample_at(frames.end, run.fps)):
+                sentences += 1
+                yield request
+            chunk = artifact_to_proto(run.rendered[frames].chunk)
+            yield MergeRequest(chunk=MergeChunk(frames=span_to_proto(frames), chunk=chunk))
+            sent += 1
+        async for request in self._speech(run, sentences, run.samples + 1):
+            yield request
+        yield MergeRequest(
+            end=MergeEnd(frames=run.job.frames, samples=run.samples, provenance_json=provenance(run))
+        )
+
+    async def _speech(self, run: JobRun, first: int, until: int) -> AsyncGenerator[MergeRequest]:
+        """Sentences from one on, as far as they begin before a sample."""
+        for stored in run.sentences[first:]:
+            if stored.sentence.samples.first >= until:
+                return
+            sentence = await self._library.sentence(stored)
+            yield MergeRequest(speech=MergeSpeech(samples=stored.sentence.samples, pcm=sentence.pcm))
+
+
+async def _segments_beyond(run: JobRun, count: int) -> bool:
+    """Wait for more than `count` segments; False when there will be no more."""
+    while len(run.segments) <= count and not run.complete:
+        await run.moved.wait()
+    return len(run.segments) > count
+
+
+def provenance(run: JobRun) -> str:
+    """What made a video, as JSON."""
+    chunks = [
+        {"frames": [span.first, span.end], "sha256": run.rendered[span].chunk.sha256} for span in run.segments
+    ]
+    return json.dumps(
+        {
+            "generator": f"mouthpiece {__version__}",
+            "job": run.id,
+            "engine": run.engine.name,
+            "engine_version": run.engine.version,
+            "voice": run.job.voice,
+            "recording": run.spec.audio_sha256,
+            "avatar": run.spec.avatar_sha256,
+            "seed": run.job.seed,
+            "chunks": chunks,
+        },
+        separators=(",", ":"),
+    )

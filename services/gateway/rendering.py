@@ -1,0 +1,151 @@
+"""One attempt: a chunk rendered by a worker, from the request to the stored result."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import grpc.aio
+
+from mouthpiece.core.scheduler.events import (
+    ChunkDone,
+    ChunkFailed,
+    ChunkProgressed,
+    Event,
+    Fault,
+    Render,
+    Timings,
+)
+from mouthpiece.core.speech import SpeechSlice
+from mouthpiece.errors import BadInput, Busy, MouthpieceError, Reason, Unavailable, Unmet
+from mouthpiece.rpc.convert import artifact_from_proto, seconds, span_to_proto
+from mouthpiece.rpc.speech_codec import slice_to_proto
+from mouthpiece.rpc.status import from_rpc_error
+from mouthpiece.v1.gateway_pb2 import CHUNK_STATE_CANCELLED, CHUNK_STATE_DONE, CHUNK_STATE_FAILED
+from mouthpiece.v1.lipsync_pb2 import ChunkResult, RenderChunkRequest, RenderChunkResponse
+from services.gateway.fleet import Fleet
+from services.gateway.run import JobRun, end_chunk, new_chunk
+from services.gateway.speech import SpeechLibrary, digest
+from services.gateway.store import Attempt, Rendered
+
+STALL_SECONDS = 120.0
+"""Longest silence of a worker that renders; preparing a long avatar clip is what takes longest."""
+
+RenderCall = grpc.aio.UnaryStreamCall[RenderChunkRequest, RenderChunkResponse]
+
+
+class Renderer:
+    """Carries out the scheduler's `Render` commands."""
+
+    def __init__(self, fleet: Fleet, library: SpeechLibrary, tell: Callable[[Event], None]) -> None:
+        self._tell = tell
+        self._fleet = fleet
+        self._library = library
+
+    async def attempt(self, run: JobRun, command: Render) -> list[Event]:
+        """Render one chunk. Returns the events that end the attempt; cancelling it calls the worker off."""
+        member = self._fleet.members[command.worker]
+        chunk = new_chunk(command.attempt, command.span, member.name)
+        await run.update_chunk(Attempt(chunk))
+        speech = await self._library.cut(run.sentences, run.heard(command.span))
+        call = member.stub.RenderChunk(_request(run, command, speech))
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        try:
+            result = await self._follow(run, command, call)
+            rendered = _check(run, command, result, digest(speech))
+        except asyncio.CancelledError:
+            end_chunk(chunk, CHUNK_STATE_CANCELLED)
+            raise
+        except grpc.aio.AioRpcError as error:
+            return await self._failed(run, command, from_rpc_error(error), _is_transport(error))
+        except MouthpieceError as error:
+            return await self._failed(run, command, error, broken=False)
+        finally:
+            call.cancel()
+        end_chunk(chunk, CHUNK_STATE_DONE, frames_done=len(command.span))
+        await run.update_chunk(Attempt(chunk, rendered))
+        return [ChunkDone(run.id, command.attempt, _timings(result, loop.time() - start))]
+
+    async def _follow(self, run: JobRun, command: Render, call: RenderCall) -> ChunkResult:
+        chunk = run.attempts[command.attempt].chunk
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(STALL_SECONDS) as limit:
+                async for message in call:
+                    limit.reschedule(loop.time() + STALL_SECONDS)
+                    if message.HasField("result"):
+                        return message.result
+                    chunk.frames_done = message.progress.frames_done
+                    self._tell(ChunkProgressed(run.id, command.attempt, chunk.frames_done))
+                    run.show()
+        except TimeoutError:
+            raise _Distrust(f"no sign of life for {STALL_SECONDS:g} s") from None
+        raise _Distrust("the worker ended the call without a result")
+
+    async def _failed(
+        self, run: JobRun, command: Render, error: MouthpieceError, broken: bool
+    ) -> list[Event]:
+        chunk = run.attempts[command.attempt].chunk
+        end_chunk(chunk, CHUNK_STATE_FAILED, error=error.message)
+        await run.update_chunk(Attempt(chunk))
+        if broken:
+            self._fleet.lose(command.worker, error.message)
+        retry_after = error.retry_after if isinstance(error, Busy | Unavailable) else 0.0
+        fault = Fault.ATTEMPT if broken else blame(error)
+        return [ChunkFailed(run.id, command.attempt, error.message, fault, retry_after)]
+
+
+class _Distrust(MouthpieceError):
+    """A worker went silent, or its answer cannot be true. It is not to be trusted."""
+
+
+def blame(error: MouthpieceError) -> Fault:
+    """Whose fault an attempt's failure was, told from what the worker answered."""
+    match error:
+        case Busy() | Unavailable():
+            return Fault.NOBODY
+        case BadInput():
+            return Fault.JOB
+        case Unmet():
+            return Fault.JOB if error.reason is Reason.NO_FACE else Fault.ATTEMPT
+        case _Distrust():
+            return Fault.WORKER
+        case _:
+            return Fault.ATTEMPT
+
+
+def _request(run: JobRun, command: Render, speech: SpeechSlice) -> RenderChunkRequest:
+    return RenderChunkRequest(
+        job_id=run.id,
+        attempt_id=command.attempt,
+        engine=run.engine.name,
+        engine_version=run.engine.version,
+        avatar_sha256=run.spec.avatar_sha256,
+        format=run.job.format,
+        quality=run.spec.quality,
+        frames=span_to_proto(command.span),
+        speech=slice_to_proto(speech),
+        seed=run.job.seed,
+    )
+
+
+def _check(run: JobRun, command: Render, result: ChunkResult, speech: str) -> Rendered:
+    """Refuse a result that cannot be part of the job."""
+    if result.frames != len(command.span):
+        raise _Distrust(f"{result.frames} frames came back for {len(command.span)}")
+    known = next(iter(run.rendered.values()), None)
+    if known is not None and known.codec != result.codec_sha256:
+        raise _Distrust("its encoder does not fit the job's other chunks")
+    return Rendered(command.span, speech, artifact_from_proto(result.chunk), result.codec_sha256)
+
+
+def _timings(result: ChunkResult, wall: float) -> Timings:
+    prep = seconds(result.prepare_time)
+    work = seconds(result.render_time) + seconds(result.encode_time)
+    return Timings(prep, max(0.0, wall - prep - work), work)
+
+
+def _is_transport(error: grpc.aio.AioRpcError) -> bool:
+    """Whether the connection broke, as opposed to a worker that said it is not available."""
+    return error.code() is grpc.StatusCode.UNAVAILABLE and not error.trailing_metadata()

@@ -1,0 +1,55 @@
+"""What a job took, told from its attempts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from mouthpiece.core.timeline import SPEECH_RATE, Span
+from mouthpiece.rpc.convert import duration
+from mouthpiece.v1.gateway_pb2 import CHUNK_STATE_FAILED, Chunk, JobStatistics
+from services.gateway.run import JobRun
+from services.gateway.store import Attempt
+
+
+def statistics(run: JobRun, speech_end: float, now: float) -> JobStatistics:
+    """Figures of a job that ends `now`, and was all spoken at `speech_end` (both seconds since 1970)."""
+    attempts = list(run.attempts.values())
+    rendered = [attempt for attempt in attempts if not attempt.chunk.cached]
+    created, started = _unix(run.job.created), _unix(run.job.started)
+    starts = [_unix(attempt.chunk.started) for attempt in attempts]
+    ends = [_unix(attempt.chunk.finished) for attempt in attempts if attempt.result]
+    used = [attempt for attempt in attempts if attempt.result and attempt.result.frames in run.segments]
+    cached = [attempt.chunk for attempt in used if attempt.chunk.cached]
+    first = [_unix(attempt.chunk.finished) for attempt in used if attempt.chunk.frames.first == 0]
+    begin, end = min(starts, default=now), max(ends, default=now)
+    return JobStatistics(
+        total=duration(now - created),
+        queue=duration(max(0.0, begin - created)),
+        speech=duration(max(0.0, speech_end - started)),
+        render=duration(max(0.0, end - begin)),
+        merge=duration(max(0.0, now - max(end, speech_end))),
+        first_chunk=duration(max(0.0, min(first, default=now) - created)),
+        worker_time=duration(_busy(rendered)),
+        wasted_worker_time=duration(_busy(attempt for attempt in rendered if attempt not in used)),
+        chunks=len(run.segments),
+        attempts=len(rendered),
+        failed_attempts=sum(attempt.chunk.state == CHUNK_STATE_FAILED for attempt in rendered),
+        cached_chunks=len(cached),
+        cached_frames=sum(len(_span(chunk)) for chunk in cached),
+        workers=sorted({attempt.chunk.worker for attempt in used if attempt.chunk.worker}),
+        realtime_factor=run.samples / SPEECH_RATE / max(1e-3, now - created),
+    )
+
+
+def _span(chunk: Chunk) -> Span:
+    return Span(chunk.frames.first, chunk.frames.end)
+
+
+def _busy(attempts: Iterable[Attempt]) -> float:
+    return sum(max(0.0, _unix(attempt.chunk.finished) - _unix(attempt.chunk.started)) for attempt in attempts)
+
+
+def _unix(moment: Timestamp) -> float:
+    return moment.ToNanoseconds() / 1e9

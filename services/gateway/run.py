@@ -1,0 +1,247 @@
+"""One job that has not ended: what is known of it, and the one way of changing that."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from google.rpc import status_pb2
+
+from mouthpiece import __version__
+from mouthpiece.core.engines import EngineInfo
+from mouthpiece.core.timeline import Span, samples_of
+from mouthpiece.rpc.convert import duration, span_to_proto, timestamp
+from mouthpiece.v1 import common_pb2
+from mouthpiece.v1.gateway_pb2 import (
+    CHUNK_STATE_RUNNING,
+    Chunk,
+    ChunkState,
+    Job,
+    JobEvent,
+    JobProgress,
+    JobSpec,
+    JobState,
+    SpeechGrew,
+)
+from services.gateway.store import ENDED, Attempt, JobStore, Rendered, StoredSentence
+from services.gateway.watching import Watching
+
+SHOW_EVERY = 0.2
+"""Seconds between two shows of live figures."""
+
+
+@dataclass
+class Estimate:
+    """What the scheduler expects: seconds to the first segment and to the end, jobs ahead."""
+
+    first: float = 0.0
+    done: float = 0.0
+    ahead: int = 0
+
+
+@dataclass
+class JobRun:
+    """A job at work. Every change goes through `record`, which stores it before anybody sees it."""
+
+    job: Job
+    engine: EngineInfo
+    store: JobStore
+    watching: Watching
+    sentences: list[StoredSentence] = field(default_factory=list)
+    attempts: dict[str, Attempt] = field(default_factory=dict)
+    rendered: dict[Span, Rendered] = field(default_factory=dict)
+    segments: list[Span] = field(default_factory=list)
+    complete: bool = False
+    estimate: Estimate | None = None
+    moved: asyncio.Event = field(default_factory=asyncio.Event)
+    _recording: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _shown: float = 0.0
+
+    @property
+    def id(self) -> str:
+        """Job id."""
+        return self.job.id
+
+    @property
+    def spec(self) -> JobSpec:
+        """What the client asked for."""
+        return self.job.spec
+
+    @property
+    def fps(self) -> Fraction:
+        """Frames per second."""
+        return Fraction(self.job.format.fps.numerator, self.job.format.fps.denominator)
+
+    @property
+    def samples(self) -> int:
+        """Samples spoken so far."""
+        return self.sentences[-1].sentence.samples.end if self.sentences else 0
+
+    @property
+    def ended(self) -> bool:
+        """Whether the job has ended."""
+        return self.job.state in ENDED
+
+    @property
+    def recipe(self) -> str:
+        """Names all that shapes this job's frames except speech and position."""
+        size = self.job.format
+        parts = (
+            __version__,
+            self.engine.name,
+            self.engine.version,
+            self.spec.avatar_sha256,
+            str(self.fps),
+            f"{size.width}x{size.height}",
+            str(self.spec.quality or common_pb2.QUALITY_MEDIUM),
+            str(self.job.seed),
+        )
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def heard(self, frames: Span) -> Span:
+        """Samples that the engine needs for some frames, with context; may reach beyond the speech."""
+        samples = samples_of(frames, self.fps)
+        return Span(max(0, samples.first - self.engine.lead_samples), samples.end + self.engine.tail_samples)
+
+    async def enter(self, state: JobState.ValueType, *, error: status_pb2.Status | None = None) -> None:
+        """Go over to another state; a job that ended stays as it is."""
+        if self.ended or state == self.job.state:
+            return
+        self.job.state = state
+        if error is not None:
+            self.job.error.CopyFrom(error)
+        if state in ENDED:
+            self.job.finished.CopyFrom(timestamp(time.time()))
+            self.job.ClearField("eta")
+        elif not self.job.HasField("started"):
+            self.job.started.CopyFrom(timestamp(time.time()))
+        await self.record(JobEvent(state=self.job))
+        if state in ENDED:
+            self.watching.end(self.id)
+
+    async def add_sentence(self, stored: StoredSentence, *, final: bool) -> None:
+        """More was spoken."""
+        self.sentences.append(stored)
+        self.job.samples = max(self.job.samples, self.samples)
+        await self.record(JobEvent(speech=SpeechGrew(sentence=stored.sentence, final=final)), sentence=stored)
+
+    async def update_chunk(self, attempt: Attempt) -> None:
+        """An attempt began or ended."""
+        self.take(attempt)
+        recipe = "" if attempt.chunk.cached else self.recipe
+        await self.record(JobEvent(chunk=attempt.chunk), attempt=attempt, recipe=recipe)
+
+    def take(self, attempt: Attempt) -> None:
+        """Know an attempt, and its result when nothing better covers its frames."""
+        self.attempts[attempt.chunk.id] = attempt
+        result = attempt.result
+        if result is not None and not any(span.overlaps(result.frames) for span in self.rendered):
+            self.rendered[result.frames] = result
+
+    async def record(
+        self,
+        event: JobEvent,
+        *,
+        attempt: Attempt | None = None,
+        sentence: StoredSentence | None = None,
+        recipe: str = "",
+    ) -> None:
+        """Give an event its number, store it with what it changed, then show it.
+
+        A task that is cancelled meanwhile is cancelled after that: numbers have no gaps.
+        """
+        task = asyncio.create_task(self._record(event, attempt, sentence, recipe))
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await task
+            raise
+
+    async def _record(
+        self, event: JobEvent, attempt: Attempt | None, sentence: StoredSentence | None, recipe: str
+    ) -> None:
+        async with self._recording:
+            self.job.last_sequence += 1
+            stamp(event, self.job, self.job.last_sequence)
+            await self.store.record(self.job, event, attempt=attempt, sentence=sentence, recipe=recipe)
+            self.watching.feed(self.id).publish(event)
+
+    def move(self) -> None:
+        """Wake whoever waits for segments."""
+        self.moved.set()
+        self.moved = asyncio.Event()
+
+    def show(self) -> None:
+        """Show live figures, now and then."""
+        now = time.monotonic()
+        if self.ended or now - self._shown < SHOW_EVERY:
+            return
+        self._shown = now
+        event = JobEvent(progress=self.progress())
+        self.watching.feed(self.id).show(stamp(event, self.job, 0))
+
+    def progress(self) -> JobProgress:
+        """The live figures."""
+        running = [a.chunk for a in self.attempts.values() if a.chunk.state == CHUNK_STATE_RUNNING]
+        progress = JobProgress(percent=self._percent(running), chunks=running)
+        if self.estimate is not None:
+            progress.queue_position = self.estimate.ahead
+            progress.eta.CopyFrom(duration(self.estimate.done))
+        return progress
+
+    def _percent(self, running: list[Chunk]) -> float:
+        """Rendering counts for 97, merging for the rest; two attempts at the same frames count once."""
+        done = sum(len(span) for span in self.rendered)
+        spans = {chunk.frames.first: chunk.frames_done for chunk in sorted(running, key=_frames_done)}
+        total = max(1, self.job.frames, done)
+        return min(97.0, 97.0 * (done + sum(spans.values())) / total)
+
+    def snapshot(self) -> Job:
+        """The job as GetJob shows it, live figures and chunks included."""
+        job = Job()
+        job.CopyFrom(self.job)
+        job.chunks.extend(sorted((a.chunk for a in self.attempts.values()), key=_first_frame))
+        if not self.ended:
+            progress = self.progress()
+            job.percent = progress.percent
+            if progress.HasField("eta"):
+                job.eta.CopyFrom(progress.eta)
+        return job
+
+
+def stamp(event: JobEvent, job: Job, sequence: int) -> JobEvent:
+    """Say which job an event is about, and when it happened."""
+    event.sequence = sequence
+    event.job_id = job.id
+    event.time.CopyFrom(timestamp(time.time()))
+    return event
+
+
+def new_chunk(attempt: str, frames: Span, worker: str) -> Chunk:
+    """An attempt that begins now."""
+    return Chunk(
+        id=attempt,
+        frames=span_to_proto(frames),
+        state=CHUNK_STATE_RUNNING,
+        worker=worker,
+        started=timestamp(time.time()),
+    )
+
+
+def end_chunk(chunk: Chunk, state: ChunkState.ValueType, *, frames_done: int = 0, error: str = "") -> None:
+    """An attempt ends now."""
+    chunk.state = state
+    chunk.finished.CopyFrom(timestamp(time.time()))
+    chunk.frames_done = max(chunk.frames_done, frames_done)
+    chunk.error = error
+
+
+def _frames_done(chunk: Chunk) -> int:
+    return chunk.frames_done
+
+
+def _first_frame(chunk: Chunk) -> tuple[int, str]:
+    return chunk.frames.first, chunk.id

@@ -1,0 +1,206 @@
+"""VideoService: messages in, messages out; the work is done elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Any
+
+import grpc.aio
+from grpc.aio import ServicerContext
+
+from mouthpiece.artifacts import Artifact, ArtifactStore
+from mouthpiece.core.scheduler import Scheduler
+from mouthpiece.errors import BadInput, MouthpieceError
+from mouthpiece.rpc.channel import dial
+from mouthpiece.rpc.convert import artifact_to_proto, engine_to_proto
+from mouthpiece.rpc.status import from_rpc_error
+from mouthpiece.settings import CommonSettings, GatewaySettings
+from mouthpiece.v1 import gateway_pb2 as pb
+from mouthpiece.v1.gateway_pb2_grpc import VideoServiceServicer
+from mouthpiece.v1.merger_pb2_grpc import MergerServiceAsyncStub
+from mouthpiece.v1.tts_pb2 import SpeechServiceListVoicesRequest
+from mouthpiece.v1.tts_pb2_grpc import SpeechServiceAsyncStub
+from services.gateway.admission import Admission
+from services.gateway.cluster import describe
+from services.gateway.director import Director
+from services.gateway.fleet import Fleet
+from services.gateway.jobs import Jobs
+from services.gateway.merging import Merging
+from services.gateway.rendering import Renderer
+from services.gateway.speaking import Speaker
+from services.gateway.speech import SpeechLibrary
+from services.gateway.store import JobStore
+from services.gateway.uploads import Uploads
+from services.gateway.watching import Watching
+
+Context = ServicerContext[Any, Any]
+
+SHOW_CLUSTER_EVERY = 0.5
+VOICES_WITHIN = 10.0
+
+
+class VideoServicer(VideoServiceServicer):
+    """The gateway. `load` builds it from its settings, `close` takes it down."""
+
+    def __init__(self, common: CommonSettings, settings: GatewaySettings) -> None:
+        self._common = common
+        self._settings = settings
+        self._open = AsyncExitStack()
+
+    # ------------------------------------------------------------ life
+
+    async def load(self) -> None:
+        """Open the store, look at every worker, take up unfinished jobs."""
+        common, settings = self._common, self._settings
+        common.data.mkdir(parents=True, exist_ok=True)
+        artifacts = ArtifactStore.open(common.artifacts_url)
+        store = await JobStore.open(settings.database or _sqlite_url(common))
+        self._open.push_async_callback(store.close)
+        speech = await self._channel(settings.tts)
+        merger = await self._channel(settings.merger)
+        self._speech = SpeechServiceAsyncStub(speech)
+        self._watching = Watching(store)
+        self._director = Director(Scheduler(), store, self._watching)
+        library = SpeechLibrary(artifacts)
+        tell = self._director.tell
+        self._fleet = Fleet(_addresses(settings.workers), tell)
+        self._director.equip(
+            Speaker(self._speech, library, tell),
+            Renderer(self._fleet, library, tell),
+            Merging(MergerServiceAsyncStub(merger), library),
+        )
+        await self._open.enter_async_context(self._fleet)
+        self._open.push_async_callback(self._director.close)
+        admission = Admission(artifacts, self._fleet, self._speech, settings.max_text)
+        self._jobs = Jobs(admission, self._director, store, artifacts, self._watching)
+        self._uploads = Uploads(common.data / "uploads", artifacts, settings.max_upload_bytes)
+        await self._director.restore()
+
+    async def _channel(self, address: str) -> grpc.aio.Channel:
+        return await self._open.enter_async_context(dial(address))
+
+    async def drain(self) -> None:
+        """Send watchers away, let running chunks end."""
+        self._watching.close()
+        await self._director.drain()
+
+    async def close(self) -> None:
+        """Take everything down; the store knows enough to go on."""
+        await self._open.aclose()
+
+    # ------------------------------------------------------------ assets
+
+    async def UploadAsset(
+        self, request_iterator: AsyncIterator[pb.UploadAssetRequest], context: Context
+    ) -> pb.UploadAssetResponse:
+        """Store a file."""
+        first = await anext(aiter(request_iterator), None)
+        if first is None or not first.HasField("header"):
+            raise BadInput("header", "must be sent first")
+        header = first.header
+        announced = Artifact(header.sha256, header.size_bytes)
+        asset = await self._uploads.receive(announced, header.offset, _blocks(request_iterator))
+        return pb.UploadAssetResponse(asset=artifact_to_proto(asset))
+
+    async def QueryUpload(self, request: pb.QueryUploadRequest, context: Context) -> pb.QueryUploadResponse:
+        """How much of an upload arrived."""
+        offset, complete = await self._uploads.offset(request.sha256)
+        return pb.QueryUploadResponse(offset=offset, complete=complete)
+
+    # ------------------------------------------------------------ jobs
+
+    async def SubmitJob(self, request: pb.SubmitJobRequest, context: Context) -> pb.SubmitJobResponse:
+        """Accept a job."""
+        return pb.SubmitJobResponse(job=await self._jobs.submit(request.spec, request.request_id))
+
+    async def WatchJob(
+        self, request: pb.WatchJobRequest, context: Context
+    ) -> AsyncGenerator[pb.WatchJobResponse]:
+        """Stream events."""
+        async for event in self._jobs.watch(request.job_id, request.from_sequence):
+            yield pb.WatchJobResponse(event=event)
+
+    async def GenerateVideo(
+        self, request: pb.GenerateVideoRequest, context: Context
+    ) -> AsyncGenerator[pb.GenerateVideoResponse]:
+        """Accept a job and stream its events."""
+        job = await self._jobs.submit(request.spec, request.request_id)
+        async for event in self._jobs.watch(job.id, 1):
+            yield pb.GenerateVideoResponse(event=event)
+
+    async def GetJob(self, request: pb.GetJobRequest, context: Context) -> pb.GetJobResponse:
+        """A job."""
+        return pb.GetJobResponse(job=await self._jobs.get(request.job_id))
+
+    async def ListJobs(self, request: pb.ListJobsRequest, context: Context) -> pb.ListJobsResponse:
+        """Jobs, newest first."""
+        jobs, token = await self._jobs.page(request.page_size, request.page_token, list(request.states))
+        return pb.ListJobsResponse(jobs=jobs, next_page_token=token)
+
+    async def CancelJob(self, request: pb.CancelJobRequest, context: Context) -> pb.CancelJobResponse:
+        """Stop a job."""
+        return pb.CancelJobResponse(job=await self._jobs.cancel(request.job_id))
+
+    async def DeleteJob(self, request: pb.DeleteJobRequest, context: Context) -> pb.DeleteJobResponse:
+        """Forget a job."""
+        await self._jobs.delete(request.job_id)
+        return pb.DeleteJobResponse()
+
+    async def DownloadVideo(
+        self, request: pb.DownloadVideoRequest, context: Context
+    ) -> AsyncGenerator[pb.DownloadVideoResponse]:
+        """Stream the result."""
+        async for part in self._jobs.download(request.job_id, request.offset, request.length):
+            yield part
+
+    # ------------------------------------------------------------ cluster
+
+    async def GetCluster(self, request: pb.GetClusterRequest, context: Context) -> pb.GetClusterResponse:
+        """Workers and queue."""
+        return pb.GetClusterResponse(cluster=describe(self._fleet, self._director.runs.values()))
+
+    async def WatchCluster(
+        self, request: pb.WatchClusterRequest, context: Context
+    ) -> AsyncGenerator[pb.WatchClusterResponse]:
+        """Workers and queue, whenever they change."""
+        shown: pb.Cluster | None = None
+        while True:
+            cluster = describe(self._fleet, self._director.runs.values())
+            if cluster != shown:
+                shown = cluster
+                yield pb.WatchClusterResponse(cluster=cluster)
+            await asyncio.sleep(SHOW_CLUSTER_EVERY)
+
+    async def ListVoices(self, request: pb.ListVoicesRequest, context: Context) -> pb.ListVoicesResponse:
+        """Voices of the speech service."""
+        inner = SpeechServiceListVoicesRequest(language=request.language)
+        try:
+            found = await self._speech.ListVoices(inner, timeout=VOICES_WITHIN)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error) from None
+        return pb.ListVoicesResponse(voices=found.voices)
+
+    async def ListEngines(self, request: pb.ListEnginesRequest, context: Context) -> pb.ListEnginesResponse:
+        """Engines of live workers."""
+        engines = self._fleet.engines()
+        return pb.ListEnginesResponse(engines=[engine_to_proto(engines[name]) for name in sorted(engines)])
+
+
+async def _blocks(requests: AsyncIterator[pb.UploadAssetRequest]) -> AsyncGenerator[bytes]:
+    async for request in requests:
+        if request.HasField("header"):
+            raise BadInput("header", "must be sent once")
+        yield request.data
+
+
+def _sqlite_url(common: CommonSettings) -> str:
+    return f"sqlite+aiosqlite:///{(common.data / 'mouthpiece.db').absolute()}"
+
+
+def _addresses(workers: str) -> list[str]:
+    found = [address.strip() for address in workers.split(",") if address.strip()]
+    if not found:
+        raise MouthpieceError("MOUTHPIECE_GATEWAY_WORKERS names no worker")
+    return list(dict.fromkeys(found))

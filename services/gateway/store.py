@@ -1,0 +1,356 @@
+"""The job store: jobs, their sentences, attempts and events, and the index of rendered chunks, in SQL.
+
+Documents are stored as the messages of the API, columns exist only for what is searched. One writer at a
+time: every write is one transaction under one lock, and what it says is durable when it returns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from mouthpiece.artifacts import Artifact
+from mouthpiece.core.timeline import Span
+from mouthpiece.v1 import common_pb2
+from mouthpiece.v1.gateway_pb2 import (
+    JOB_STATE_CANCELLED,
+    JOB_STATE_DONE,
+    JOB_STATE_FAILED,
+    Chunk,
+    Job,
+    JobEvent,
+    JobState,
+)
+
+ENDED = frozenset({JOB_STATE_DONE, JOB_STATE_FAILED, JOB_STATE_CANCELLED})
+
+_schema = sa.MetaData()
+_jobs = sa.Table(
+    "jobs",
+    _schema,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("request_id", sa.String(128), unique=True, nullable=True),
+    sa.Column("state", sa.Integer, nullable=False, index=True),
+    sa.Column("speech_key", sa.String(64), nullable=False, index=True),
+    sa.Column("document", sa.LargeBinary, nullable=False),
+)
+_sentences = sa.Table(
+    "sentences",
+    _schema,
+    sa.Column("job_id", sa.String(32), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("pcm", sa.String(64), nullable=False),
+    sa.Column("document", sa.LargeBinary, nullable=False),
+)
+_chunks = sa.Table(
+    "chunks",
+    _schema,
+    sa.Column("job_id", sa.String(32), primary_key=True),
+    sa.Column("attempt", sa.String(16), primary_key=True),
+    sa.Column("state", sa.Integer, nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False),
+    sa.Column("speech", sa.String(64), nullable=False),
+    sa.Column("codec", sa.String(64), nullable=False),
+    sa.Column("document", sa.LargeBinary, nullable=False),
+)
+_events = sa.Table(
+    "events",
+    _schema,
+    sa.Column("job_id", sa.String(32), primary_key=True),
+    sa.Column("sequence", sa.BigInteger, primary_key=True),
+    sa.Column("document", sa.LargeBinary, nullable=False),
+)
+_rendered = sa.Table(
+    "rendered",
+    _schema,
+    sa.Column("recipe", sa.String(64), primary_key=True),
+    sa.Column("first", sa.BigInteger, primary_key=True),
+    sa.Column("end", sa.BigInteger, primary_key=True),
+    sa.Column("speech", sa.String(64), primary_key=True),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False),
+    sa.Column("codec", sa.String(64), nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSentence:
+    """A sentence without its sound, and the artifact that holds it."""
+
+    sentence: common_pb2.Sentence
+    pcm: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A chunk that exists: the frames it covers, the digest of the speech it was made to, where it is."""
+
+    frames: Span
+    speech: str
+    chunk: Artifact
+    codec: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """An attempt as it is kept: what clients see, and its result when it is done."""
+
+    chunk: Chunk
+    result: Rendered | None = None
+
+
+class JobStore:
+    """All durable state of the gateway except blobs."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._writing = asyncio.Lock()
+
+    @classmethod
+    async def open(cls, url: str) -> JobStore:
+        """Connect, and create what is missing."""
+        engine = create_async_engine(url)
+        if engine.dialect.name == "sqlite":
+            sa.event.listen(engine.sync_engine, "connect", _tune_sqlite)
+        async with engine.begin() as connection:
+            await connection.run_sync(_schema.create_all)
+        return cls(engine)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._engine.dispose()
+
+    @asynccontextmanager
+    async def _write(self) -> AsyncGenerator[AsyncConnection]:
+        async with self._writing, self._engine.begin() as connection:
+            yield connection
+
+    # ------------------------------------------------------------ jobs
+
+    async def add_job(self, job: Job, speech_key: str, event: JobEvent) -> None:
+        """Store a new job with its first event. What SubmitJob does before it answers."""
+        row = {
+            "id": job.id,
+            "request_id": job.request_id or None,
+            "state": job.state,
+            "speech_key": speech_key,
+            "document": job.SerializeToString(),
+        }
+        async with self._write() as connection:
+            await connection.execute(sa.insert(_jobs).values(row))
+            await _append(connection, event)
+
+    async def job(self, job_id: str) -> Job | None:
+        """A job without its chunks."""
+        return await self._one_job(_jobs.c.id == job_id)
+
+    async def job_by_request(self, request_id: str) -> Job | None:
+        """The job that a request id made."""
+        return await self._one_job(_jobs.c.request_id == request_id)
+
+    async def _one_job(self, where: sa.ColumnElement[bool]) -> Job | None:
+        async with self._engine.connect() as connection:
+            document = await connection.scalar(sa.select(_jobs.c.document).where(where))
+        return None if document is None else Job.FromString(document)
+
+    async def jobs(
+        self,
+        *,
+        limit: int,
+        before: str = "",
+        states: Sequence[JobState.ValueType] = (),
+        oldest_first: bool = False,
+    ) -> list[Job]:
+        """Jobs without chunks, newest first unless told otherwise, with ids below `before`."""
+        query = sa.select(_jobs.c.document).limit(limit)
+        query = query.order_by(_jobs.c.id if oldest_first else _jobs.c.id.desc())
+        if before:
+            query = query.where(_jobs.c.id < before)
+        if states:
+            query = query.where(_jobs.c.state.in_(states))
+        async with self._engine.connect() as connection:
+            return [Job.FromString(document) for document in await connection.scalars(query)]
+
+    async def delete_job(self, job_id: str) -> None:
+        """Forget a job with its sentences, attempts and events."""
+        async with self._write() as connection:
+            await connection.execute(sa.delete(_jobs).where(_jobs.c.id == job_id))
+            for table in (_sentences, _chunks, _events):
+                await connection.execute(sa.delete(table).where(table.c.job_id == job_id))
+
+    async def job_count(self, states: Sequence[JobState.ValueType]) -> int:
+        """How many jobs are in these states."""
+        query = sa.select(sa.func.count()).select_from(_jobs).where(_jobs.c.state.in_(states))
+        async with self._engine.connect() as connection:
+            return await connection.scalar(query) or 0
+
+    async def is_referred_to(self, sha256: str) -> bool:
+        """Whether any job names an artifact as its speech, face or result."""
+        async with self._engine.connect() as connection:
+            async for document in await connection.stream_scalars(sa.select(_jobs.c.document)):
+                job = Job.FromString(document)
+                named = (job.spec.audio_sha256, job.spec.avatar_sha256, job.result.video.sha256)
+                if sha256 in named:
+                    return True
+        return False
+
+    # ------------------------------------------------------------ what happens to a job
+
+    async def record(
+        self,
+        job: Job,
+        event: JobEvent,
+        *,
+        attempt: Attempt | None = None,
+        sentence: StoredSentence | None = None,
+        recipe: str = "",
+    ) -> None:
+        """Store an event and what it changed, all or nothing.
+
+        With a `recipe`, the attempt's result can be found by it from now on.
+        """
+        async with self._write() as connection:
+            await _append(connection, event)
+            await connection.execute(
+                sa.update(_jobs)
+                .where(_jobs.c.id == job.id)
+                .values(state=job.state, document=job.SerializeToString())
+            )
+            if sentence is not None:
+                await _put_sentence(connection, job.id, sentence)
+            if attempt is not None:
+                await _put_attempt(connection, job.id, attempt)
+                if recipe and attempt.result is not None:
+                    await _put_rendered(connection, recipe, attempt.result)
+
+    async def events(self, job_id: str, from_sequence: int, limit: int) -> list[JobEvent]:
+        """Stored events from a sequence number on."""
+        query = (
+            sa.select(_events.c.document)
+            .where(_events.c.job_id == job_id, _events.c.sequence >= from_sequence)
+            .order_by(_events.c.sequence)
+            .limit(limit)
+        )
+        async with self._engine.connect() as connection:
+            return [JobEvent.FromString(document) for document in await connection.scalars(query)]
+
+    async def attempts(self, job_id: str) -> list[Attempt]:
+        """Every attempt of a job, in the order in which they began."""
+        query = sa.select(_chunks).where(_chunks.c.job_id == job_id)
+        async with self._engine.connect() as connection:
+            rows = (await connection.execute(query)).all()
+        return sorted(map(_attempt_of, rows), key=lambda attempt: int(attempt.chunk.id[1:]))
+
+    async def sentences(self, job_id: str) -> list[StoredSentence]:
+        """What was spoken so far, in order."""
+        query = sa.select(_sentences).where(_sentences.c.job_id == job_id).order_by(_sentences.c.position)
+        async with self._engine.connect() as connection:
+            rows = (await connection.execute(query)).all()
+        return [StoredSentence(common_pb2.Sentence.FromString(row.document), row.pcm) for row in rows]
+
+    # ------------------------------------------------------------ the cache
+
+    async def same_speech(self, speech_key: str) -> list[StoredSentence]:
+        """Sentences of the latest job that finished speaking exactly this; empty when there is none."""
+        query = (
+            sa.select(_jobs.c.document)
+            .where(_jobs.c.speech_key == speech_key)
+            .order_by(_jobs.c.id.desc())
+            .limit(20)
+        )
+        async with self._engine.connect() as connection:
+            jobs = [Job.FromString(document) for document in await connection.scalars(query)]
+        spoken = next((job for job in jobs if job.speech_final), None)
+        return await self.sentences(spoken.id) if spoken is not None else []
+
+    async def rendered(self, recipe: str, frames: Span) -> list[Rendered]:
+        """Chunks made by a recipe that lie within `frames`, by first frame, longest first."""
+        table = _rendered.c
+        query = (
+            sa.select(_rendered)
+            .where(table.recipe == recipe, table.first >= frames.first, table.end <= frames.end)
+            .order_by(table.first, table.end.desc())
+        )
+        async with self._engine.connect() as connection:
+            rows = (await connection.execute(query)).all()
+        return [
+            Rendered(Span(row.first, row.end), row.speech, Artifact(row.sha256, row.size_bytes), row.codec)
+            for row in rows
+        ]
+
+
+def _tune_sqlite(connection: sa.engine.interfaces.DBAPIConnection, _record: object) -> None:
+    cursor = connection.cursor()
+    # Readers do not wait for the writer, and a killed process loses nothing.
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute("PRAGMA busy_timeout=10000")
+    cursor.close()
+
+
+async def _append(connection: AsyncConnection, event: JobEvent) -> None:
+    await connection.execute(
+        sa.insert(_events).values(
+            job_id=event.job_id, sequence=event.sequence, document=event.SerializeToString()
+        )
+    )
+
+
+async def _put_attempt(connection: AsyncConnection, job_id: str, attempt: Attempt) -> None:
+    key = {"job_id": job_id, "attempt": attempt.chunk.id}
+    result = attempt.result
+    values = {
+        **key,
+        "state": attempt.chunk.state,
+        "sha256": result.chunk.sha256 if result else "",
+        "size_bytes": result.chunk.size_bytes if result else 0,
+        "speech": result.speech if result else "",
+        "codec": result.codec if result else "",
+        "document": attempt.chunk.SerializeToString(),
+    }
+    await connection.execute(sa.delete(_chunks).filter_by(**key))
+    await connection.execute(sa.insert(_chunks).values(values))
+
+
+def _attempt_of(row: sa.Row[Any]) -> Attempt:
+    chunk = Chunk.FromString(row.document)
+    if not row.sha256:
+        return Attempt(chunk)
+    frames = Span(chunk.frames.first, chunk.frames.end)
+    return Attempt(chunk, Rendered(frames, row.speech, Artifact(row.sha256, row.size_bytes), row.codec))
+
+
+async def _put_sentence(connection: AsyncConnection, job_id: str, stored: StoredSentence) -> None:
+    await connection.execute(
+        sa.insert(_sentences).values(
+            job_id=job_id,
+            position=stored.sentence.index,
+            pcm=stored.pcm,
+            document=stored.sentence.SerializeToString(),
+        )
+    )
+
+
+async def _put_rendered(connection: AsyncConnection, recipe: str, rendered: Rendered) -> None:
+    key = {
+        "recipe": recipe,
+        "first": rendered.frames.first,
+        "end": rendered.frames.end,
+        "speech": rendered.speech,
+    }
+    await connection.execute(sa.delete(_rendered).filter_by(**key))
+    await connection.execute(
+        sa.insert(_rendered).values(
+            **key,
+            sha256=rendered.chunk.sha256,
+            size_bytes=rendered.chunk.size_bytes,
+            codec=rendered.codec,
+        )
+    )

@@ -1,0 +1,87 @@
+"""Assets on their way in: kept by their announced hash until they are whole, so that an upload can go on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from mouthpiece.artifacts import Artifact, ArtifactStore, check_sha256, hash_file
+from mouthpiece.errors import BadInput, DataLoss
+
+MAX_BLOCK = 1 << 20
+
+
+class Uploads:
+    """A folder of unfinished uploads in front of the artifact store."""
+
+    def __init__(self, folder: Path, artifacts: ArtifactStore, max_bytes: int) -> None:
+        self._folder = folder
+        self._artifacts = artifacts
+        self._max_bytes = max_bytes
+        self._locks: dict[str, asyncio.Lock] = {}
+
+    async def offset(self, sha256: str) -> tuple[int, bool]:
+        """Bytes that have arrived, and whether that is all."""
+        check_sha256(sha256, "sha256")
+        if await self._artifacts.has(sha256):
+            return (await self._artifacts.find(sha256)).size_bytes, True
+        return self._size(sha256), False
+
+    async def receive(self, announced: Artifact, offset: int, data: AsyncIterator[bytes]) -> Artifact:
+        """Take data from an offset on; store the asset when it is whole.
+
+        A broken stream leaves what arrived, for another to go on. Raises `BadInput`, or `DataLoss` when the
+        whole has another hash.
+        """
+        check_sha256(announced.sha256, "header.sha256")
+        self._check_size(announced.size_bytes)
+        if await self._artifacts.has(announced.sha256):
+            return await self._artifacts.find(announced.sha256)
+        lock = self._locks.setdefault(announced.sha256, asyncio.Lock())
+        try:
+            async with lock:
+                await self._append(announced, offset, data)
+                return await self._finish(announced)
+        finally:
+            if not lock.locked():
+                self._locks.pop(announced.sha256, None)
+
+    def _check_size(self, size: int) -> None:
+        if size < 1:
+            raise BadInput("header.size_bytes", "the file is empty")
+        if size > self._max_bytes:
+            raise BadInput("header.size_bytes", f"{size} bytes are more than the limit of {self._max_bytes}")
+
+    async def _append(self, announced: Artifact, offset: int, data: AsyncIterator[bytes]) -> None:
+        have = self._size(announced.sha256)
+        if not 0 <= offset <= have:
+            raise BadInput("header.offset", f"{offset} leaves a gap: {have} bytes have arrived")
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with self._path(announced.sha256).open("r+b" if have else "wb") as file:
+            file.seek(offset)
+            async for block in data:
+                if len(block) > MAX_BLOCK:
+                    raise BadInput("data", f"{len(block)} bytes in one message; at most {MAX_BLOCK}")
+                if file.tell() + len(block) > announced.size_bytes:
+                    raise BadInput("data", "more data than was announced")
+                await asyncio.to_thread(file.write, block)
+
+    async def _finish(self, announced: Artifact) -> Artifact:
+        path = self._path(announced.sha256)
+        found = await asyncio.to_thread(hash_file, path)
+        if found.size_bytes < announced.size_bytes:
+            raise BadInput("data", f"ends after {found.size_bytes} of {announced.size_bytes} bytes")
+        try:
+            if found != announced:
+                raise DataLoss("the content does not have the announced SHA-256")
+            return await self._artifacts.put_file(path)
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _size(self, sha256: str) -> int:
+        path = self._path(sha256)
+        return path.stat().st_size if path.exists() else 0
+
+    def _path(self, sha256: str) -> Path:
+        return self._folder / f"{sha256}.part"
