@@ -1,0 +1,259 @@
+"""Opening pictures and videos, and decoding them to upright frames with their times."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import av
+from av.error import BlockingIOError as NeedsMore
+from av.error import EOFError as NoMore
+from av.error import FFmpegError
+from av.filter import Graph
+from av.stream import Disposition
+
+from mouthpiece.core.timeline import MAX_FPS, MIN_FPS, nearest_standard_rate
+from mouthpiece.errors import BadInput
+from services.lipsync.avatar._convert import Converter, Upright, is_hdr
+from services.lipsync.avatar._sniff import FIELD, Sniffed, Turn, sniff
+
+if TYPE_CHECKING:
+    from av.container.input import InputContainer
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+MAX_DAMAGED = Fraction(1, 10)
+"""Share of a video's packets that may fail to decode before it counts as damaged."""
+
+_TRANSPOSING = frozenset({Turn.TRANSPOSE, Turn.RIGHT, Turn.TRANSVERSE, Turn.LEFT})
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is accepted: pixels of a frame, bytes of a file, and seconds of a video that are used."""
+
+    max_pixels: int = 40_000_000
+    max_bytes: int = 2 << 30
+    max_clip_seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """When the frames of a video are shown.
+
+    `fps` is nominal: a standard rate near the average. `seconds` is how much is used, `total` how much there
+    is as far as the file says. `steady` tells whether the frames lie on a regular grid.
+    """
+
+    fps: Fraction
+    frames: int
+    seconds: Fraction
+    total: Fraction
+    steady: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What the first frame tells: the size as shown, and things that a person may want to know."""
+
+    width: int
+    height: int
+    hdr: bool
+    interlaced: bool
+
+
+class Source:
+    """An open picture or video. One user at a time."""
+
+    def __init__(self, container: InputContainer, sniffed: Sniffed, limits: Limits) -> None:
+        self.picture = sniffed.picture
+        self._container = container
+        self._limits = limits
+        self._stream = _video_stream(container)
+        _guard(self._stream, limits)
+        self._convert = Converter(still=sniffed.picture, turn=sniffed.turn)
+        self._damaged = 0
+        first = next(self._decoded(), None)
+        if first is None:
+            raise BadInput(FIELD, "damaged: not a single frame of it can be decoded")
+        self.traits = self._traits_of(first)
+
+    def frames(self) -> Iterator[tuple[Fraction, Upright]]:
+        """Every frame with its time in seconds since the first one; raises `BadInput` when it is damaged."""
+        self._rewind(0)
+        start: Fraction | None = None
+        decoded = self._deinterlaced() if self.traits.interlaced else self._decoded()
+        for number, frame in enumerate(decoded, 1):
+            time = Fraction(frame.pts or 0) * (frame.time_base or Fraction(0))
+            start = time if start is None else start
+            yield time - start, self._checked(self._convert(frame))
+            if self._damaged > 5 and self._damaged > MAX_DAMAGED * (number + self._damaged):
+                raise BadInput(FIELD, f"damaged: {self._damaged} frames of {number} cannot be decoded")
+
+    def looks(self, seconds: Iterable[float]) -> Iterator[Upright]:
+        """A frame near each of some times in seconds."""
+        for second in seconds:
+            self._rewind(second)
+            frame = next(self._decoded(), None)
+            if frame is not None:
+                yield self._checked(self._convert(frame))
+
+    @property
+    def damaged(self) -> int:
+        """Packets that failed to decode so far."""
+        return self._damaged
+
+    def _decoded(self) -> Iterator[VideoFrame]:
+        for packet in self._container.demux(self._stream):
+            try:
+                yield from packet.decode()
+            except NoMore:
+                return
+            except FFmpegError:
+                self._damaged += 1
+
+    def _deinterlaced(self) -> Iterator[VideoFrame]:
+        graph = Graph()
+        filters = (
+            graph.add_buffer(template=self._stream, time_base=self._stream.time_base),
+            graph.add("bwdif", "mode=send_frame:deint=interlaced"),
+            graph.add("buffersink"),
+        )
+        graph.link_nodes(*filters).configure()
+        for frame in (*self._decoded(), None):
+            graph.push(frame)
+            yield from _pulled(graph)
+
+    def _rewind(self, seconds: float) -> None:
+        if self.picture:
+            self._container.seek(0)
+            return
+        unit = self._stream.time_base or Fraction(1)
+        offset = (self._stream.start_time or 0) + int(seconds / unit)
+        self._container.seek(offset, stream=self._stream)
+
+    def _traits_of(self, frame: VideoFrame) -> Traits:
+        aspect = self._stream.sample_aspect_ratio or Fraction(1)
+        aspect = aspect if Fraction(1, 8) < aspect < 8 else Fraction(1)
+        width, height = max(1, round(frame.width * aspect)), frame.height
+        if self._convert.turn(frame) in _TRANSPOSING:
+            width, height = height, width
+        return Traits(width, height, is_hdr(frame), frame.interlaced_frame)
+
+    def _checked(self, found: Upright) -> Upright:
+        """Some videos change their resolution on the way."""
+        height, width = found.bgr.shape[:2]
+        if width * height > self._limits.max_pixels:
+            raise BadInput(FIELD, _too_large(width, height, self._limits))
+        return found
+
+
+@contextmanager
+def open_source(path: Path, limits: Limits) -> Generator[Source]:
+    """Open a file and decode its first frame; raises `BadInput` when it is not acceptable."""
+    with _opened(path, limits) as (container, sniffed):
+        yield Source(container, sniffed, limits)
+
+
+def read_timing(path: Path, limits: Limits) -> Timing:
+    """Times of the frames of a video, from its packets alone; raises `BadInput` when it is cut off."""
+    with _opened(path, limits) as (container, _):
+        stream = _video_stream(container)
+        _check_index(stream, path.stat().st_size)
+        unit = stream.time_base or Fraction(0)
+        times = _times(container, stream, limits.max_clip_seconds)
+        total = Fraction(container.duration or 0, av.time_base)
+        return timing_of([time * unit for time in times], total, limits.max_clip_seconds)
+
+
+def timing_of(times: list[Fraction], total: Fraction, max_seconds: float) -> Timing:
+    """Timing of frames shown at `times` in seconds, ascending, of a file that claims to last `total`."""
+    if len(times) < 2 or times[-1] == times[0]:
+        return Timing(Fraction(0), min(1, len(times)), Fraction(0), total, steady=True)
+    average = Fraction(len(times) - 1) / (times[-1] - times[0])
+    fps = min(MAX_FPS, max(MIN_FPS, nearest_standard_rate(average)))
+    steps = [float((b - a) * fps) for a, b in pairwise(times)]
+    odd = sum(abs(step - 1) > 0.25 for step in steps)
+    lasts = times[-1] - times[0] + 1 / fps
+    used = min(lasts, Fraction(max_seconds))
+    return Timing(fps, max(1, round(used * fps)), used, max(total, lasts), steady=odd * 20 <= len(steps))
+
+
+@contextmanager
+def _opened(path: Path, limits: Limits) -> Generator[tuple[InputContainer, Sniffed]]:
+    if path.stat().st_size > limits.max_bytes:
+        raise BadInput(FIELD, f"larger than {limits.max_bytes >> 20} MiB, the most that is accepted")
+    sniffed = sniff(path)
+    if sniffed.size and sniffed.size[0] * sniffed.size[1] > limits.max_pixels:
+        raise BadInput(FIELD, _too_large(*sniffed.size, limits))
+    with path.open("rb") as file:
+        try:
+            options = {"max_pixels": str(limits.max_pixels)}
+            container = av.open(file, "r", format=sniffed.demuxer, options=options)
+        except FFmpegError:
+            raise BadInput(FIELD, "damaged or cut off: its index cannot be read") from None
+        with container:
+            yield container, sniffed
+
+
+def _video_stream(container: InputContainer) -> VideoStream:
+    for stream in container.streams.video:
+        if not stream.disposition & Disposition.attached_pic:
+            return stream
+    raise BadInput(FIELD, "it holds sound but no picture" if container.streams.audio else "it holds no video")
+
+
+def _guard(stream: VideoStream, limits: Limits) -> None:
+    context = stream.codec_context
+    if not context.width or not context.height:
+        # Whatever kept the prober from a first look: it has no better words for it.
+        most = limits.max_pixels / 1e6
+        raise BadInput(FIELD, f"damaged, cut off, or larger than {most:g} million pixels, the most accepted")
+    if context.width * context.height > limits.max_pixels:
+        raise BadInput(FIELD, _too_large(context.width, context.height, limits))
+    context.options = {"max_pixels": str(limits.max_pixels)}
+
+
+def _too_large(width: int, height: int, limits: Limits) -> str:
+    return f"{width} x {height} pixels; at most {limits.max_pixels / 1e6:g} million are accepted"
+
+
+def _check_index(stream: VideoStream, file_size: int) -> None:
+    entries = stream.index_entries
+    for number in range(len(entries)):
+        entry = entries[number]
+        if entry.pos + entry.size > file_size:
+            raise BadInput(FIELD, f"cut off: the file ends in frame {number + 1} of {len(entries)}")
+
+
+def _times(container: InputContainer, stream: VideoStream, max_seconds: float) -> list[int]:
+    """Presentation times of the packets within the part that is used, ascending, in units of the stream."""
+    unit = stream.time_base or Fraction(1)
+    reach = int(Fraction(max_seconds) / unit)
+    times: list[int] = []
+    try:
+        for packet in container.demux(stream):
+            time = packet.pts if packet.pts is not None else packet.dts
+            if time is None or not packet.size:
+                continue
+            times.append(time)
+            # Frames are reordered within a second at most.
+            if time - times[0] > reach + int(1 / unit):
+                break
+    except FFmpegError:
+        pass  # the decoder will meet it too, and count it
+    times.sort()
+    return [time for time in times if time - times[0] < reach]
+
+
+def _pulled(graph: Graph) -> Iterator[VideoFrame]:
+    while True:
+        try:
+            yield cast("VideoFrame", graph.pull())
+        except (NeedsMore, NoMore):
+            return
