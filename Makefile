@@ -1,0 +1,59 @@
+# `make help` lists what can be made. Everything sets itself up from PyPI wheels in .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PROTO_READY := .venv-proto/.ready
+# One thread per process: the suite runs one process per worker.
+export OMP_NUM_THREADS := 1
+export OPENBLAS_NUM_THREADS := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint bench proto lock clean
+
+help: ## List what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+setup: $(READY) ## Install the suite and its tools into .venv
+
+$(READY): requirements/suite.lock pyproject.toml scripts/fetch_face_models.py
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed: make PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "python3 cannot make virtual environments: install the package python3-venv" >&2; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r requirements/suite.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/python scripts/fetch_face_models.py
+	@touch $@
+
+demo: $(READY) ## Render out/demo.mp4 through all four services
+	$(BIN)/python scripts/demo.py
+
+test: $(READY) ## Run the whole test suite
+	$(BIN)/pytest
+
+lint: $(READY) $(PROTO_READY) ## Check style, types, contracts and generated code
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/basedpyright
+	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/check_protos.sh
+
+bench: $(READY) ## Measure speed on this machine
+	$(BIN)/python -m bench
+
+proto: $(PROTO_READY) ## Generate the Python of protos/
+	scripts/generate_protos.sh
+
+$(PROTO_READY): requirements/proto.lock
+	$(PYTHON) -m venv .venv-proto
+	.venv-proto/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r requirements/proto.lock
+	@touch $@
+
+lock: ## Resolve the requirements anew (needs uv)
+	uv pip compile pyproject.toml --extra suite --group dev --universal --fork-strategy fewest --python-version 3.11 \
+	    --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet -o requirements/suite.lock
+	uv pip compile --group proto --universal --python-version 3.11 \
+	    --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet -o requirements/proto.lock
+
+clean: ## Remove everything that was made
+	rm -rf $(VENV) .venv-proto out data .mypy_cache .pytest_cache .ruff_cache .hypothesis
