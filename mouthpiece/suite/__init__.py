@@ -1,0 +1,7 @@
+"""The whole suite on one machine, as child processes of this one."""
+
+from mouthpiece.suite.layout import ServicePlan, SuiteConfig
+from mouthpiece.suite.machine import Gpu, Machine, look_around
+from mouthpiece.suite.supervisor import Phase, Service, Suite
+
+__all__ = ["Gpu", "Machine", "Phase", "Service", "ServicePlan", "Suite", "SuiteConfig", "look_around"]
