@@ -1,0 +1,247 @@
+"""Cutting a text into sentences of bounded length, in any script, in time linear in its length.
+
+The rules are those of typography, not of a model: a full stop ends a sentence unless it belongs to an
+abbreviation, an initial, a number or an address, or a lower-case letter follows. Where they are in doubt
+they do not cut: a sentence too long is heard less than a stop too many.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from mouthpiece.core.timeline import Span
+from mouthpiece.text.abbreviations import UNITS, Abbreviations, abbreviations
+from mouthpiece.text.scripts import HAN, KANA, is_sounding, script_of
+
+MAX_WEIGHT = 240
+"""Longest piece, counted in letters of an alphabet; about 16 seconds of speech."""
+
+_WEIGHTS = {HAN: 4, KANA: 2, "HANGUL": 3}
+
+
+class Ending(Enum):
+    """What stands at the end of a piece."""
+
+    PARAGRAPH = "paragraph"
+    SENTENCE = "sentence"
+    CLAUSE = "clause"
+    """The sentence was too long and goes on after a comma or the like."""
+    WORD = "word"
+    """The sentence was too long and goes on without any mark."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A sentence or a part of one, without the white space around it; ``source`` in code points."""
+
+    text: str
+    source: Span
+    ending: Ending
+
+
+def weight(char: str) -> int:
+    """How much speech a character stands for; a letter of an alphabet is 1."""
+    return _WEIGHTS.get(script_of(char), 1)
+
+
+def split_sentences(text: str, language: str = "") -> Iterator[Piece]:
+    """Cut a text into pieces, in order, that hold everything in it that can be said.
+
+    ``language`` is a tag such as "de" or "de-AT"; it decides which abbreviations there are.
+    """
+    known = abbreviations(language.partition("-")[0].lower())
+    for paragraph in _paragraphs(text):
+        ends = [*_sentence_ends(text, paragraph, known), paragraph.end]
+        yield from _pieces(text, paragraph.first, ends)
+
+
+def _pieces(text: str, first: int, ends: list[int]) -> Iterator[Piece]:
+    spans: list[Span] = []
+    for end in ends:
+        span = _strip(text, Span(first, end))
+        first = end
+        if _sounds(text, span):
+            spans.append(span)
+    for number, span in enumerate(spans):
+        last = Ending.PARAGRAPH if number == len(spans) - 1 else Ending.SENTENCE
+        yield from _bounded(text, span, last)
+
+
+def _sounds(text: str, span: Span) -> bool:
+    return any(is_sounding(text[at]) for at in span)
+
+
+def _strip(text: str, span: Span) -> Span:
+    part = text[span.first : span.end]
+    first = span.first + len(part) - len(part.lstrip())
+    return Span(min(first, span.end), max(span.first + len(part.rstrip()), min(first, span.end)))
+
+
+# Paragraphs ------------------------------------------------------------------------------------------------
+
+_WRAPPED_LINE = 50
+"""A line at least this long without a stop at its end was broken to fit a page, not to end a thought."""
+
+
+def _paragraphs(text: str) -> Iterator[Span]:
+    """Stretches of lines that belong together."""
+    first = end = 0
+    previous = ""
+    for line in text.splitlines(keepends=True):
+        content = line.strip()
+        if end > first and not (content and _goes_on(previous, content)):
+            yield Span(first, end)
+            first = end
+        end += len(line)
+        previous = content
+        if not content:
+            first = end
+    if end > first:
+        yield Span(first, end)
+
+
+def _goes_on(line: str, following: str) -> bool:
+    if following[0].islower():
+        return True
+    return len(line) >= _WRAPPED_LINE and line[-1] not in _STOPS and following[0].isalnum()
+
+
+# Sentences -------------------------------------------------------------------------------------------------
+
+_SPACED_STOPS = ".!?…‽"
+_FREE_STOPS = "。！？｡．؟۔।॥։።፧๚๛။។៕"
+_STOPS = _SPACED_STOPS + _FREE_STOPS
+_CLOSERS = "\"'”’»›)]}」』）】》〉＂"
+_OPENERS = "\"'“‘„«‹([{「『（【《〈¿¡*_-–—"
+_GERMAN_CLOSERS = "“«"  # which open a quotation elsewhere, but never right behind a Western stop
+_END = re.compile(
+    rf"[{re.escape(_SPACED_STOPS)}]+[{re.escape(_CLOSERS + _GERMAN_CLOSERS)}]*"
+    rf"|[{re.escape(_FREE_STOPS)}][{re.escape(_STOPS)}]*[{re.escape(_CLOSERS)}]*"
+)
+_SPACE = re.compile(r"\s*")
+_LONGEST_ABBREVIATION = 16
+_TIMES = frozenset(("a.m", "p.m", "т.д", "т.п"))  # dotted, and as a rule the last word of their sentence
+
+
+def _sentence_ends(text: str, paragraph: Span, known: Abbreviations) -> Iterator[int]:
+    """Positions within a paragraph, before its end, at which a sentence is over."""
+    first = paragraph.first
+    for match in _END.finditer(text, paragraph.first, paragraph.end):
+        end = match.end()
+        after = _SPACE.match(text, end, paragraph.end)
+        following = after.end() if after else end
+        if following >= paragraph.end:
+            return
+        if _is_end(text, Span(first, match.start()), match.group(), Span(end, following), known):
+            yield end
+            first = end
+
+
+def _is_end(text: str, before: Span, mark: str, gap: Span, known: Abbreviations) -> bool:
+    """Whether ``mark`` ends the sentence ``before`` it; ``gap`` is the white space that follows."""
+    following = text[gap.end]
+    if mark[0] in _FREE_STOPS:
+        return True
+    if not gap:
+        return mark[0] != "." and script_of(following) in _WEIGHTS
+    if following.islower() or following in ",;:":
+        return False
+    if mark.rstrip(_CLOSERS + _GERMAN_CLOSERS) != ".":
+        return True
+    return not _stop_belongs_to_word(text, before, gap.end, known)
+
+
+def _stop_belongs_to_word(text: str, before: Span, following: int, known: Abbreviations) -> bool:
+    """Whether the stop after ``before`` is part of an abbreviation, initial or number, not an end."""
+    words = text[max(before.first, before.end - 2 * _LONGEST_ABBREVIATION) : before.end].split()
+    if not words or text[before.end - 1].isspace():
+        return False
+    word = words[-1].lstrip(_OPENERS)
+    if _is_abbreviation(word.lower(), words[:-1], text[following], known):
+        return True
+    if word.isdecimal():
+        alone = not text[before.first : before.end - len(word)].strip()
+        return len(word) <= 2 and (known.ordinals or alone)
+    if len(word) == 1:
+        pair = text[following].isalpha() and text[following + 1 : following + 2] == "."  # "z. B."
+        return pair or _is_initial(word, words[:-1])
+    return "." in word and word.lower() not in _TIMES and _is_dotted(word)
+
+
+def _is_abbreviation(word: str, earlier: list[str], following: str, known: Abbreviations) -> bool:
+    if word in UNITS and earlier and earlier[-1][-1].isdecimal():
+        return False
+    return word in known.before_anything or (word in known.before_numbers and following.isdecimal())
+
+
+def _is_initial(letter: str, earlier: list[str]) -> bool:
+    if letter == "I" and earlier and earlier[-1][-1].islower():
+        return False  # "So do I. He left."
+    return letter.isupper()
+
+
+def _is_dotted(word: str) -> bool:
+    """Whether it looks like "U.S", "т.е" or "Ph.D"."""
+    return all(1 <= len(part) <= 3 and part.isalpha() for part in word.split("."))
+
+
+# Sentences that are too long -----------------------------------------------------------------------------
+
+_STRONG = frozenset(";:—–؛；：·")
+_WEAK = frozenset(",،、，)）»”")
+
+
+def _bounded(text: str, span: Span, ending: Ending) -> Iterator[Piece]:
+    """The span as pieces of at most ``MAX_WEIGHT``; only the last one has ``ending``."""
+    first = span.first
+    while cut := _cut(text, Span(first, span.end)):
+        end, kind = cut
+        part = _strip(text, Span(first, end))
+        if _sounds(text, part):
+            yield Piece(text[part.first : part.end], part, kind)
+        first = end
+    rest = _strip(text, Span(first, span.end))
+    if _sounds(text, rest):
+        yield Piece(text[rest.first : rest.end], rest, ending)
+
+
+def _cut(text: str, span: Span) -> tuple[int, Ending] | None:
+    """Where to end the first piece of a span that is too long; ``None`` when it is not."""
+    limit = _reach(text, span, MAX_WEIGHT)
+    if limit == span.end:
+        return None
+    earliest = _reach(text, span, MAX_WEIGHT * 2 // 5)
+    for marks in (_STRONG, _WEAK):
+        for end in range(limit, earliest, -1):
+            if text[end - 1] in marks and not _within_number(text, end):
+                return end, Ending.CLAUSE
+    for end in range(limit, earliest, -1):
+        if text[end - 1].isspace():
+            return end, Ending.WORD
+    return _before_marks(text, limit, earliest), Ending.WORD
+
+
+def _reach(text: str, span: Span, limit: int) -> int:
+    """End of the longest start of the span that weighs at most ``limit``."""
+    total = 0
+    for at in span:
+        total += weight(text[at])
+        if total > limit:
+            return at
+    return span.end
+
+
+def _within_number(text: str, end: int) -> bool:
+    return text[end - 2 : end - 1].isdecimal() and text[end : end + 1].isdecimal()
+
+
+def _before_marks(text: str, limit: int, earliest: int) -> int:
+    """The last position up to ``limit`` that does not separate a letter from its accents."""
+    for end in range(limit, earliest, -1):
+        if unicodedata.combining(text[end]) == 0 and unicodedata.category(text[end])[0] != "M":
+            return end
+    return limit
