@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from grpc.aio import AioRpcError
 
 from mouthpiece.artifacts import Artifact
 from mouthpiece.client._files import blocks
 from mouthpiece.v1 import gateway_pb2
 
 if TYPE_CHECKING:
+    from grpc.aio import StreamUnaryCall
+
     from mouthpiece.v1.gateway_pb2_grpc import VideoServiceAsyncStub  # known to type checkers only
+
+    UploadCall = StreamUnaryCall[gateway_pb2.UploadAssetRequest, gateway_pb2.UploadAssetResponse]
 
 BLOCK = 256 << 10
 """Bytes per message: larger ones move more slowly."""
@@ -51,23 +58,26 @@ class Upload:
         await self._send(state.offset)
 
     async def _send(self, offset: int) -> None:
-        call = self._stub.UploadAsset()
         header = gateway_pb2.UploadHeader(
             sha256=self._content.sha256, size_bytes=self._content.size_bytes, offset=offset
         )
+        call = self._stub.UploadAsset()
         try:
-            await call.write(gateway_pb2.UploadAssetRequest(header=header))
-            self._tell(offset)
-            for block in blocks(self._path, offset, self._content.size_bytes, BLOCK):
-                await call.write(gateway_pb2.UploadAssetRequest(data=block))
-                offset += len(block)
-                self._tell(offset)
-            await call.done_writing()
+            # When the gateway answers before the end, a write fails without the reason; the call has it.
+            with suppress(asyncio.InvalidStateError, AioRpcError):
+                await call.write(gateway_pb2.UploadAssetRequest(header=header))
+                await self._write(call, offset)
+                await call.done_writing()
             await call
-        except asyncio.InvalidStateError:
-            await call  # the gateway has answered before the end: this raises what it said
         finally:
             call.cancel()
+
+    async def _write(self, call: UploadCall, offset: int) -> None:
+        self._tell(offset)
+        for block in blocks(self._path, offset, self._content.size_bytes, BLOCK):
+            await call.write(gateway_pb2.UploadAssetRequest(data=block))
+            offset += len(block)
+            self._tell(offset)
 
     def _tell(self, arrived: int) -> None:
         self._on_bytes(arrived, self._content.size_bytes)

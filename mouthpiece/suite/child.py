@@ -1,4 +1,4 @@
-"""`python -m mouthpiece.suite.child MODULE` runs a service's module, and ends with the process that started it.
+"""`python -m mouthpiece.suite.child MODULE`: runs a module, and ends with the process that started it.
 
 Standard input is a pipe whose other end only the supervisor holds. However that process ends, kill -9
 included, the pipe closes, and nothing is left running behind it.
