@@ -16,7 +16,7 @@ import av
 from av.error import FFmpegError
 
 from mouthpiece.core.speech import BYTES_PER_SAMPLE
-from mouthpiece.core.timeline import Span, frame_count, sample_at
+from mouthpiece.core.timeline import SPEECH_RATE, Span, frame_count, sample_at
 from mouthpiece.errors import BadInput
 from mouthpiece.media.language import iso_639_2
 from mouthpiece.media.movie import MovieWriter, PcmSpool
@@ -34,8 +34,8 @@ SYNTHETIC_MARK = "AI-generated synthetic media: the face in this video was anima
 PROVENANCE = "provenance"
 """Name of the tag that holds the JSON document of what made the video."""
 
-_SPEECH_BLOCK = 1024
-"""Samples that are worth a call of the encoder: one AAC frame."""
+_SPEECH_BLOCK = 9600
+"""Samples by which the pictures run ahead before speech is written: 0.2 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class MergeFormat:
 
 @dataclass(frozen=True, slots=True)
 class _Chunk:
-    """A checked chunk that waits for the speech that is heard with it."""
+    """A chunk that waits for the speech that is heard with it."""
 
     frames: Span
     path: Path
@@ -102,13 +102,14 @@ class Merger:
         """Samples encoded so far."""
         return self._movie.samples if self._movie else 0
 
+    @property
+    def encode_seconds(self) -> float:
+        """Wall time spent on encoding speech; the rest is copying."""
+        return self._movie.encode_seconds if self._movie else 0.0
+
     def add_chunk(self, frames: Span, path: Path) -> None:
         """Take the chunk that shows ``frames``, which begin where those of the chunk before ended."""
         _check_next(frames, self._frames, "chunk.frames")
-        with _readable(path) as (_, stream):
-            self._check_chunk(video_track(stream), frames)
-            if self._movie is None:
-                self._start(stream)
         self._frames = frames.end
         self._waiting.append(_Chunk(frames, path))
         self._copy_heard()
@@ -128,21 +129,22 @@ class Merger:
         """
         self._check_totals(frames, samples)
         tags = _tags(self._title, provenance)
-        movie = self._movie
-        assert movie is not None  # the totals are right, so there is a chunk
         for chunk in self._waiting:
-            self._copy(chunk, movie)
+            self._copy(chunk)
+        movie = self._movie
+        assert movie is not None  # the totals are right, so there was a chunk
         if movie.samples < samples:
             movie.write_speech(self._speech.take(samples - movie.samples))
         movie.finish(self._output, tags)
         self.close()
 
-    def _start(self, template: VideoStream) -> None:
-        self._first = video_track(template)
-        self._movie = MovieWriter(
-            self._output.parent, template, self._form.fps, self._first.reorder_frames, self._language
+    def _start(self, template: VideoStream, track: VideoTrack) -> MovieWriter:
+        movie = MovieWriter(
+            self._output.parent, template, self._form.fps, track.reorder_frames, self._language
         )
-        self._resources.callback(self._movie.close)
+        self._resources.callback(movie.close)
+        self._movie, self._first = movie, track
+        return movie
 
     def _check_chunk(self, track: VideoTrack, frames: Span) -> None:
         form = self._form
@@ -170,18 +172,22 @@ class Merger:
 
     def _copy_heard(self) -> None:
         """Copy the chunks whose speech is there."""
-        movie = self._movie
-        while movie and self._waiting:
+        while self._waiting:
             if sample_at(self._waiting[0].frames.end, self._form.fps) > self._speech.samples:
                 return
-            self._copy(self._waiting.popleft(), movie)
+            self._copy(self._waiting.popleft())
 
-    def _copy(self, chunk: _Chunk, movie: MovieWriter) -> None:
-        for index, packet in _packets(chunk, self._form.fps):
-            heard = sample_at(movie.frames, self._form.fps) - movie.samples
-            if heard >= _SPEECH_BLOCK:
-                movie.write_speech(self._speech.take(heard))
-            movie.write_picture(packet, chunk.frames.first + index)
+    def _copy(self, chunk: _Chunk) -> None:
+        rate = SPEECH_RATE / self._form.fps
+        with _readable(chunk.path) as (container, stream):
+            track = video_track(stream)
+            self._check_chunk(track, chunk.frames)
+            movie = self._movie or self._start(stream, track)
+            for index, packet in _packets(container, stream, chunk.frames, self._form.fps):
+                heard = movie.frames * rate.numerator // rate.denominator - movie.samples
+                if heard >= _SPEECH_BLOCK:
+                    movie.write_speech(self._speech.take(heard))
+                movie.write_picture(packet, chunk.frames.first + index)
 
 
 def _check_next(span: Span, begin: int, field: str) -> None:
@@ -203,25 +209,27 @@ def _readable(path: Path) -> Generator[tuple[InputContainer, VideoStream]]:
                 raise BadInput("chunk.chunk", "holds no video")
             yield container, container.streams.video[0]
     except FFmpegError as error:
-        raise BadInput("chunk.chunk", f"not a readable MP4: {error.strerror}") from error
+        raise BadInput("chunk.chunk", f"not a usable MP4: {error.strerror}") from error
 
 
-def _packets(chunk: _Chunk, fps: Fraction) -> Iterator[tuple[int, Packet[VideoStream]]]:
-    """The chunk's packets in decoding order, each with the index of the frame that it shows."""
-    shown = bytearray(len(chunk.frames))
-    with _readable(chunk.path) as (container, stream):
-        for packet in container.demux(stream):
-            if not packet.size:  # the end of the file
-                continue
-            index = (packet.pts or 0) * packet.time_base * fps
-            if index.denominator != 1 or not 0 <= index < len(shown) or shown[int(index)]:
-                raise BadInput("chunk.chunk", f"{_named(chunk.frames)}: a frame is off the frame grid")
-            if not any(shown) and not packet.is_keyframe:
-                raise BadInput("chunk.chunk", f"{_named(chunk.frames)}: does not begin with a keyframe")
-            shown[int(index)] = 1
-            yield int(index), packet
+def _packets(
+    container: InputContainer, stream: VideoStream, frames: Span, fps: Fraction
+) -> Iterator[tuple[int, Packet[VideoStream]]]:
+    """The chunk's packets in decoding order, each with the index in the chunk of the frame that it shows."""
+    grid = (stream.time_base or Fraction(0)) * fps
+    shown = bytearray(len(frames))
+    for packet in container.demux(stream):
+        if not packet.size:  # the end of the file
+            continue
+        index, off = divmod((packet.pts or 0) * grid.numerator, grid.denominator)
+        if off or not 0 <= index < len(shown) or shown[index]:
+            raise BadInput("chunk.chunk", f"{_named(frames)}: a frame is off the frame grid")
+        if index == 0 and not packet.is_keyframe:
+            raise BadInput("chunk.chunk", f"{_named(frames)}: does not begin with a keyframe")
+        shown[index] = 1
+        yield index, packet
     if not all(shown):
-        raise BadInput("chunk.chunk", f"{_named(chunk.frames)}: frames are missing")
+        raise BadInput("chunk.chunk", f"{_named(frames)}: frames are missing")
 
 
 def _tags(title: str, provenance: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ from contextlib import ExitStack, suppress
 from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryFile
+from time import perf_counter
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, cast
 
@@ -99,6 +100,7 @@ class MovieWriter:
         self._reorder = reorder
         self._frames = 0
         self._samples = 0
+        self._seconds = 0.0
 
     @property
     def frames(self) -> int:
@@ -109,6 +111,11 @@ class MovieWriter:
     def samples(self) -> int:
         """Samples written so far."""
         return self._samples
+
+    @property
+    def encode_seconds(self) -> float:
+        """Wall time spent on encoding speech."""
+        return self._seconds
 
     def write_picture(self, packet: Packet[VideoStream], frame: int) -> None:
         """Copy the packet that comes next in decoding order; it shows ``frame``.
@@ -132,12 +139,12 @@ class MovieWriter:
         frame.sample_rate = SPEECH_RATE
         frame.pts = self._samples
         frame.time_base = Fraction(1, SPEECH_RATE)
-        self._container.mux(self._speech.encode(frame))
+        self._encode(frame)
         self._samples += samples.size
 
     def finish(self, output: Path, tags: Mapping[str, str]) -> None:
         """Write the rest and make ``output`` of it, its index in front. Nothing stays when this fails."""
-        self._container.mux(self._speech.encode(None))
+        self._encode(None)
         self._container.close()
         try:
             with output.open("wb") as target:
@@ -149,6 +156,12 @@ class MovieWriter:
     def close(self) -> None:
         """Drop what was written, unless it was finished. May be called twice."""
         self._resources.close()
+
+    def _encode(self, frame: AudioFrame | None) -> None:
+        start = perf_counter()
+        packets = self._speech.encode(frame)
+        self._seconds += perf_counter() - start
+        self._container.mux(packets)
 
     def _abandon(self) -> None:
         with suppress(FFmpegError, OSError):  # what it cannot write any more is not wanted any more
