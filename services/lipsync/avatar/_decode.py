@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import av
+import cv2
+import numpy as np
 from av.error import BlockingIOError as NeedsMore
 from av.error import EOFError as NoMore
 from av.error import FFmpegError
@@ -35,11 +37,16 @@ _TRANSPOSING = frozenset({Turn.TRANSPOSE, Turn.RIGHT, Turn.TRANSVERSE, Turn.LEFT
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What is accepted: pixels of a frame, bytes of a file, and seconds of a video that are used."""
+    """What is accepted: pixels of a frame, bytes of a file.
+
+    Of a video, `max_clip_seconds` are used, and fewer when prepared frames would take more than
+    `max_clip_bytes`.
+    """
 
     max_pixels: int = 40_000_000
     max_bytes: int = 2 << 30
     max_clip_seconds: float = 60.0
+    max_clip_bytes: int = 4 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +98,7 @@ class Source:
         for number, frame in enumerate(decoded, 1):
             time = Fraction(frame.pts or 0) * (frame.time_base or Fraction(0))
             start = time if start is None else start
-            yield time - start, self._checked(self._convert(frame))
+            yield time - start, self._shown(frame)
             if self._damaged > 5 and self._damaged > MAX_DAMAGED * (number + self._damaged):
                 raise BadInput(FIELD, f"damaged: {self._damaged} frames of {number} cannot be decoded")
 
@@ -101,7 +108,7 @@ class Source:
             self._rewind(second)
             frame = next(self._decoded(), None)
             if frame is not None:
-                yield self._checked(self._convert(frame))
+                yield self._shown(frame)
 
     @property
     def damaged(self) -> int:
@@ -145,12 +152,16 @@ class Source:
             width, height = height, width
         return Traits(width, height, is_hdr(frame), frame.interlaced_frame)
 
-    def _checked(self, found: Upright) -> Upright:
-        """Some videos change their resolution on the way."""
-        height, width = found.bgr.shape[:2]
-        if width * height > self._limits.max_pixels:
-            raise BadInput(FIELD, _too_large(width, height, self._limits))
-        return found
+    def _shown(self, frame: VideoFrame) -> Upright:
+        """The frame at the size of `traits`: pixels may not be square, and some videos change their size."""
+        if frame.width * frame.height > self._limits.max_pixels:
+            raise BadInput(FIELD, _too_large(frame.width, frame.height, self._limits))
+        found = self._convert(frame)
+        size = self.traits.width, self.traits.height
+        if (found.bgr.shape[1], found.bgr.shape[0]) == size:
+            return found
+        resized = np.asarray(cv2.resize(found.bgr, size, interpolation=cv2.INTER_CUBIC), np.uint8)
+        return Upright(resized, transparent=found.transparent)
 
 
 @contextmanager
@@ -164,7 +175,6 @@ def read_timing(path: Path, limits: Limits) -> Timing:
     """Times of the frames of a video, from its packets alone; raises `BadInput` when it is cut off."""
     with _opened(path, limits) as (container, _):
         stream = _video_stream(container)
-        _check_index(stream, path.stat().st_size)
         unit = stream.time_base or Fraction(0)
         times = _times(container, stream, limits.max_clip_seconds)
         total = Fraction(container.duration or 0, av.time_base)
@@ -198,6 +208,7 @@ def _opened(path: Path, limits: Limits) -> Generator[tuple[InputContainer, Sniff
         except FFmpegError:
             raise BadInput(FIELD, "damaged or cut off: its index cannot be read") from None
         with container:
+            _check_index(_video_stream(container), path.stat().st_size)
             yield container, sniffed
 
 

@@ -22,8 +22,8 @@ MIN_SCORE = 0.5
 SAME_FACE_IOU = 0.3
 MIN_TILE = 320
 """Pixels; a face that a smaller tile would be needed for is too small to animate."""
-FINEST_TILE = 6
-"""Tiles along the longer side at most: what is smaller than a twentieth of the picture is not its subject."""
+MAX_SIDE = 1920
+"""Pixels; in larger pictures, a face that this would lose is not what the picture is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,11 @@ class FaceBox:
     def area(self) -> float:
         """Square pixels."""
         return self.width * self.height
+
+    def scaled(self, by: float) -> FaceBox:
+        """The same face in a picture `by` times as large."""
+        corner, size = (self.x * by, self.y * by), (self.width * by, self.height * by)
+        return FaceBox(*corner, *size, score=self.score, keypoints=self.keypoints * np.float32(by))
 
     def iou(self, other: FaceBox) -> float:
         """Intersection over union of the two rectangles."""
@@ -78,10 +83,12 @@ class FaceDetector:
 
         Not `thorough`: only faces that stand out when the whole picture is looked at; a few milliseconds.
         """
+        small, scale = _reduced(picture)
         found: list[FaceBox] = []
-        for window in _windows(picture.shape[1], picture.shape[0], thorough=thorough):
-            found += self._look(picture, window)
-        return sorted(_distinct(found), key=lambda face: (-face.area, face.x, face.y))
+        for window in _windows(small.shape[1], small.shape[0], thorough=thorough):
+            found += self._look(small, window)
+        faces = [face.scaled(1 / scale) for face in _distinct(found)]
+        return sorted(faces, key=lambda face: (-face.area, face.x, face.y))
 
     def _look(self, picture: Picture, window: _Square) -> list[FaceBox]:
         found: list[FaceBox] = []
@@ -90,6 +97,16 @@ class FaceDetector:
             boxes, scores = network(crop)
             found += _decode(boxes / np.float32(network.side), scores[:, 0], anchors, window)
         return found
+
+
+def _reduced(picture: Picture) -> tuple[Picture, float]:
+    """The picture with at most `MAX_SIDE` pixels along its longer side, and how much smaller it is."""
+    height, width = picture.shape[:2]
+    scale = MAX_SIDE / max(width, height)
+    if scale >= 1:
+        return picture, 1.0
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8), scale
 
 
 def _grid_anchors(*layers: tuple[int, int]) -> Floats:
@@ -158,7 +175,7 @@ def _windows(width: int, height: int, *, thorough: bool) -> Iterator[_Square]:
     wide = long * 2
     yield _Square((width - wide) // 2, (height - wide) // 2, wide)
     side = long
-    while (side := side * 5 // 8) >= max(MIN_TILE, long // FINEST_TILE):
+    while (side := side * 5 // 8) >= MIN_TILE:
         for y in _starts(height, side):
             yield from (_Square(x, y, side) for x in _starts(width, side))
 
