@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from mouthpiece.v1 import common_pb2 as mouthpiece_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17mouthpiece/v1/tts.proto\x12\rmouthpiece.v1\x1a\x1amouthpiece/v1/common.proto\"]\n\rSpeechOutline\x12\x11\n\tsentences\x18\x01 \x01(\x05\x12\x18\n\x10\x65xpected_samples\x18\x02 \x01(\x03\x12\x10\n\x08language\x18\x03 \x01(\t\x12\r\n\x05voice\x18\x04 \x01(\t\"B\n\x11SynthesizeRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12\r\n\x05voice\x18\x03 \x01(\t\"z\n\x12SynthesizeResponse\x12/\n\x07outline\x18\x01 \x01(\x0b\x32\x1c.mouthpiece.v1.SpeechOutlineH\x00\x12+\n\x08sentence\x18\x02 \x01(\x0b\x32\x17.mouthpiece.v1.SentenceH\x00\x42\x06\n\x04part\"e\n\x13ImportSpeechRequest\x12\x14\n\x0c\x61udio_sha256\x18\x01 \x01(\t\x12\x12\n\ntranscript\x18\x02 \x01(\t\x12\x10\n\x08language\x18\x03 \x01(\t\x12\x12\n\ncheck_only\x18\x04 \x01(\x08\"|\n\x14ImportSpeechResponse\x12/\n\x07outline\x18\x01 \x01(\x0b\x32\x1c.mouthpiece.v1.SpeechOutlineH\x00\x12+\n\x08sentence\x18\x02 \x01(\x0b\x32\x17.mouthpiece.v1.SentenceH\x00\x42\x06\n\x04part\"2\n\x1eSpeechServiceListVoicesRequest\x12\x10\n\x08language\x18\x01 \x01(\t\"G\n\x1fSpeechServiceListVoicesResponse\x12$\n\x06voices\x18\x01 \x03(\x0b\x32\x14.mouthpiece.v1.Voice\"`\n\x05Voice\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x04 \x01(\t\x12\x12\n\nis_default\x18\x05 \x01(\x08\x32\xac\x02\n\rSpeechService\x12S\n\nSynthesize\x12 .mouthpiece.v1.SynthesizeRequest\x1a!.mouthpiece.v1.SynthesizeResponse0\x01\x12Y\n\x0cImportSpeech\x12\".mouthpiece.v1.ImportSpeechRequest\x1a#.mouthpiece.v1.ImportSpeechResponse0\x01\x12k\n\nListVoices\x12-.mouthpiece.v1.SpeechServiceListVoicesRequest\x1a..mouthpiece.v1.SpeechServiceListVoicesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17mouthpiece/v1/tts.proto\x12\rmouthpiece.v1\x1a\x1amouthpiece/v1/common.proto\"]\n\rSpeechOutline\x12\x11\n\tsentences\x18\x01 \x01(\x05\x12\x18\n\x10\x65xpected_samples\x18\x02 \x01(\x03\x12\x10\n\x08language\x18\x03 \x01(\t\x12\r\n\x05voice\x18\x04 \x01(\t\"n\n\x11SynthesizeRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12\r\n\x05voice\x18\x03 \x01(\t\x12\x12\n\ncheck_only\x18\x04 \x01(\x08\x12\x16\n\x0e\x66irst_sentence\x18\x05 \x01(\x05\"z\n\x12SynthesizeResponse\x12/\n\x07outline\x18\x01 \x01(\x0b\x32\x1c.mouthpiece.v1.SpeechOutlineH\x00\x12+\n\x08sentence\x18\x02 \x01(\x0b\x32\x17.mouthpiece.v1.SentenceH\x00\x42\x06\n\x04part\"e\n\x13ImportSpeechRequest\x12\x14\n\x0c\x61udio_sha256\x18\x01 \x01(\t\x12\x12\n\ntranscript\x18\x02 \x01(\t\x12\x10\n\x08language\x18\x03 \x01(\t\x12\x12\n\ncheck_only\x18\x04 \x01(\x08\"|\n\x14ImportSpeechResponse\x12/\n\x07outline\x18\x01 \x01(\x0b\x32\x1c.mouthpiece.v1.SpeechOutlineH\x00\x12+\n\x08sentence\x18\x02 \x01(\x0b\x32\x17.mouthpiece.v1.SentenceH\x00\x42\x06\n\x04part\"2\n\x1eSpeechServiceListVoicesRequest\x12\x10\n\x08language\x18\x01 \x01(\t\"G\n\x1fSpeechServiceListVoicesResponse\x12$\n\x06voices\x18\x01 \x03(\x0b\x32\x14.mouthpiece.v1.Voice\"`\n\x05Voice\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x04 \x01(\t\x12\x12\n\nis_default\x18\x05 \x01(\x08\x32\xac\x02\n\rSpeechService\x12S\n\nSynthesize\x12 .mouthpiece.v1.SynthesizeRequest\x1a!.mouthpiece.v1.SynthesizeResponse0\x01\x12Y\n\x0cImportSpeech\x12\".mouthpiece.v1.ImportSpeechRequest\x1a#.mouthpiece.v1.ImportSpeechResponse0\x01\x12k\n\nListVoices\x12-.mouthpiece.v1.SpeechServiceListVoicesRequest\x1a..mouthpiece.v1.SpeechServiceListVoicesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,19 +35,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SPEECHOUTLINE']._serialized_start=70
   _globals['_SPEECHOUTLINE']._serialized_end=163
   _globals['_SYNTHESIZEREQUEST']._serialized_start=165
-  _globals['_SYNTHESIZEREQUEST']._serialized_end=231
-  _globals['_SYNTHESIZERESPONSE']._serialized_start=233
-  _globals['_SYNTHESIZERESPONSE']._serialized_end=355
-  _globals['_IMPORTSPEECHREQUEST']._serialized_start=357
-  _globals['_IMPORTSPEECHREQUEST']._serialized_end=458
-  _globals['_IMPORTSPEECHRESPONSE']._serialized_start=460
-  _globals['_IMPORTSPEECHRESPONSE']._serialized_end=584
-  _globals['_SPEECHSERVICELISTVOICESREQUEST']._serialized_start=586
-  _globals['_SPEECHSERVICELISTVOICESREQUEST']._serialized_end=636
-  _globals['_SPEECHSERVICELISTVOICESRESPONSE']._serialized_start=638
-  _globals['_SPEECHSERVICELISTVOICESRESPONSE']._serialized_end=709
-  _globals['_VOICE']._serialized_start=711
-  _globals['_VOICE']._serialized_end=807
-  _globals['_SPEECHSERVICE']._serialized_start=810
-  _globals['_SPEECHSERVICE']._serialized_end=1110
+  _globals['_SYNTHESIZEREQUEST']._serialized_end=275
+  _globals['_SYNTHESIZERESPONSE']._serialized_start=277
+  _globals['_SYNTHESIZERESPONSE']._serialized_end=399
+  _globals['_IMPORTSPEECHREQUEST']._serialized_start=401
+  _globals['_IMPORTSPEECHREQUEST']._serialized_end=502
+  _globals['_IMPORTSPEECHRESPONSE']._serialized_start=504
+  _globals['_IMPORTSPEECHRESPONSE']._serialized_end=628
+  _globals['_SPEECHSERVICELISTVOICESREQUEST']._serialized_start=630
+  _globals['_SPEECHSERVICELISTVOICESREQUEST']._serialized_end=680
+  _globals['_SPEECHSERVICELISTVOICESRESPONSE']._serialized_start=682
+  _globals['_SPEECHSERVICELISTVOICESRESPONSE']._serialized_end=753
+  _globals['_VOICE']._serialized_start=755
+  _globals['_VOICE']._serialized_end=851
+  _globals['_SPEECHSERVICE']._serialized_start=854
+  _globals['_SPEECHSERVICE']._serialized_end=1154
 # @@protoc_insertion_point(module_scope)

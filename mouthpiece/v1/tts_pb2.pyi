@@ -55,20 +55,30 @@ class SynthesizeRequest(google.protobuf.message.Message):
     TEXT_FIELD_NUMBER: builtins.int
     LANGUAGE_FIELD_NUMBER: builtins.int
     VOICE_FIELD_NUMBER: builtins.int
+    CHECK_ONLY_FIELD_NUMBER: builtins.int
+    FIRST_SENTENCE_FIELD_NUMBER: builtins.int
     text: builtins.str
     """The text, at most 200 000 code points."""
     language: builtins.str
     """BCP 47 tag such as "en", "en-GB", "ru", "de", "zh". Empty: that of the voice, or else guessed from the script."""
     voice: builtins.str
     """Name from ListVoices. Empty: the language's default voice."""
+    check_only: builtins.bool
+    """Check only: the stream ends after the outline."""
+    first_sentence: builtins.int
+    """Index of the first sentence wanted, to go on after a broken stream: earlier ones are neither synthesised
+    nor sent, and samples count from the start of this one.
+    """
     def __init__(
         self,
         *,
         text: builtins.str = ...,
         language: builtins.str = ...,
         voice: builtins.str = ...,
+        check_only: builtins.bool = ...,
+        first_sentence: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["language", b"language", "text", b"text", "voice", b"voice"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["check_only", b"check_only", "first_sentence", b"first_sentence", "language", b"language", "text", b"text", "voice", b"voice"]) -> None: ...
 
 Global___SynthesizeRequest: typing_extensions.TypeAlias = SynthesizeRequest
 
