@@ -8,9 +8,10 @@ from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import aclosing, closing, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, get_args
 
 from mouthpiece.artifacts import Artifact
+from mouthpiece.choices import StateName
 from mouthpiece.client._files import PartFile, check_readable, check_writable, destination, name_file
 from mouthpiece.client._link import Link, OnRetry
 from mouthpiece.client._upload import Upload
@@ -26,7 +27,6 @@ OnBytes = Callable[[int, int], None]
 """Told how many bytes are there, and of how many."""
 
 _SAYS = {gateway_pb2.JOB_STATE_FAILED: "failed", gateway_pb2.JOB_STATE_CANCELLED: "was cancelled"}
-_STATES = {name.removeprefix("JOB_STATE_").lower(): value for name, value in gateway_pb2.JobState.items()}
 
 
 class Client:
@@ -311,10 +311,9 @@ class Client:
 
 
 def _state(name: str) -> gateway_pb2.JobState.ValueType:
-    if name not in _STATES or name == "unspecified":
-        known = ", ".join(state for state in _STATES if state != "unspecified")
-        raise BadInput("states", f"{name!r} is not one of {known}")
-    return _STATES[name]
+    if name not in get_args(StateName):
+        raise BadInput("states", f"{name!r} is not one of {', '.join(get_args(StateName))}")
+    return gateway_pb2.JobState.Value(f"JOB_STATE_{name.upper()}")
 
 
 @contextmanager

@@ -6,16 +6,14 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 from math import floor, isfinite
-from typing import Literal, get_args
+from typing import get_args
 
+from mouthpiece.choices import ModeName, QualityName
 from mouthpiece.core.format import MAX_SIDE, MIN_SIDE
 from mouthpiece.core.timeline import MAX_FPS, MIN_FPS
 from mouthpiece.errors import BadInput
 from mouthpiece.rpc.convert import duration, rational_to_proto
 from mouthpiece.v1 import common_pb2, gateway_pb2
-
-QualityName = Literal["low", "medium", "high", "ultra", "lossless"]
-ModeName = Literal["auto", "single", "chunked"]
 
 MIN_CHUNK_SECONDS = 0.2
 MAX_CHUNK_SECONDS = 600.0

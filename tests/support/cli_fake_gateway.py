@@ -197,7 +197,7 @@ class FakeGateway(VideoServiceServicer):
         return job.id
 
     async def _work(self, stored: Stored) -> None:
-        for step in script(stored.job, self.knobs):
+        for step in script(self.knobs):
             if stored.job.state in (gateway_pb2.JOB_STATE_CANCELLED,):
                 return
             await asyncio.sleep(self.knobs.seconds / (8 * self.knobs.chunks + 6))
@@ -420,7 +420,7 @@ def cluster() -> gateway_pb2.Cluster:
     )
 
 
-def script(job: gateway_pb2.Job, knobs: Knobs) -> list[gateway_pb2.JobEvent]:
+def script(knobs: Knobs) -> list[gateway_pb2.JobEvent]:
     """The life of a job whose second chunk fails once, three seconds of work a chunk on two workers."""
     events = [
         _state(gateway_pb2.JOB_STATE_QUEUED, START),
@@ -441,6 +441,14 @@ def script(job: gateway_pb2.Job, knobs: Knobs) -> list[gateway_pb2.JobEvent]:
         _state(gateway_pb2.JOB_STATE_MERGING, START + 3 + 3 * knobs.chunks),
         _state(gateway_pb2.JOB_STATE_DONE, end, done),
     ]
+
+
+def finished_job(knobs: Knobs) -> gateway_pb2.Job:
+    """The job that the script leads to."""
+    job = gateway_pb2.Job(id="j" + "0" * 25, created=timestamp(START), spec=gateway_pb2.JobSpec(text="Hi."))
+    for event in script(knobs):
+        _learn(job, event)
+    return job
 
 
 def _attempts(n: int) -> list[gateway_pb2.JobEvent]:

@@ -1,0 +1,9 @@
+"""Words that users choose from. Free of imports that take time, for the command line's help."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+QualityName = Literal["low", "medium", "high", "ultra", "lossless"]
+ModeName = Literal["auto", "single", "chunked"]
+StateName = Literal["queued", "speaking", "rendering", "merging", "done", "failed", "cancelled"]
