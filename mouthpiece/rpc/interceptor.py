@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 from grpc.aio import AbortError, ServerInterceptor, ServicerContext
@@ -19,7 +19,7 @@ from mouthpiece.rpc.status import DETAILS_KEY, to_proto
 
 log = logging.getLogger(__name__)
 
-Handler = grpc.RpcMethodHandler[Any, Any]
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # generic to type checkers only
 Context = ServicerContext[Any, Any]
 
 

@@ -7,6 +7,7 @@ import hashlib
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import grpc.aio
 
@@ -22,8 +23,10 @@ from mouthpiece.v1 import common_pb2, tts_pb2
 from mouthpiece.v1.common_pb2 import Quality, VideoFormat
 from mouthpiece.v1.gateway_pb2 import JobSpec, Mode
 from mouthpiece.v1.lipsync_pb2 import AVATAR_KIND_PORTRAIT, AvatarInfo, InspectAvatarRequest
-from mouthpiece.v1.tts_pb2_grpc import SpeechServiceAsyncStub
 from services.gateway.fleet import Fleet
+
+if TYPE_CHECKING:
+    from mouthpiece.v1.tts_pb2_grpc import SpeechServiceAsyncStub
 
 DEFAULT_ENGINE = "viseme"
 CHECK_SECONDS = 120.0
@@ -174,8 +177,10 @@ SpeechCall = (
 )
 
 
-def start_speech(stub: SpeechServiceAsyncStub, spec: JobSpec, *, check_only: bool = False) -> SpeechCall:
-    """Ask for the speech of a spec. The caller cancels the call when done with it."""
+def start_speech(
+    stub: SpeechServiceAsyncStub, spec: JobSpec, *, check_only: bool = False, first_sentence: int = 0
+) -> SpeechCall:
+    """Ask for the speech of a spec, of a text from one sentence on. The caller cancels the call."""
     limit = CHECK_SECONDS if check_only else None
     if spec.audio_sha256:
         return stub.ImportSpeech(
@@ -188,7 +193,14 @@ def start_speech(stub: SpeechServiceAsyncStub, spec: JobSpec, *, check_only: boo
             timeout=limit,
         )
     return stub.Synthesize(
-        tts_pb2.SynthesizeRequest(text=spec.text, language=spec.language, voice=spec.voice), timeout=limit
+        tts_pb2.SynthesizeRequest(
+            text=spec.text,
+            language=spec.language,
+            voice=spec.voice,
+            check_only=check_only,
+            first_sentence=first_sentence,
+        ),
+        timeout=limit,
     )
 
 

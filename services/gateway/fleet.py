@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import grpc.aio
 
@@ -18,7 +18,10 @@ from mouthpiece.errors import Unavailable
 from mouthpiece.rpc.channel import dial, is_serving
 from mouthpiece.rpc.convert import engine_from_proto
 from mouthpiece.v1.lipsync_pb2 import GetWorkerRequest, Worker
-from mouthpiece.v1.lipsync_pb2_grpc import LipSyncServiceAsyncStub
+from mouthpiece.v1.lipsync_pb2_grpc import LipSyncServiceStub
+
+if TYPE_CHECKING:
+    from mouthpiece.v1.lipsync_pb2_grpc import LipSyncServiceAsyncStub
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +57,7 @@ class Member:
     @property
     def stub(self) -> LipSyncServiceAsyncStub:
         """Its service."""
-        return LipSyncServiceAsyncStub(self.channel)
+        return LipSyncServiceStub(self.channel)
 
     @property
     def engines(self) -> list[EngineInfo]:

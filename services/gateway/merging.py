@@ -6,12 +6,13 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING
 
 import grpc.aio
 
 from mouthpiece import __version__
 from mouthpiece.core.timeline import sample_at
-from mouthpiece.errors import Busy, MouthpieceError, Unavailable
+from mouthpiece.errors import BadInput, Busy, DataLoss, MouthpieceError, NotFound, Unavailable
 from mouthpiece.rpc.convert import artifact_to_proto, span_to_proto
 from mouthpiece.rpc.status import from_rpc_error
 from mouthpiece.v1.merger_pb2 import (
@@ -22,9 +23,11 @@ from mouthpiece.v1.merger_pb2 import (
     MergeResult,
     MergeSpeech,
 )
-from mouthpiece.v1.merger_pb2_grpc import MergerServiceAsyncStub
 from services.gateway.run import JobRun
 from services.gateway.speech import SpeechLibrary
+
+if TYPE_CHECKING:
+    from mouthpiece.v1.merger_pb2_grpc import MergerServiceAsyncStub
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +55,14 @@ class Merging:
                     raise
                 log.warning("job %s: the merger is away: %s", run.id, error.message)
                 await asyncio.sleep(min(8.0, max(0.5, error.retry_after)))
+            except (BadInput, NotFound, DataLoss):
+                raise
+            except MouthpieceError as error:
+                # A broken stream may show as INTERNAL; a fault of the merger's own will show again.
+                tries += PATIENCE // 3
+                if tries > PATIENCE:
+                    raise
+                log.warning("job %s: the merge broke: %s", run.id, error.message)
 
     async def _once(self, run: JobRun) -> MergeResult:
         call = self._stub.Merge(self._requests(run))

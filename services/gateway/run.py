@@ -16,6 +16,7 @@ from mouthpiece.core.timeline import Span, samples_of
 from mouthpiece.rpc.convert import duration, span_to_proto, timestamp
 from mouthpiece.v1 import common_pb2
 from mouthpiece.v1.gateway_pb2 import (
+    CHUNK_STATE_DONE,
     CHUNK_STATE_RUNNING,
     Chunk,
     ChunkState,
@@ -133,6 +134,15 @@ class JobRun:
         self.take(attempt)
         recipe = "" if attempt.chunk.cached else self.recipe
         await self.record(JobEvent(chunk=attempt.chunk), attempt=attempt, recipe=recipe)
+
+    def attempted(self, frames: Span) -> bool:
+        """Whether some of these frames are rendered already, or are being rendered."""
+        alive = {CHUNK_STATE_RUNNING, CHUNK_STATE_DONE}
+        return any(
+            Span(attempt.chunk.frames.first, attempt.chunk.frames.end).overlaps(frames)
+            for attempt in self.attempts.values()
+            if attempt.chunk.state in alive
+        )
 
     def take(self, attempt: Attempt) -> None:
         """Know an attempt, and its result when nothing better covers its frames."""

@@ -19,9 +19,9 @@ from mouthpiece.rpc.status import from_rpc_error
 from mouthpiece.settings import CommonSettings, GatewaySettings
 from mouthpiece.v1 import gateway_pb2 as pb
 from mouthpiece.v1.gateway_pb2_grpc import VideoServiceServicer
-from mouthpiece.v1.merger_pb2_grpc import MergerServiceAsyncStub
+from mouthpiece.v1.merger_pb2_grpc import MergerServiceStub
 from mouthpiece.v1.tts_pb2 import SpeechServiceListVoicesRequest
-from mouthpiece.v1.tts_pb2_grpc import SpeechServiceAsyncStub
+from mouthpiece.v1.tts_pb2_grpc import SpeechServiceStub
 from services.gateway.admission import Admission
 from services.gateway.cluster import describe
 from services.gateway.director import Director
@@ -60,7 +60,7 @@ class VideoServicer(VideoServiceServicer):
         self._open.push_async_callback(store.close)
         speech = await self._channel(settings.tts)
         merger = await self._channel(settings.merger)
-        self._speech = SpeechServiceAsyncStub(speech)
+        self._speech = SpeechServiceStub(speech)
         self._watching = Watching(store)
         self._director = Director(Scheduler(), store, self._watching)
         library = SpeechLibrary(artifacts)
@@ -69,7 +69,7 @@ class VideoServicer(VideoServiceServicer):
         self._director.equip(
             Speaker(self._speech, library, tell),
             Renderer(self._fleet, library, tell),
-            Merging(MergerServiceAsyncStub(merger), library),
+            Merging(MergerServiceStub(merger), library),
         )
         await self._open.enter_async_context(self._fleet)
         self._open.push_async_callback(self._director.close)
@@ -154,6 +154,10 @@ class VideoServicer(VideoServiceServicer):
         """Stream the result."""
         async for part in self._jobs.download(request.job_id, request.offset, request.length):
             yield part
+
+    async def PlanJob(self, request: pb.PlanJobRequest, context: Context) -> pb.PlanJobResponse:
+        """What SubmitJob would do."""
+        raise MouthpieceError("PlanJob: not wired yet")
 
     # ------------------------------------------------------------ cluster
 

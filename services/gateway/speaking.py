@@ -6,11 +6,12 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import AsyncGenerator, Callable
+from typing import TYPE_CHECKING
 
 import grpc.aio
 
 from mouthpiece.core.scheduler.events import Event, SpeechGrew
-from mouthpiece.core.speech import cut_marks, ready_frames
+from mouthpiece.core.speech import CutMark, cut_marks, ready_frames
 from mouthpiece.core.timeline import Span, frame_count
 from mouthpiece.errors import Busy, MouthpieceError, Unavailable
 from mouthpiece.rpc.status import from_rpc_error
@@ -21,11 +22,13 @@ from mouthpiece.v1.gateway_pb2 import (
     JOB_STATE_SPEAKING,
     JobSpec,
 )
-from mouthpiece.v1.tts_pb2_grpc import SpeechServiceAsyncStub
 from services.gateway.admission import start_speech
 from services.gateway.run import JobRun, end_chunk, new_chunk
 from services.gateway.speech import SpeechLibrary, digest
 from services.gateway.store import Attempt, Rendered, StoredSentence
+
+if TYPE_CHECKING:
+    from mouthpiece.v1.tts_pb2_grpc import SpeechServiceAsyncStub
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +57,7 @@ class Speaker:
         """Go on from the sentences that a run already has, to the end."""
         growth = _Growth(run, self._library, self._tell)
         for stored in run.sentences:
-            await growth.heard(stored)
+            await growth.hear(stored)
         if not run.job.speech_final:
             async with self._turns:
                 await run.enter(JOB_STATE_SPEAKING)
@@ -65,13 +68,14 @@ class Speaker:
         if not run.sentences:
             for stored in await run.store.same_speech(speech_key(run.spec)):
                 await run.add_sentence(stored, final=False)
-                await growth.heard(stored)
+                await growth.hear(stored)
             if run.sentences:
                 return
         async for sentence in self._sentences(run):
             stored = await self._library.keep(sentence)
             await run.add_sentence(stored, final=False)
-            await growth.heard(stored)
+            await growth.hear(stored)
+            await growth.tell(final=False)
 
     async def _sentences(self, run: JobRun) -> AsyncGenerator[common_pb2.Sentence]:
         """What is still to be said, asking again as long as the service is merely away."""
@@ -92,7 +96,7 @@ class Speaker:
     async def _stream(self, run: JobRun) -> AsyncGenerator[common_pb2.Sentence]:
         """Sentences after those that the run has; the same text need not give the same samples twice, so
         they are moved to where the speech so far ends."""
-        call = start_speech(self._stub, run.spec)
+        call = start_speech(self._stub, run.spec, first_sentence=len(run.sentences))
         try:
             async for message in call:
                 sentence = message.sentence
@@ -121,16 +125,23 @@ class _Growth:
         self._library = library
         self._tell = tell
         self._samples = 0
+        self._marks: list[CutMark] = []
         self._reused = max((span.end for span in run.rendered), default=0)
-        self._hits = 0
+        self._hits = sum(attempt.chunk.cached for attempt in run.attempts.values())
 
-    async def heard(self, stored: StoredSentence) -> None:
+    async def hear(self, stored: StoredSentence) -> None:
         """One more sentence is there."""
         sentence = await self._library.sentence(stored)
         self._samples = sentence.samples.end
-        await self._grow(
-            SpeechGrew(self._run.id, self._ready(final=False), cut_marks(sentence, self._run.fps))
-        )
+        self._marks += cut_marks(sentence, self._run.fps)
+
+    async def tell(self, *, final: bool) -> None:
+        """Let the scheduler know of all that was heard since the last time."""
+        run = self._run
+        ready = ready_frames(self._samples, run.fps, run.engine.tail_samples, final=final)
+        marks, self._marks = tuple(self._marks), []
+        cached = await self._find_cached(ready)
+        self._tell(SpeechGrew(run.id, ready, marks, final, 0, cached))
 
     async def finish(self) -> None:
         """There are no more sentences."""
@@ -142,14 +153,7 @@ class _Growth:
             run.job.samples = self._samples
             run.job.frames = frame_count(self._samples, run.fps)
             await run.enter(JOB_STATE_RENDERING)
-        await self._grow(SpeechGrew(run.id, self._ready(final=True), final=True))
-
-    def _ready(self, *, final: bool) -> int:
-        return ready_frames(self._samples, self._run.fps, self._run.engine.tail_samples, final=final)
-
-    async def _grow(self, event: SpeechGrew) -> None:
-        cached = await self._find_cached(event.ready)
-        self._tell(SpeechGrew(event.job, event.ready, event.marks, event.final, 0, cached))
+        await self.tell(final=True)
 
     async def _find_cached(self, ready: int) -> tuple[Span, ...]:
         """Chunks that were rendered before to the same speech at the same place, without overlap."""
@@ -158,7 +162,8 @@ class _Growth:
             return ()
         found: list[Span] = []
         for rendered in await run.store.rendered(run.recipe, Span(self._reused, ready)):
-            if rendered.frames.first >= self._reused and await self._matches(rendered):
+            fits = rendered.frames.first >= self._reused and not run.attempted(rendered.frames)
+            if fits and await self._matches(rendered):
                 await self._reuse(rendered)
                 found.append(rendered.frames)
         return tuple(found)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import event as sql_event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from mouthpiece.artifacts import Artifact
@@ -118,7 +119,7 @@ class JobStore:
         """Connect, and create what is missing."""
         engine = create_async_engine(url)
         if engine.dialect.name == "sqlite":
-            sa.event.listen(engine.sync_engine, "connect", _tune_sqlite)
+            sql_event.listen(engine.sync_engine, "connect", _tune_sqlite)
         async with engine.begin() as connection:
             await connection.run_sync(_schema.create_all)
         return cls(engine)

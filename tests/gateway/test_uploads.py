@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncGenerator, Iterator
+from pathlib import Path
+
+import grpc.aio
+import pytest
+
+from mouthpiece.errors import BadInput, DataLoss, MouthpieceError
+from mouthpiece.rpc.status import from_rpc_error
+from mouthpiece.v1 import gateway_pb2 as pb
+from tests.support.gateway_fakes import FakeSuite, fake_suite
+
+CONTENT = bytes(range(256)) * 2000
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+@pytest.fixture
+async def suite(tmp_path: Path) -> AsyncGenerator[FakeSuite]:
+    async with fake_suite(tmp_path, workers=1, max_upload_bytes=1_000_000) as running:
+        yield running
+
+
+def messages(
+    content: bytes, sha256: str = SHA256, size: int = len(CONTENT), offset: int = 0
+) -> Iterator[pb.UploadAssetRequest]:
+    yield pb.UploadAssetRequest(header=pb.UploadHeader(sha256=sha256, size_bytes=size, offset=offset))
+    for first in range(0, len(content), 65536):
+        yield pb.UploadAssetRequest(data=content[first : first + 65536])
+
+
+async def refusal(suite: FakeSuite, requests: Iterator[pb.UploadAssetRequest]) -> MouthpieceError:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await suite.stub.UploadAsset(requests)
+    return from_rpc_error(caught.value)
+
+
+async def test_an_uploaded_file_is_stored_under_its_hash(suite: FakeSuite) -> None:
+    asset = (await suite.stub.UploadAsset(messages(CONTENT))).asset
+    assert (asset.sha256, asset.size_bytes) == (SHA256, len(CONTENT))
+    assert await suite.artifacts.get_bytes(SHA256) == CONTENT
+    assert (await suite.stub.QueryUpload(pb.QueryUploadRequest(sha256=SHA256))).complete
+
+
+async def test_a_broken_upload_goes_on_where_it_stopped(suite: FakeSuite) -> None:
+    assert isinstance(await refusal(suite, messages(CONTENT[:100_000])), BadInput)
+    query = await suite.stub.QueryUpload(pb.QueryUploadRequest(sha256=SHA256))
+    assert (query.offset, query.complete) == (100_000, False)
+    asset = (await suite.stub.UploadAsset(messages(CONTENT[100_000:], offset=100_000))).asset
+    assert asset.sha256 == SHA256
+
+
+async def test_content_with_another_hash_is_discarded(suite: FakeSuite) -> None:
+    error = await refusal(suite, messages(CONTENT[::-1]))
+    assert isinstance(error, DataLoss)
+    assert (await suite.stub.QueryUpload(pb.QueryUploadRequest(sha256=SHA256))).offset == 0
+    assert not list((suite.data / "uploads").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("requests", "field"),
+    [
+        (messages(b"", size=0), "header.size_bytes"),
+        (messages(CONTENT, size=1_000_001), "header.size_bytes"),
+        (messages(CONTENT, offset=5), "header.offset"),
+        (messages(CONTENT + b"x"), "data"),
+        (messages(CONTENT, sha256="zz"), "header.sha256"),
+        (iter([pb.UploadAssetRequest(data=b"x")]), "header"),
+        (iter([]), "header"),
+    ],
+)
+async def test_a_wrong_upload_is_refused_with_its_field(
+    suite: FakeSuite, requests: Iterator[pb.UploadAssetRequest], field: str
+) -> None:
+    error = await refusal(suite, requests)
+    assert isinstance(error, BadInput)
+    assert error.violations[0].field == field

@@ -1,0 +1,301 @@
+"""Speech, worker and merger services in memory, with knobs, around a real gateway on loopback.
+
+A chunk's "video" lists the numbers of its frames, and merging concatenates: whatever the gateway does, a job
+of n frames must end as the lines 0 … n-1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import grpc.aio
+
+from mouthpiece.artifacts import ArtifactStore
+from mouthpiece.core.engines import EngineClass, EngineInfo
+from mouthpiece.core.speech import BYTES_PER_SAMPLE
+from mouthpiece.core.timeline import SPEECH_RATE, Span
+from mouthpiece.errors import BadInput, Busy, MouthpieceError
+from mouthpiece.rpc.channel import dial
+from mouthpiece.rpc.convert import artifact_to_proto, duration, engine_to_proto
+from mouthpiece.rpc.server import Program, Running, serving
+from mouthpiece.settings import CommonSettings, GatewaySettings
+from mouthpiece.v1 import (
+    common_pb2,
+    gateway_pb2_grpc,
+    lipsync_pb2,
+    lipsync_pb2_grpc,
+    merger_pb2,
+    merger_pb2_grpc,
+    tts_pb2,
+    tts_pb2_grpc,
+)
+from mouthpiece.v1.gateway_pb2 import DownloadVideoRequest
+from mouthpiece.v1.gateway_pb2_grpc import VideoServiceStub
+from services.gateway.__main__ import program as gateway_program
+
+SENTENCE_SECONDS = 2
+FPS = Fraction(25)
+ENGINE = EngineInfo("viseme", "fake", EngineClass.WINDOWED, "fake-1", 4800, 4800)
+
+
+class _Idle:
+    """A service with nothing to open or to end."""
+
+    async def load(self) -> None:
+        pass
+
+    async def drain(self) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+
+@dataclass
+class FakeSpeech(_Idle, tts_pb2_grpc.SpeechServiceServicer):
+    """Speaks two seconds of silence for each sentence ending in a full stop."""
+
+    calls: int = 0
+    spoken: int = 0
+    gate: Callable[[int], asyncio.Event | None] = field(default=lambda _: None)
+    break_after: int | None = None
+
+    async def Synthesize(self, request: Any, context: Any) -> AsyncGenerator[tts_pb2.SynthesizeResponse]:
+        if "unspeakable" in request.text:
+            raise BadInput("text", "cannot be spoken")
+        self.calls += 1
+        texts = [part.strip() for part in request.text.split(".") if part.strip()]
+        samples = len(texts) * SENTENCE_SECONDS * SPEECH_RATE
+        yield tts_pb2.SynthesizeResponse(
+            outline=tts_pb2.SpeechOutline(
+                sentences=len(texts), expected_samples=samples, language="en", voice="fake"
+            )
+        )
+        for index, text in enumerate(texts[: 0 if request.check_only else None]):
+            if index < request.first_sentence:
+                continue
+            gate = self.gate(index)
+            if gate is not None:
+                await gate.wait()
+            if self.break_after is not None and index >= self.break_after:
+                self.break_after = None
+                raise Busy("the speech service hiccups", 0.01)
+            self.spoken += 1
+            yield tts_pb2.SynthesizeResponse(sentence=fake_sentence(index, text, request.first_sentence))
+
+    async def ImportSpeech(self, request: Any, context: Any) -> AsyncGenerator[tts_pb2.ImportSpeechResponse]:
+        raise BadInput("audio", "not audio")
+        yield
+
+    async def ListVoices(self, request: Any, context: Any) -> tts_pb2.SpeechServiceListVoicesResponse:
+        return tts_pb2.SpeechServiceListVoicesResponse(voices=[tts_pb2.Voice(name="fake", language="en")])
+
+
+def fake_sentence(index: int, text: str, first_sentence: int) -> common_pb2.Sentence:
+    first = (index - first_sentence) * SENTENCE_SECONDS * SPEECH_RATE
+    end = first + SENTENCE_SECONDS * SPEECH_RATE
+    content = text.encode()[:64].ljust(BYTES_PER_SAMPLE * (end - first), b"\0")
+    middle = (first + end) // 2
+    return common_pb2.Sentence(
+        index=index,
+        text=text,
+        source=common_pb2.Span(first=0, end=len(text)),
+        samples=common_pb2.Span(first=first, end=end),
+        pcm=content,
+        phonemes_known=True,
+        pauses=[common_pb2.Span(first=middle, end=middle + 4800), common_pb2.Span(first=end - 4800, end=end)],
+    )
+
+
+@dataclass
+class FakeWorker(_Idle, lipsync_pb2_grpc.LipSyncServiceServicer):
+    """Renders at once, or as its knobs say."""
+
+    name: str
+    artifacts: ArtifactStore
+    hold: asyncio.Event | None = None
+    fail: MouthpieceError | None = None
+    fail_times: int = 1_000_000
+    lie: bool = False
+    codec: str = "c" * 64
+    avatar_error: MouthpieceError | None = None
+    rendering: int = 0
+    rendered: list[Span] = field(default_factory=list)
+    began: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def GetWorker(self, request: Any, context: Any) -> lipsync_pb2.GetWorkerResponse:
+        return lipsync_pb2.GetWorkerResponse(
+            worker=lipsync_pb2.Worker(
+                name=self.name, engines=[engine_to_proto(ENGINE)], slots=1, busy_slots=self.rendering
+            )
+        )
+
+    async def InspectAvatar(self, request: Any, context: Any) -> lipsync_pb2.InspectAvatarResponse:
+        if self.avatar_error is not None:
+            raise self.avatar_error
+        return lipsync_pb2.InspectAvatarResponse(
+            info=lipsync_pb2.AvatarInfo(
+                kind=lipsync_pb2.AVATAR_KIND_PORTRAIT, width=640, height=481, frames=1, faces=1
+            )
+        )
+
+    async def PrepareAvatar(self, request: Any, context: Any) -> lipsync_pb2.PrepareAvatarResponse:
+        return lipsync_pb2.PrepareAvatarResponse()
+
+    async def RenderChunk(
+        self, request: Any, context: Any
+    ) -> AsyncGenerator[lipsync_pb2.RenderChunkResponse]:
+        if self.rendering:
+            raise Busy("every slot is taken", 0.05)
+        self.rendering += 1
+        self.began.set()
+        try:
+            async for message in self._render(request):
+                yield message
+        finally:
+            self.rendering -= 1
+
+    async def _render(self, request: Any) -> AsyncGenerator[lipsync_pb2.RenderChunkResponse]:
+        yield lipsync_pb2.RenderChunkResponse(accepted=lipsync_pb2.ChunkAccepted(worker=self.name))
+        if self.hold is not None:
+            await self.hold.wait()
+        if self.fail is not None and self.fail_times > 0:
+            self.fail_times -= 1
+            raise self.fail
+        span = Span(request.frames.first, request.frames.end)
+        yield lipsync_pb2.RenderChunkResponse(progress=lipsync_pb2.ChunkProgress(frames_done=len(span) // 2))
+        content = "".join(f"{frame}\n" for frame in span).encode()
+        chunk = await self.artifacts.put_bytes(content)
+        self.rendered.append(span)
+        yield lipsync_pb2.RenderChunkResponse(
+            result=lipsync_pb2.ChunkResult(
+                chunk=artifact_to_proto(chunk),
+                frames=len(span) - int(self.lie),
+                codec_sha256=self.codec,
+                render_time=duration(0.01),
+            )
+        )
+
+
+@dataclass
+class FakeMerger(_Idle, merger_pb2_grpc.MergerServiceServicer):
+    """Concatenates, refusing gaps."""
+
+    artifacts: ArtifactStore
+    merges: int = 0
+    break_times: int = 0
+    hold: asyncio.Event | None = None
+
+    async def Merge(
+        self, request_iterator: AsyncIterator[merger_pb2.MergeRequest], context: Any
+    ) -> AsyncGenerator[merger_pb2.MergeResponse]:
+        self.merges += 1
+        frames, samples, content = 0, 0, b""
+        async for request in request_iterator:
+            if request.HasField("chunk"):
+                assert request.chunk.frames.first == frames, "a gap between chunks"
+                frames = request.chunk.frames.end
+                content += await self.artifacts.get_bytes(request.chunk.chunk.sha256)
+                yield merger_pb2.MergeResponse(progress=merger_pb2.MergeProgress(frames=frames))
+            elif request.HasField("speech"):
+                assert request.speech.samples.first == samples, "a gap in the speech"
+                samples = request.speech.samples.end
+            if self.break_times:
+                self.break_times -= 1
+                raise Busy("the merger hiccups", 0.01)
+        if self.hold is not None:
+            await self.hold.wait()
+        video = await self.artifacts.put_bytes(content)
+        yield merger_pb2.MergeResponse(
+            result=merger_pb2.MergeResult(video=artifact_to_proto(video), frames=frames, samples=samples)
+        )
+
+
+@asynccontextmanager
+async def serve_fake(servicer: Any, service: str, register: Any, port: int = 0) -> AsyncGenerator[Running]:
+    def add(server: grpc.aio.Server) -> None:
+        register(servicer, server)
+
+    async with serving(Program(f"mouthpiece.v1.{service}", servicer, add), "127.0.0.1", port, 0.2) as running:
+        yield running
+
+
+@dataclass
+class FakeSuite:
+    """A real gateway among fake services. `restart` is what a supervisor does after a crash."""
+
+    data: Path
+    artifacts: ArtifactStore
+    speech: FakeSpeech
+    workers: list[FakeWorker]
+    merger: FakeMerger
+    common: CommonSettings
+    settings: GatewaySettings
+    services: list[AsyncExitStack] = field(default_factory=list)
+    gateway: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    @property
+    def stub(self) -> gateway_pb2_grpc.VideoServiceAsyncStub:
+        return VideoServiceStub(self.channel)
+
+    async def start_gateway(self) -> None:
+        running = await self.gateway.enter_async_context(
+            serving(gateway_program(self.common, self.settings), "127.0.0.1", self.settings.port, 0.2)
+        )
+        self.channel = await self.gateway.enter_async_context(dial(running.address))
+
+    async def stop_gateway(self) -> None:
+        await self.gateway.aclose()
+        self.gateway = AsyncExitStack()
+
+    async def restart_gateway(self) -> None:
+        await self.stop_gateway()
+        await self.start_gateway()
+
+    async def stop_worker(self, index: int) -> None:
+        await self.services[index].aclose()
+
+    async def video(self, job_id: str) -> bytes:
+        call = self.stub.DownloadVideo(DownloadVideoRequest(job_id=job_id))
+        return b"".join([part.data async for part in call])
+
+
+def frame_lines(count: int) -> bytes:
+    return "".join(f"{frame}\n" for frame in range(count)).encode()
+
+
+@asynccontextmanager
+async def fake_suite(folder: Path, workers: int = 2, **settings: Any) -> AsyncGenerator[FakeSuite]:
+    common = CommonSettings(data=folder)
+    artifacts = ArtifactStore.open(common.artifacts_url)
+    speech, merger = FakeSpeech(), FakeMerger(artifacts)
+    fakes = [FakeWorker(f"w{number}", artifacts) for number in range(workers)]
+    async with AsyncExitStack() as stack:
+        addresses: list[str] = []
+        services: list[AsyncExitStack] = []
+        for fake in fakes:
+            own = await stack.enter_async_context(AsyncExitStack())
+            running = await own.enter_async_context(
+                serve_fake(fake, "LipSyncService", lipsync_pb2_grpc.add_LipSyncServiceServicer_to_server)
+            )
+            addresses.append(running.address)
+            services.append(own)
+        tts = await stack.enter_async_context(
+            serve_fake(speech, "SpeechService", tts_pb2_grpc.add_SpeechServiceServicer_to_server)
+        )
+        joiner = await stack.enter_async_context(
+            serve_fake(merger, "MergerService", merger_pb2_grpc.add_MergerServiceServicer_to_server)
+        )
+        own_settings = GatewaySettings(
+            port=0, tts=tts.address, merger=joiner.address, workers=",".join(addresses), **settings
+        )
+        suite = FakeSuite(folder, artifacts, speech, fakes, merger, common, own_settings, services)
+        stack.push_async_callback(suite.stop_gateway)
+        await suite.start_gateway()
+        yield suite
