@@ -1,0 +1,41 @@
+"""Where the command line writes: results on standard output, everything else on standard error."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Any
+
+from rich.console import Console
+from rich.theme import Theme
+
+_THEME = Theme(
+    {
+        "key": "dim",
+        "good": "green",
+        "busy": "cyan",
+        "bad": "red",
+        "warn": "yellow",
+        "off": "dim",
+        "bar.complete": "cyan",
+        "bar.finished": "green",
+        "bar.back": "grey23",
+    }
+)
+
+
+@cache
+def out() -> Console:
+    """Standard output."""
+    return Console(theme=_THEME, highlight=False)
+
+
+@cache
+def err() -> Console:
+    """Standard error."""
+    return Console(theme=_THEME, highlight=False, stderr=True)
+
+
+def print_json(value: Any) -> None:
+    """Write a value for programs to read."""
+    out().print(json.dumps(value, indent=2, ensure_ascii=False), markup=False, soft_wrap=True)

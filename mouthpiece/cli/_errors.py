@@ -1,0 +1,113 @@
+"""Every way for a command to end: one readable line, and an exit code."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from mouthpiece.errors import BadInput, Busy, MouthpieceError, Reason, Unavailable, Unmet
+
+FAILED = 1
+WRONG_USE = 2
+INTERRUPTED = 130
+
+# typer keeps its copy of click private, but not the place of its errors in the tree.
+_UsageError: type[Exception] = next(
+    kind
+    for kind in typer.BadParameter.__mro__
+    if issubclass(kind, Exception) and kind.__name__ == "UsageError"
+)
+
+_OPTIONS = {
+    "audio_sha256": "--audio",
+    "avatar_sha256": "--avatar",
+    "chunk_length": "--chunk-seconds",
+    "states": "--state",
+}
+"""Options by the last part of the field that they fill, where they are not named alike."""
+
+_HINTS = {
+    Reason.NO_FACE: "choose a picture or video in which a face is seen from the front",
+    Reason.ENGINE_UNKNOWN: "`mouthpiece engines` lists those that are there",
+    Reason.WEIGHTS_MISSING: "`mouthpiece doctor` tells how to get them",
+    Reason.JOB_NOT_DONE: "`mouthpiece watch` waits for it",
+    Reason.JOB_RUNNING: "`mouthpiece cancel` stops it",
+}
+
+_FIELD_HINTS = {
+    "text": "see --text, --text-file and --audio",
+    "engine": "`mouthpiece engines` lists those that are there",
+    "voice": "`mouthpiece voices` lists those that are there",
+    "language": "`mouthpiece voices` lists those that are there",
+    "grpc_port": "choose another with --grpc-port, or use what runs there with --gateway",
+}
+
+
+def option_of(field: str) -> str:
+    """The option that a field of a request comes from."""
+    name = field.rpartition(".")[2]
+    return _OPTIONS.get(name, "--" + name.replace("_", "-")) if name else ""
+
+
+def explain(error: MouthpieceError) -> str:
+    """What happened and what to do about it, on one line."""
+    match error:
+        case BadInput():
+            return _explain_bad_input(error)
+        case Unmet():
+            return f"{error.message}; {_HINTS[error.reason]}"
+        case Busy():
+            return f"{error.message}; try again in {error.retry_after:.0f} s"
+        case Unavailable():
+            return f"{error.message}; start a suite with `mouthpiece up`, or name another with --gateway"
+        case _:
+            return error.message
+
+
+def _explain_bad_input(error: BadInput) -> str:
+    told = [f"{option_of(v.field)}: {v.description}" if v.field else v.description for v in error.violations]
+    hint = _FIELD_HINTS.get(error.violations[0].field.rpartition(".")[2])
+    return "; ".join([*told, hint] if hint else told)
+
+
+def exit_code(error: MouthpieceError) -> int:
+    """2 for a request that is wrong, 1 for everything else."""
+    return WRONG_USE if isinstance(error, BadInput) else FAILED
+
+
+def complain(message: str) -> None:
+    """Write one line about what went wrong."""
+    from mouthpiece.cli._console import err
+
+    err().print(f"[bad]mouthpiece:[/] {_plain(message)}", soft_wrap=True)
+
+
+def guarded(program: Callable[[], Any]) -> int:
+    """Run a program to its exit code, whatever happens in it."""
+    try:
+        return int(program() or 0)
+    except MouthpieceError as error:
+        complain(explain(error))
+        return exit_code(error)
+    except _UsageError as error:
+        complain(_wrong_use(error))
+        return WRONG_USE
+    except (KeyboardInterrupt, asyncio.CancelledError, typer.Abort):
+        complain("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        return FAILED  # whoever read our output has gone
+
+
+def _wrong_use(error: Any) -> str:
+    """What typer says, without the prefix of its validator."""
+    return str(error.format_message()).replace("Value error, ", "")
+
+
+def _plain(message: str) -> str:
+    from rich.markup import escape
+
+    return escape(" ".join(message.split()))
