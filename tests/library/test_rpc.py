@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import grpc.aio
+import pytest
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from prometheus_client import REGISTRY
+
+from mouthpiece.errors import (
+    AlreadyExists,
+    BadInput,
+    Busy,
+    DataLoss,
+    MouthpieceError,
+    NotFound,
+    Reason,
+    Unavailable,
+    Unmet,
+    Violation,
+)
+from mouthpiece.rpc.channel import dial, is_serving
+from mouthpiece.rpc.server import Program, serving
+from mouthpiece.rpc.status import from_proto, from_rpc_error, to_proto
+from mouthpiece.v1 import merger_pb2, merger_pb2_grpc
+from tests.support.gateway_fakes import FakeMerger
+
+ERRORS = [
+    MouthpieceError("broken"),
+    BadInput("spec.text", "is empty", Violation("spec.fps", "is odd")),
+    Unmet(Reason.NO_FACE, "nobody there"),
+    NotFound("no job"),
+    AlreadyExists("used"),
+    Busy("full", 2.5),
+    Unavailable("draining", 0.25),
+    DataLoss("damaged"),
+]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_an_error_comes_back_as_what_it_was(error: MouthpieceError) -> None:
+    back = from_proto(to_proto(error))
+    assert type(back) is type(error)
+    assert back.message == error.message
+    assert vars(back) == vars(error)
+
+
+class Merger(FakeMerger):
+    """Answers every call with an error, or waits."""
+
+    def __init__(self) -> None:
+        self.error: BaseException | None = None
+        self.loading = asyncio.Event()
+        self.loading.set()
+        self.closed = False
+        self.waiting = asyncio.Event()
+
+    async def load(self) -> None:
+        await self.loading.wait()
+
+    async def close(self) -> None:
+        self.closed = True
+
+    async def Merge(self, request_iterator: Any, context: Any) -> AsyncGenerator[merger_pb2.MergeResponse]:
+        if self.error is not None:
+            raise self.error
+        self.waiting.set()
+        yield merger_pb2.MergeResponse()
+        await asyncio.Event().wait()
+
+
+def program(merger: Merger) -> Program:
+    def register(server: grpc.aio.Server) -> None:
+        merger_pb2_grpc.add_MergerServiceServicer_to_server(merger, server)
+
+    return Program("mouthpiece.v1.MergerService", merger, register)
+
+
+async def first_answer(channel: grpc.aio.Channel) -> MouthpieceError | None:
+    call = merger_pb2_grpc.MergerServiceStub(channel).Merge(iter([]))
+    try:
+        async for _ in call:
+            return None
+    except grpc.aio.AioRpcError as error:
+        return from_rpc_error(error)
+    finally:
+        call.cancel()
+    return None
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+async def test_what_a_servicer_raises_reaches_the_caller_with_its_details(error: MouthpieceError) -> None:
+    merger = Merger()
+    merger.error = error
+    async with serving(program(merger), "127.0.0.1", 0, 1) as running, dial(running.address) as channel:
+        answer = await first_answer(channel)
+    assert answer is not None
+    assert vars(answer) == vars(error)
+
+
+async def test_an_unforeseen_error_does_not_leak_its_text() -> None:
+    merger = Merger()
+    merger.error = RuntimeError("password is swordfish")
+    async with serving(program(merger), "127.0.0.1", 0, 1) as running, dial(running.address) as channel:
+        answer = await first_answer(channel)
+    assert answer is not None
+    assert answer.status == "INTERNAL"
+    assert "swordfish" not in answer.message
+
+
+async def test_a_service_that_loads_is_not_serving_and_refuses_for_now() -> None:
+    merger = Merger()
+    merger.loading.clear()
+    ready = asyncio.Event()
+    port = asyncio.get_running_loop().create_future()
+
+    async def run() -> None:
+        async with serving(program(merger), "127.0.0.1", await port, 1):
+            ready.set()
+
+    task = asyncio.create_task(run())
+    async with serving(program(Merger()), "127.0.0.1", 0, 1) as other:
+        free = other.port
+    port.set_result(free)
+    async with dial(f"127.0.0.1:{free}") as channel:
+        await asyncio.wait_for(channel.channel_ready(), 10)
+        assert not await is_serving(channel, 5)
+        assert isinstance(await first_answer(channel), Unavailable)
+        merger.loading.set()
+        await asyncio.wait_for(ready.wait(), 10)
+    await task
+    assert merger.closed
+
+
+async def test_two_services_cannot_share_a_port() -> None:
+    async with serving(program(Merger()), "127.0.0.1", 0, 1) as running:
+        with pytest.raises(MouthpieceError, match="port taken"):
+            async with serving(program(Merger()), "127.0.0.1", running.port, 1):
+                pass
+
+
+async def test_reflection_names_the_service() -> None:
+    async with serving(program(Merger()), "127.0.0.1", 0, 1) as running, dial(running.address) as channel:
+        stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+        request = reflection_pb2.ServerReflectionRequest(list_services="")
+        async for answer in stub.ServerReflectionInfo(iter([request])):
+            names = {service.name for service in answer.list_services_response.service}
+    assert {"mouthpiece.v1.MergerService", "grpc.health.v1.Health"} <= names
+
+
+async def test_calls_are_counted_by_method_and_status() -> None:
+    def count() -> float:
+        labels = {"method": "/mouthpiece.v1.MergerService/Merge", "code": "NOT_FOUND"}
+        return REGISTRY.get_sample_value("mouthpiece_rpc_handled_total", labels) or 0.0
+
+    before = count()
+    merger = Merger()
+    merger.error = NotFound("nothing")
+    async with serving(program(merger), "127.0.0.1", 0, 1) as running, dial(running.address) as channel:
+        await first_answer(channel)
+    assert count() == before + 1
