@@ -6,7 +6,7 @@ from typing import Any
 
 import grpc.aio
 import pytest
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2
 from prometheus_client import REGISTRY
 
 from mouthpiece.errors import (
@@ -143,10 +143,14 @@ async def test_two_services_cannot_share_a_port() -> None:
 
 async def test_reflection_names_the_service() -> None:
     async with serving(program(Merger()), "127.0.0.1", 0, 1) as running, dial(running.address) as channel:
-        stub = reflection_pb2_grpc.ServerReflectionStub(channel)
-        request = reflection_pb2.ServerReflectionRequest(list_services="")
-        async for answer in stub.ServerReflectionInfo(iter([request])):
-            names = {service.name for service in answer.list_services_response.service}
+        ask = channel.stream_stream(
+            "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+            request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
+            response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
+        )
+        names: set[str] = set()
+        async for answer in ask(iter([reflection_pb2.ServerReflectionRequest(list_services="")])):
+            names |= {service.name for service in answer.list_services_response.service}
     assert {"mouthpiece.v1.MergerService", "grpc.health.v1.Health"} <= names
 
 

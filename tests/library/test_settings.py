@@ -34,7 +34,7 @@ def test_a_wrong_value_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_settings_do_not_change() -> None:
     with pytest.raises(ValidationError):
-        CommonSettings.read().host = "0.0.0.0"  # type: ignore[misc]
+        CommonSettings.read().host = "0.0.0.0"
 
 
 @pytest.mark.parametrize("settings", ALL)

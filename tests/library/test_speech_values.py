@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from fractions import Fraction
 
 import pytest
@@ -34,7 +35,7 @@ def sentence(index: int, first: int, samples: int, *, known: bool = True) -> Sen
     span = Span(first, first + samples)
     pcm = b"".join((n % 30000).to_bytes(2, "little") for n in span)
     cuts = [*range(span.first, span.end, 1000), span.end]
-    phonemes = tuple(Phoneme("a", Span(a, b)) for a, b in zip(cuts, cuts[1:], strict=False))
+    phonemes = tuple(Phoneme("a", Span(a, b)) for a, b in itertools.pairwise(cuts))
     return Sentence(index, "text", Span(0, 4), span, pcm, phonemes=phonemes if known else None)
 
 
