@@ -1,1 +1,1 @@
-"""The merger service."""
+"""The merger: chunks and speech in, one movie out."""

@@ -1,0 +1,154 @@
+"""MergerService: messages in, messages out; the work is done elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Generator
+from contextlib import aclosing, contextmanager, suppress
+from typing import Any
+
+from grpc.aio import ServicerContext
+
+from mouthpiece.artifacts import ArtifactStore, check_sha256
+from mouthpiece.core.timeline import MAX_FPS, MIN_FPS
+from mouthpiece.errors import BadInput, Busy, MouthpieceError
+from mouthpiece.media.merge import MergeFormat
+from mouthpiece.rpc.convert import artifact_to_proto, rational_from_proto, span_from_proto
+from mouthpiece.settings import CommonSettings, MergerSettings
+from mouthpiece.v1 import merger_pb2 as pb
+from mouthpiece.v1.common_pb2 import VideoFormat
+from mouthpiece.v1.merger_pb2_grpc import MergerServiceServicer
+from services.merger import metrics
+from services.merger.work import MergeWork
+
+RETRY_AFTER = 2.0
+"""Seconds after which a refused caller may come back: a merge ends with its job."""
+
+READ_OUT_SECONDS = 1.0
+"""Time for a refused caller to come to an end."""
+
+MIN_SIZE, MAX_SIZE = 64, 4096
+
+
+class MergerServicer(MergerServiceServicer):
+    """The merger. `load` opens what merges need."""
+
+    def __init__(self, common: CommonSettings, settings: MergerSettings) -> None:
+        self._common = common
+        self._limit = settings.max_merges
+        self._running = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    # ------------------------------------------------------------ life
+
+    async def load(self) -> None:
+        """Open the artifact store and the folder for unfinished movies."""
+        self._artifacts = ArtifactStore.open(self._common.artifacts_url)
+        self._folder = self._common.cache_folder / "merger"
+        self._folder.mkdir(parents=True, exist_ok=True)
+
+    async def drain(self) -> None:
+        """Wait for the merges that run; their callers repeat those that are called off."""
+        await self._idle.wait()
+
+    async def close(self) -> None:
+        """Nothing is open between calls."""
+
+    # ------------------------------------------------------------ calls
+
+    async def Merge(
+        self, request_iterator: AsyncIterator[pb.MergeRequest], context: ServicerContext[Any, Any]
+    ) -> AsyncGenerator[pb.MergeResponse]:
+        """Merge one job."""
+        requests = aiter(request_iterator)
+        try:
+            async with aclosing(self._merge(requests)) as responses:
+                async for response in responses:
+                    yield response
+        except MouthpieceError:
+            await _read_out(requests)
+            raise
+
+    async def _merge(self, requests: AsyncIterator[pb.MergeRequest]) -> AsyncGenerator[pb.MergeResponse]:
+        with self._slot():
+            header = await _header(requests)
+            form = _format(header.format)
+            work = MergeWork(self._folder, self._artifacts, form, header.title, header.language)
+            async with work:
+                async for request in requests:
+                    before = work.frames, work.samples
+                    if request.HasField("end"):
+                        yield await _finish(work, request.end)
+                        return
+                    await _take(work, request)
+                    if before != (work.frames, work.samples):
+                        yield _progress(work)
+                raise BadInput("end", "must be sent last")
+
+    @contextmanager
+    def _slot(self) -> Generator[None]:
+        if self._running >= self._limit:
+            raise Busy(f"{self._limit} merges are under way", RETRY_AFTER)
+        self._running += 1
+        self._idle.clear()
+        metrics.merge_started()
+        try:
+            yield
+        finally:
+            metrics.merge_ended()
+            self._running -= 1
+            if not self._running:
+                self._idle.set()
+
+
+async def _header(requests: AsyncIterator[pb.MergeRequest]) -> pb.MergeHeader:
+    first = await anext(requests, None)
+    if first is None or not first.HasField("header"):
+        raise BadInput("header", "must be sent first")
+    return first.header
+
+
+async def _read_out(requests: AsyncIterator[pb.MergeRequest]) -> None:
+    """Read what a refused caller is still sending: Python's client loses the status when a write fails."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(READ_OUT_SECONDS):
+            async for _ in requests:
+                pass
+
+
+def _format(message: VideoFormat) -> MergeFormat:
+    fps = rational_from_proto(message.fps, "header.format.fps")
+    if not MIN_FPS <= fps <= MAX_FPS:
+        raise BadInput("header.format.fps", f"{fps} is not between {MIN_FPS} and {MAX_FPS}")
+    for name, size in (("width", message.width), ("height", message.height)):
+        if not MIN_SIZE <= size <= MAX_SIZE or size % 2:
+            raise BadInput(f"header.format.{name}", f"{size} is not even, from {MIN_SIZE} to {MAX_SIZE}")
+    return MergeFormat(fps, message.width, message.height)
+
+
+async def _take(work: MergeWork, request: pb.MergeRequest) -> None:
+    match request.WhichOneof("part"):
+        case "chunk":
+            check_sha256(request.chunk.chunk.sha256, "chunk.chunk.sha256")
+            frames = span_from_proto(request.chunk.frames, "chunk.frames")
+            await work.add_chunk(frames, request.chunk.chunk.sha256)
+        case "speech":
+            samples = span_from_proto(request.speech.samples, "speech.samples")
+            await work.add_speech(samples, request.speech.pcm)
+        case "header":
+            raise BadInput("header", "must be sent once")
+        case _:
+            raise BadInput("part", "must be set")
+
+
+async def _finish(work: MergeWork, end: pb.MergeEnd) -> pb.MergeResponse:
+    video = await work.finish(end.frames, end.samples, end.provenance_json)
+    metrics.movie_stored(end.frames, video.size_bytes)
+    return pb.MergeResponse(
+        result=pb.MergeResult(video=artifact_to_proto(video), frames=end.frames, samples=end.samples)
+    )
+
+
+def _progress(work: MergeWork) -> pb.MergeResponse:
+    return pb.MergeResponse(progress=pb.MergeProgress(frames=work.frames, samples=work.samples))

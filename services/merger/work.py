@@ -1,0 +1,101 @@
+"""One merge: the calls of a `Merger` in a thread of its own, and the files that it needs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import Self, TypeVar
+
+from mouthpiece.artifacts import Artifact, ArtifactStore
+from mouthpiece.core.timeline import Span
+from mouthpiece.media.merge import MergeFormat, Merger
+
+_Result = TypeVar("_Result")
+
+
+class MergeWork:
+    """A merge that may be called off at any await; leaving the context cleans up.
+
+    Calls follow each other: one is awaited before the next begins.
+    """
+
+    def __init__(
+        self, folder: Path, artifacts: ArtifactStore, form: MergeFormat, title: str, language: str
+    ) -> None:
+        self._artifacts = artifacts
+        # One thread: what a cancelled call left running ends before anything is taken away from it.
+        self._thread = ThreadPoolExecutor(1, "merge")
+        self._folder = TemporaryDirectory(prefix="merge-", dir=folder)
+        self._output = Path(self._folder.name) / "movie.mp4"
+        self._merger = Merger(self._output, form, title=title, language=language)
+        self._held: deque[tuple[int, AsyncExitStack]] = deque()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        cleaning = asyncio.wrap_future(self._thread.submit(self._clean))
+        self._thread.shutdown(wait=False)
+        await _to_the_end(cleaning)
+        await self._release(None)
+
+    @property
+    def frames(self) -> int:
+        """Frames in the movie so far."""
+        return self._merger.frames_written
+
+    @property
+    def samples(self) -> int:
+        """Samples in the movie so far."""
+        return self._merger.samples_written
+
+    async def add_chunk(self, frames: Span, sha256: str) -> None:
+        """Take a chunk out of the store. Raises what `Merger.add_chunk` does, `NotFound` and `DataLoss`."""
+        hold = AsyncExitStack()
+        self._held.append((frames.end, hold))
+        path = await hold.enter_async_context(self._artifacts.local(sha256))
+        await self._call(lambda: self._merger.add_chunk(frames, path))
+        await self._release(self.frames)
+
+    async def add_speech(self, samples: Span, pcm: bytes) -> None:
+        """Take speech. Raises what `Merger.add_speech` does."""
+        await self._call(lambda: self._merger.add_speech(samples, pcm))
+        await self._release(self.frames)
+
+    async def finish(self, frames: int, samples: int, provenance: str) -> Artifact:
+        """Finish the movie and put it into the store. Raises what `Merger.finish` does."""
+        await self._call(lambda: self._merger.finish(frames, samples, provenance))
+        return await self._artifacts.put_file(self._output)
+
+    async def _call(self, work: Callable[[], _Result]) -> _Result:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    async def _release(self, copied: int | None) -> None:
+        """Let go of the chunks that are in the movie, or of all."""
+        while self._held and (copied is None or self._held[0][0] <= copied):
+            await self._held.popleft()[1].aclose()
+
+    def _clean(self) -> None:
+        self._merger.close()
+        self._folder.cleanup()
+
+
+async def _to_the_end(work: asyncio.Future[None]) -> None:
+    """Wait for something that ends soon, and only then give in to being cancelled."""
+    cancelled: asyncio.CancelledError | None = None
+    while not work.done():
+        try:
+            await asyncio.shield(work)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled:
+        raise cancelled
+    work.result()
