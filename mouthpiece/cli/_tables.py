@@ -236,14 +236,7 @@ def engines(found: Iterable[common_pb2.Engine]) -> Table:
         inputs = {"portrait": engine.takes_portrait, "video": engine.takes_video}
         takes = ", ".join(name for name, taken in inputs.items() if taken)
         longest = count(engine.max_chunk_frames, "frame") if engine.max_chunk_frames else "any"
-        table.add_row(
-            engine.name,
-            kind,
-            ", ".join(name for name in inputs if inputs[name]),
-            longest,
-            engine.version[:12],
-            escape(engine.description),
-        )
+        table.add_row(engine.name, kind, takes, longest, engine.version[:12], escape(engine.description))
     return table
 
 

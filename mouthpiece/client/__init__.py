@@ -4,6 +4,7 @@ async with Client("localhost:50051") as client:
     await client.generate("hello.mp4", text="Hello there.", avatar="me.jpg")
 """
 
+from mouthpiece.client._link import OnRetry
 from mouthpiece.client.client import Client
 from mouthpiece.client.options import VideoOptions, parse_fps
 from mouthpiece.client.outcome import ENDED, JobCancelled, JobFailed
@@ -15,6 +16,7 @@ __all__ = [
     "Client",
     "JobCancelled",
     "JobFailed",
+    "OnRetry",
     "Patience",
     "SyncClient",
     "VideoOptions",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from grpc.aio import AioRpcError
 
 from mouthpiece.artifacts import Artifact
-from mouthpiece.client._files import blocks
+from mouthpiece.client.files import blocks
 from mouthpiece.v1 import gateway_pb2
 
 if TYPE_CHECKING:

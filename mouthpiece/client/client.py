@@ -12,9 +12,9 @@ from typing import Self, get_args
 
 from mouthpiece.artifacts import Artifact
 from mouthpiece.choices import StateName
-from mouthpiece.client._files import PartFile, check_readable, check_writable, destination, name_file
 from mouthpiece.client._link import Link, OnRetry
 from mouthpiece.client._upload import Upload
+from mouthpiece.client.files import PartFile, check_readable, check_writable, destination, name_file
 from mouthpiece.client.options import VideoOptions
 from mouthpiece.client.outcome import ENDED, check_done
 from mouthpiece.client.retry import Patience

@@ -158,3 +158,61 @@ def _spec(spec: gateway_pb2.JobSpec) -> Plain:
 
 def _seconds(value: Duration) -> float:
     return round(value.ToNanoseconds() / 1e9, 3)
+
+
+def plan_report(plan: gateway_pb2.PlanJobResponse) -> Plain:
+    """What would be done with a spec."""
+    fps = frame_rate(plan.format.fps)
+    return {
+        "frames": plan.frames,
+        "fps": f"{fps.numerator}/{fps.denominator}",
+        "width": plan.format.width,
+        "height": plan.format.height,
+        "speech_seconds": round(plan.samples / SPEECH_RATE, 6),
+        "exact": plan.exact,
+        "chunks": [
+            {
+                "first_frame": chunk.frames.first,
+                "end_frame": chunk.frames.end,
+                "worker": chunk.worker,
+                "start": _seconds(chunk.start),
+                "end": _seconds(chunk.end),
+            }
+            for chunk in plan.chunks
+        ],
+        "first_chunk_seconds": _seconds(plan.first_chunk),
+        "total_seconds": _seconds(plan.total),
+        "single_worker_seconds": _seconds(plan.total_single),
+        "advice": plan.advice,
+        "warnings": list(plan.warnings),
+    }
+
+
+def cluster_report(cluster: gateway_pb2.Cluster) -> Plain:
+    """Workers and queue."""
+    return {
+        "release": cluster.release,
+        "queued_jobs": cluster.queued_jobs,
+        "running_jobs": cluster.running_jobs,
+        "workers": [_worker(member) for member in cluster.workers],
+    }
+
+
+def _worker(member: gateway_pb2.ClusterWorker) -> Plain:
+    worker = member.worker
+    return {
+        "name": worker.name or member.address,
+        "address": member.address,
+        "state": gateway_pb2.WorkerState.Name(member.state).removeprefix("WORKER_STATE_").lower(),
+        "suspect": member.suspect,
+        "device": {"kind": worker.device.kind, "name": worker.device.name, "index": worker.device.index},
+        "engines": [engine.name for engine in worker.engines],
+        "frames_per_second": {name: round(speed, 1) for name, speed in worker.frames_per_second.items()},
+        "slots": worker.slots,
+        "busy_slots": worker.busy_slots,
+        "uptime_seconds": _seconds(worker.uptime),
+        "job": member.job_id,
+        "first_frame": member.frames.first,
+        "end_frame": member.frames.end,
+        "release": worker.release,
+    }

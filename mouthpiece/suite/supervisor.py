@@ -87,6 +87,11 @@ class Suite:
         """Address of the gateway."""
         return self.services[-1].plan.address
 
+    @property
+    def data(self) -> Path:
+        """The folder of everything that is kept."""
+        return self._config.data
+
     async def __aenter__(self) -> Self:
         """Start everything. Raises `BadInput` (fields `data`, `grpc_port`) or `MouthpieceError`."""
         async with AsyncExitStack() as stack:

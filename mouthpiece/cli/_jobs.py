@@ -1,0 +1,50 @@
+"""`mouthpiece jobs`, `job`, `cancel`, `delete` and `download`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mouthpiece.cli import _tables
+from mouthpiece.cli._console import err, out, print_json
+from mouthpiece.cli._generate import download as fetch
+from mouthpiece.cli._running import ask
+from mouthpiece.client.report import job_report, job_summary, state_name
+
+
+def list_jobs(gateway: str, states: Sequence[str], limit: int, *, as_json: bool) -> None:
+    """Show jobs, newest first."""
+    found = ask(gateway, lambda client: client.list_jobs(states, limit))
+    if as_json:
+        print_json([job_summary(job) for job in found])
+    elif found:
+        out().print(_tables.jobs(found, datetime.now(UTC)))
+    else:
+        err().print("no jobs")
+
+
+def report(gateway: str, job_id: str, *, as_json: bool) -> None:
+    """Show everything about a job."""
+    found = ask(gateway, lambda client: client.get_job(job_id))
+    if as_json:
+        print_json(job_report(found))
+    else:
+        out().print(_tables.job(found, out().width))
+
+
+def cancel(gateway: str, job_id: str) -> None:
+    """Stop a job."""
+    found = ask(gateway, lambda client: client.cancel(job_id))
+    out().print(f"{found.id} is {state_name(found.state)}", soft_wrap=True)
+
+
+def delete(gateway: str, job_id: str) -> None:
+    """Forget a job."""
+    ask(gateway, lambda client: client.delete(job_id))
+    out().print(f"{job_id} is forgotten", soft_wrap=True, markup=False)
+
+
+def download(gateway: str, job_id: str, output: Path) -> None:
+    """Fetch a finished video."""
+    ask(gateway, lambda client: fetch(client, job_id, output))

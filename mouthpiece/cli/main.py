@@ -1,0 +1,347 @@
+"""The program `mouthpiece`: what each command takes. What it does lives in the modules that it imports.
+
+Those are imported by the commands themselves, so that help and completion answer at once.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mouthpiece import __version__
+from mouthpiece.choices import ModeName, QualityName, StateName
+from mouthpiece.cli._errors import guarded
+
+app = typer.Typer(
+    help="Turns text or speech and a face into a talking-avatar video.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_SPEECH = "What to say"
+_PICTURE = "The picture"
+_WORK = "How to work"
+_RESULT = "The result"
+
+Text = Annotated[
+    str | None,
+    typer.Option(metavar="TEXT", rich_help_panel=_SPEECH, help="Words to speak; with --audio, its words."),
+]
+TextFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", rich_help_panel=_SPEECH, help="The same from a UTF-8 file; - for standard input."
+    ),
+]
+Audio = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        rich_help_panel=_SPEECH,
+        help="A recording of the speech: any audio, or video with sound.",
+    ),
+]
+Voice = Annotated[str, typer.Option(metavar="NAME", rich_help_panel=_SPEECH, help="See `mouthpiece voices`.")]
+Language = Annotated[
+    str,
+    typer.Option(
+        metavar="TAG", rich_help_panel=_SPEECH, help="Such as en, en-GB, ru. Default: by voice or script."
+    ),
+]
+Avatar = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", rich_help_panel=_PICTURE, help="A portrait or a video of the face. Default: our own."
+    ),
+]
+Quality = Annotated[
+    QualityName | None, typer.Option(rich_help_panel=_PICTURE, help="Fidelity against size. Default: medium.")
+]
+Fps = Annotated[
+    str | None,
+    typer.Option(
+        metavar="RATE", rich_help_panel=_PICTURE, help="25, 29.97 or 30000/1001. Default: the video's, or 25."
+    ),
+]
+Width = Annotated[
+    int,
+    typer.Option(metavar="PIXELS", rich_help_panel=_PICTURE, help="Default: from height, or the avatar's."),
+]
+Height = Annotated[
+    int,
+    typer.Option(metavar="PIXELS", rich_help_panel=_PICTURE, help="Default: from width, or the avatar's."),
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", rich_help_panel=_PICTURE, help="Of blinks and sway. Default: from the request."
+    ),
+]
+Title = Annotated[
+    str, typer.Option(metavar="TEXT", rich_help_panel=_PICTURE, help="For lists, and inside the file.")
+]
+Engine = Annotated[
+    str,
+    typer.Option(metavar="NAME", rich_help_panel=_WORK, help="See `mouthpiece engines`. Default: viseme."),
+]
+Mode = Annotated[
+    ModeName | None,
+    typer.Option(rich_help_panel=_WORK, help="One worker or many. Default: auto, as many as pay."),
+]
+ChunkSeconds = Annotated[
+    float | None,
+    typer.Option(
+        metavar="S", rich_help_panel=_WORK, help="Wanted chunk length, 0.2 to 600. Default: by load."
+    ),
+]
+MaxWorkers = Annotated[
+    int, typer.Option(metavar="N", rich_help_panel=_WORK, help="Most workers at a time. Default: no limit.")
+]
+Gateway = Annotated[
+    str, typer.Option(metavar="HOST:PORT", envvar="MOUTHPIECE_GATEWAY", help="The gateway to ask.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+JobId = Annotated[
+    str, typer.Argument(metavar="JOB", show_default=False, help="The job's id; see `mouthpiece jobs`.")
+]
+
+LOCAL = "localhost:50051"
+
+
+@app.command()
+def up(
+    workers: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Lip-sync processes. Default: one per GPU, else one per two cores."),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where everything is kept. Default: MOUTHPIECE_DATA, or data."),
+    ] = None,
+    grpc_port: Annotated[
+        int | None,
+        typer.Option(
+            metavar="P", help="The gateway's port; 0 for any. Default: MOUTHPIECE_GATEWAY_PORT, or 50051."
+        ),
+    ] = None,
+) -> None:
+    """Run the whole suite on this machine until Ctrl-C."""
+    from mouthpiece.cli._running import run as run_async
+    from mouthpiece.cli._up import keep_up, read_config
+
+    run_async(keep_up(read_config(workers, data, grpc_port)))
+
+
+@app.command()
+def generate(
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            show_default=False,
+            rich_help_panel=_RESULT,
+            help="The MP4 to write.",
+        ),
+    ],
+    text: Text = None,
+    text_file: TextFile = None,
+    audio: Audio = None,
+    avatar: Avatar = None,
+    voice: Voice = "",
+    language: Language = "",
+    engine: Engine = "",
+    quality: Quality = None,
+    mode: Mode = None,
+    chunk_seconds: ChunkSeconds = None,
+    max_workers: MaxWorkers = 0,
+    fps: Fps = None,
+    width: Width = 0,
+    height: Height = 0,
+    seed: Seed = None,
+    title: Title = "",
+    stats: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", rich_help_panel=_RESULT, help="Write the job's statistics as JSON."),
+    ] = None,
+    gateway: Gateway = LOCAL,
+    start: Annotated[bool, typer.Option("--start", help="Start a suite for this one call instead.")] = False,
+) -> None:
+    """Make a video."""
+    from mouthpiece.cli._generate import generate as make
+    from mouthpiece.cli._running import run as run_async
+    from mouthpiece.cli._wish import Wish, read_text
+    from mouthpiece.client import VideoOptions, parse_fps
+
+    options = VideoOptions(
+        voice=voice,
+        language=language,
+        engine=engine,
+        quality=quality,
+        mode=mode,
+        chunk_seconds=chunk_seconds,
+        max_workers=max_workers,
+        fps=parse_fps(fps) if fps else None,
+        width=width,
+        height=height,
+        seed=seed,
+        title=title,
+    )
+    wish = Wish(read_text(text, text_file), audio, avatar, options)
+    run_async(make(wish, output, stats, gateway, start=start))
+
+
+@app.command()
+def plan(
+    text: Text = None,
+    text_file: TextFile = None,
+    audio: Audio = None,
+    avatar: Avatar = None,
+    voice: Voice = "",
+    language: Language = "",
+    engine: Engine = "",
+    mode: Mode = None,
+    chunk_seconds: ChunkSeconds = None,
+    max_workers: MaxWorkers = 0,
+    fps: Fps = None,
+    width: Width = 0,
+    height: Height = 0,
+    gateway: Gateway = LOCAL,
+    json: AsJson = False,
+) -> None:
+    """Tell what generate would do: chunks, workers, seconds."""
+    from mouthpiece.cli._generate import plan as make_plan
+    from mouthpiece.cli._running import run as run_async
+    from mouthpiece.cli._wish import Wish, read_text
+    from mouthpiece.client import VideoOptions, parse_fps
+
+    options = VideoOptions(
+        voice=voice,
+        language=language,
+        engine=engine,
+        mode=mode,
+        chunk_seconds=chunk_seconds,
+        max_workers=max_workers,
+        fps=parse_fps(fps) if fps else None,
+        width=width,
+        height=height,
+    )
+    wish = Wish(read_text(text, text_file), audio, avatar, options)
+    run_async(make_plan(wish, gateway, as_json=json))
+
+
+@app.command()
+def watch(job: JobId, gateway: Gateway = LOCAL) -> None:
+    """Follow a job until it ends."""
+    from mouthpiece.cli._generate import watch as follow
+    from mouthpiece.cli._running import run as run_async
+
+    run_async(follow(job, gateway))
+
+
+@app.command()
+def jobs(
+    state: Annotated[
+        list[StateName] | None, typer.Option(help="Only jobs in this state; may be repeated.")
+    ] = None,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, help="At most so many.")] = 50,
+    gateway: Gateway = LOCAL,
+    json: AsJson = False,
+) -> None:
+    """List jobs, newest first."""
+    from mouthpiece.cli import _jobs
+
+    _jobs.list_jobs(gateway, state or [], limit, as_json=json)
+
+
+@app.command()
+def job(job: JobId, gateway: Gateway = LOCAL, json: AsJson = False) -> None:
+    """Report on one job: what ran where and when, and where the time went."""
+    from mouthpiece.cli import _jobs
+
+    _jobs.report(gateway, job, as_json=json)
+
+
+@app.command()
+def cancel(job: JobId, gateway: Gateway = LOCAL) -> None:
+    """Stop a job."""
+    from mouthpiece.cli import _jobs
+
+    _jobs.cancel(gateway, job)
+
+
+@app.command()
+def delete(job: JobId, gateway: Gateway = LOCAL) -> None:
+    """Forget a job that has ended, with its video."""
+    from mouthpiece.cli import _jobs
+
+    _jobs.delete(gateway, job)
+
+
+@app.command()
+def download(
+    job: JobId,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE", show_default=False, help="The MP4 to write.")
+    ],
+    gateway: Gateway = LOCAL,
+) -> None:
+    """Fetch the video of a finished job."""
+    from mouthpiece.cli import _jobs
+
+    _jobs.download(gateway, job, output)
+
+
+@app.command()
+def workers(gateway: Gateway = LOCAL, json: AsJson = False) -> None:
+    """Show workers and queue."""
+    from mouthpiece.cli import _cluster
+
+    _cluster.workers(gateway, as_json=json)
+
+
+@app.command()
+def voices(
+    language: Annotated[str, typer.Option(metavar="TAG", help="Only voices of this language.")] = "",
+    gateway: Gateway = LOCAL,
+) -> None:
+    """List the voices that can be named."""
+    from mouthpiece.cli import _cluster
+
+    _cluster.voices(gateway, language)
+
+
+@app.command()
+def engines(gateway: Gateway = LOCAL) -> None:
+    """List the engines that the workers have."""
+    from mouthpiece.cli import _cluster
+
+    _cluster.engines(gateway)
+
+
+@app.command()
+def doctor(gateway: Gateway = LOCAL) -> None:
+    """Check this machine and its installation, and say what to do about what is wrong."""
+    from mouthpiece.cli._doctor import examine
+
+    raise typer.Exit(examine(gateway))
+
+
+@app.command()
+def version() -> None:
+    """Tell the release."""
+    typer.echo(f"mouthpiece {__version__}")
+
+
+def run() -> None:
+    """Run the program to its exit code."""
+    raise SystemExit(guarded(lambda: app(standalone_mode=False)))
+
+
+if __name__ == "__main__":
+    run()
