@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -93,9 +92,11 @@ def guarded(program: Callable[[], Any]) -> int:
         complain(explain(error))
         return exit_code(error)
     except _UsageError as error:
-        complain(_wrong_use(error))
+        message = _wrong_use(error)
+        if message:  # otherwise help was printed, for want of a command
+            complain(message)
         return WRONG_USE
-    except (KeyboardInterrupt, asyncio.CancelledError, typer.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         complain("interrupted")
         return INTERRUPTED
     except BrokenPipeError:
@@ -104,7 +105,8 @@ def guarded(program: Callable[[], Any]) -> int:
 
 def _wrong_use(error: Any) -> str:
     """What typer says, without the prefix of its validator."""
-    return str(error.format_message()).replace("Value error, ", "")
+    said = str(error.format_message()).replace("Value error, ", "").removesuffix(".")
+    return f"{said}; see --help" if said else ""
 
 
 def _plain(message: str) -> str:

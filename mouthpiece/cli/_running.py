@@ -23,7 +23,10 @@ _PRIVATE_DRAIN_SECONDS = 3.0
 
 def run(program: Coroutine[Any, Any, T]) -> T:
     """Run a command's coroutine; Ctrl-C and SIGTERM cancel it."""
-    return asyncio.run(_terminable(program))
+    try:
+        return asyncio.run(_terminable(program))
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
 
 
 async def _terminable(program: Coroutine[Any, Any, T]) -> T:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from mouthpiece import __version__
-from mouthpiece.choices import ModeName, QualityName, StateName
+from mouthpiece.choices import ModeName, QualityName
 from mouthpiece.cli._errors import guarded
 
 app = typer.Typer(
@@ -59,7 +59,12 @@ Avatar = Annotated[
     ),
 ]
 Quality = Annotated[
-    QualityName | None, typer.Option(rich_help_panel=_PICTURE, help="Fidelity against size. Default: medium.")
+    QualityName | None,
+    typer.Option(
+        metavar="NAME",
+        rich_help_panel=_PICTURE,
+        help="low, medium, high, ultra or lossless. Default: medium.",
+    ),
 ]
 Fps = Annotated[
     str | None,
@@ -69,11 +74,21 @@ Fps = Annotated[
 ]
 Width = Annotated[
     int,
-    typer.Option(metavar="PIXELS", rich_help_panel=_PICTURE, help="Default: from height, or the avatar's."),
+    typer.Option(
+        metavar="PIXELS",
+        rich_help_panel=_PICTURE,
+        show_default=False,
+        help="Default: from height, or the avatar's.",
+    ),
 ]
 Height = Annotated[
     int,
-    typer.Option(metavar="PIXELS", rich_help_panel=_PICTURE, help="Default: from width, or the avatar's."),
+    typer.Option(
+        metavar="PIXELS",
+        rich_help_panel=_PICTURE,
+        show_default=False,
+        help="Default: from width, or the avatar's.",
+    ),
 ]
 Seed = Annotated[
     int | None,
@@ -90,7 +105,11 @@ Engine = Annotated[
 ]
 Mode = Annotated[
     ModeName | None,
-    typer.Option(rich_help_panel=_WORK, help="One worker or many. Default: auto, as many as pay."),
+    typer.Option(
+        metavar="NAME",
+        rich_help_panel=_WORK,
+        help="auto, single or chunked. Default: auto, as many workers as pay.",
+    ),
 ]
 ChunkSeconds = Annotated[
     float | None,
@@ -99,12 +118,18 @@ ChunkSeconds = Annotated[
     ),
 ]
 MaxWorkers = Annotated[
-    int, typer.Option(metavar="N", rich_help_panel=_WORK, help="Most workers at a time. Default: no limit.")
+    int,
+    typer.Option(
+        metavar="N",
+        rich_help_panel=_WORK,
+        show_default=False,
+        help="Most workers at a time. Default: no limit.",
+    ),
 ]
 Gateway = Annotated[
     str, typer.Option(metavar="HOST:PORT", envvar="MOUTHPIECE_GATEWAY", help="The gateway to ask.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+AsJson = Annotated[bool, typer.Option("--json", metavar="", help="Answer in JSON.")]
 JobId = Annotated[
     str, typer.Argument(metavar="JOB", show_default=False, help="The job's id; see `mouthpiece jobs`.")
 ]
@@ -170,7 +195,9 @@ def generate(
         typer.Option(metavar="FILE", rich_help_panel=_RESULT, help="Write the job's statistics as JSON."),
     ] = None,
     gateway: Gateway = LOCAL,
-    start: Annotated[bool, typer.Option("--start", help="Start a suite for this one call instead.")] = False,
+    start: Annotated[
+        bool, typer.Option("--start", metavar="", help="Start a suite for this one call instead.")
+    ] = False,
 ) -> None:
     """Make a video."""
     from mouthpiece.cli._generate import generate as make
@@ -247,7 +274,10 @@ def watch(job: JobId, gateway: Gateway = LOCAL) -> None:
 @app.command()
 def jobs(
     state: Annotated[
-        list[StateName] | None, typer.Option(help="Only jobs in this state; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            metavar="STATE", help="Only jobs in this state; may be repeated: queued, speaking, rendering, …"
+        ),
     ] = None,
     limit: Annotated[int, typer.Option(metavar="N", min=1, help="At most so many.")] = 50,
     gateway: Gateway = LOCAL,
