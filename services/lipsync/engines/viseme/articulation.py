@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from mouthpiece.core.speech import Phoneme, SpeechSlice
 from mouthpiece.core.timeline import SPEECH_RATE, Span
+from services.lipsync.engines.viseme.arrays import ease
 from services.lipsync.engines.viseme.hearing import hear
 from services.lipsync.engines.viseme.visemes import VISEMES, VOWELS, Channel, emphasis, gestures
 
@@ -97,12 +98,6 @@ def frame_times(frames: Span, fps: Fraction) -> npt.NDArray[np.float64]:
     return (twice * (SPEECH_RATE // 2 * fps.denominator)) / fps.numerator
 
 
-def smooth_step(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """0 up to x = 0, 1 from x = 1, in between a cubic without a kink at either end."""
-    x = np.clip(x, 0.0, 1.0)
-    return x * x * (3.0 - 2.0 * x)
-
-
 def _segments(phonemes: Iterable[Phoneme]) -> Iterator[_Segment]:
     for phoneme in phonemes:
         first, length = phoneme.samples.first, len(phoneme.samples)
@@ -131,8 +126,8 @@ def _near(times: npt.NDArray[np.float64], segment: _Segment) -> slice:
 def _shares(times: npt.NDArray[np.float64], segment: _Segment) -> npt.NDArray[np.float64]:
     """How present a gesture is at ``times`` in each channel: 0..1, one well inside it, 0 beyond its reach."""
     groups = [
-        smooth_step((times - segment.first + reach) / (2 * reach))
-        * smooth_step((segment.end + reach - times) / (2 * reach))
+        ease((times - segment.first + reach) / (2 * reach))
+        * ease((segment.end + reach - times) / (2 * reach))
         for reach in _REACH
     ]
     return np.stack(groups, axis=1)[:, _GROUP_OF]
@@ -153,7 +148,7 @@ def _shut(track: Track, times: npt.NDArray[np.float64], closures: list[_Segment]
         )
         hold = max(abs(nearest - middle), (closure.end - closure.first) / 4)
         beyond = np.maximum(np.abs(times - middle) - hold, 0.0)
-        np.maximum(shut, 1.0 - smooth_step(beyond / _SHUT_FADE), out=shut)
+        np.maximum(shut, 1.0 - ease(beyond / _SHUT_FADE), out=shut)
     open_ = 1.0 - shut
     for channel in (Channel.RAISE, Channel.TUCK, Channel.TEETH):
         track[:, channel] *= open_
@@ -168,4 +163,4 @@ def _trust(speech: SpeechSlice, times: npt.NDArray[np.float64]) -> npt.NDArray[n
         first = -np.inf if known.first <= speech.samples.first else known.first
         end = np.inf if known.end >= speech.samples.end else known.end
         np.maximum(inside, np.minimum(times - first, end - times), out=inside)
-    return smooth_step(inside / _BLEND * 0.5 + 0.5)
+    return ease(inside / _BLEND * 0.5 + 0.5)

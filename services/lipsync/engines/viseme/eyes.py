@@ -1,0 +1,107 @@
+"""Eyelids of a still portrait: the lash line comes down as it is, the skin above it stretches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.lipsync.engines.viseme.arrays import Bytes, Floats, Singles
+from services.lipsync.engines.viseme.surface import Box, even_box, sample
+
+_LEFT = (
+    (33, 246, 161, 160, 159, 158, 157, 173, 133),
+    (33, 7, 163, 144, 145, 153, 154, 155, 133),
+    (46, 53, 52, 65, 55),
+)
+_RIGHT = (
+    (362, 398, 384, 385, 386, 387, 388, 466, 263),
+    (362, 382, 381, 380, 374, 373, 390, 249, 263),
+    (285, 295, 282, 283, 276),
+)
+"""Landmarks of the upper lid, the lower lid and the brow's lower edge, from the left of the picture."""
+
+_LASHES = 0.035
+"""Units above the edge of the lid that move without being stretched."""
+
+_MARGIN = 0.14
+"""Units around an eye within which it is to be found wherever the head sways."""
+
+
+@dataclass(frozen=True, slots=True)
+class Eye:
+    """One eye of a face at rest: ``box`` around it, and curves over the line between its corners.
+
+    ``start`` is the left corner in pixels, ``axes`` (2, 2) has the unit vectors along and down as columns.
+    Over ``at`` pixels along lie the upper lid, the lower lid and the fold above which nothing moves, all
+    (columns,) in pixels down.
+    """
+
+    box: Box
+    start: Floats
+    axes: Floats
+    at: Floats
+    lid: Floats
+    floor: Floats
+    fold: Floats
+    unit: float
+
+
+def eyes_of(points: Floats, unit: float, width: int, height: int) -> tuple[Eye, Eye]:
+    """Both eyes of landmarks (468, 2) in a picture of ``width`` × ``height``."""
+    left, right = (_eye(points, rings, unit, (width, height)) for rings in (_LEFT, _RIGHT))
+    return left, right
+
+
+def _eye(points: Floats, rings: tuple[tuple[int, ...], ...], unit: float, size: tuple[int, int]) -> Eye:
+    start, end = points[rings[0][0]], points[rings[0][-1]]
+    length = max(float(np.hypot(*(end - start))), 1e-6)
+    along = (end - start) / length
+    axes = np.column_stack((along, (-along[1], along[0])))
+    at = np.linspace(-0.1 * length, 1.1 * length, 49)
+    lid, floor, brow = (_over(points, ring, start, axes, at) for ring in rings)
+    floor = np.maximum(floor, lid)
+    fold = np.minimum(lid - 2 * _LASHES * unit, lid + 0.75 * (brow - lid))
+    around = points[[index for ring in rings for index in ring]]
+    low, high = around.min(axis=0) - _MARGIN * unit, around.max(axis=0) + _MARGIN * unit
+    box = even_box(low[0], low[1], high[0], high[1], *size)
+    return Eye(box, start, axes, at, lid, floor, fold, unit)
+
+
+def _over(points: Floats, ring: tuple[int, ...], start: Floats, axes: Floats, at: Floats) -> Floats:
+    place = (points[list(ring)] - start) @ axes
+    order = np.argsort(place[:, 0])
+    return np.asarray(np.interp(at, place[order, 0], place[order, 1]))
+
+
+def close_lid(
+    canvas: Bytes,
+    fine: Bytes,
+    corner: tuple[int, int],
+    origins: tuple[Singles, Singles],
+    eye: Eye,
+    shut: float,
+) -> None:
+    """Draw the upper lid, ``shut`` 0..1, into ``canvas`` (h, w, 4), the picture around the eye.
+
+    ``origins`` tell where its pixels come from in the portrait, ``fine`` is a fine copy of the portrait from
+    ``corner`` on.
+    """
+    x, y = origins
+    axes = eye.axes.astype(np.float32)
+    along = (x - np.float32(eye.start[0])) * axes[0, 0] + (y - np.float32(eye.start[1])) * axes[1, 0]
+    height = (x - np.float32(eye.start[0])) * axes[0, 1] + (y - np.float32(eye.start[1])) * axes[1, 1]
+    lid, floor, fold = (
+        np.interp(along, eye.at, curve).astype(np.float32) for curve in (eye.lid, eye.floor, eye.fold)
+    )
+    lashes = np.float32(_LASHES * eye.unit)
+    fall = (floor - lid) * np.float32(shut)
+    edge = lid + fall
+    stretch = (lid - lashes - fold) / (edge - lashes - fold)
+    back = np.where(height > edge - lashes, -fall, (height - fold) * (stretch - 1.0))
+    back = np.where(height < fold, np.float32(0), back)
+    skin = sample(fine, x + back * axes[0, 1] - corner[0], y + back * axes[1, 1] - corner[1])
+    soft = np.float32(max(0.012 * eye.unit, 1.0))
+    cover = np.clip((edge + soft - height) / soft, 0.0, 1.0) * np.clip(fall, 0.0, 1.0)
+    blended = canvas[..., :3] + (skin[..., :3].astype(np.float32) - canvas[..., :3]) * cover[..., None]
+    canvas[..., :3] = (blended + 0.5).astype(np.uint8)

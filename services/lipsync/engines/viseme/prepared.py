@@ -1,0 +1,155 @@
+"""What every chunk with one avatar needs: rig, inside of the mouth, and the geometry of each frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.lipsync.avatar import Avatar, AvatarKind
+from services.lipsync.engines.viseme import head, rig
+from services.lipsync.engines.viseme.arrays import Bytes, Floats
+from services.lipsync.engines.viseme.eyes import Eye, eyes_of
+from services.lipsync.engines.viseme.face import (
+    LOWER_INNER,
+    UPPER_INNER,
+    HeadPose,
+    calmest,
+    follow,
+    gap,
+    head_pose,
+    inset_lips,
+    neutral,
+)
+from services.lipsync.engines.viseme.head import HeadField, head_field
+from services.lipsync.engines.viseme.lipline import CLOSED_GAP, lip_line
+from services.lipsync.engines.viseme.mouth import Interior, draw_interior
+from services.lipsync.engines.viseme.palette import face_palette
+from services.lipsync.engines.viseme.renderer import Nodes, make_nodes, reach
+from services.lipsync.engines.viseme.source import Source, open_source
+from services.lipsync.engines.viseme.surface import Box, even_box, write_yuv, yuv_of
+
+_OPENED = 0.08
+"""Units of gap beyond that of the calmest frame at which landmarks are believed as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Portrait:
+    """What a still needs besides: the opened picture, its grid, how its head moves, and its eyes.
+
+    ``cells`` are the nodes that the mouth may move, ``lips`` is the node (row, column) in its middle.
+    """
+
+    source: Source
+    nodes: Nodes
+    field: HeadField
+    eyes: tuple[Eye, Eye]
+    cells: Box
+    lips: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An avatar made ready. ``controls`` (frames, n, 2) are its control points in pixels, frame by frame."""
+
+    avatar: Avatar
+    rig: rig.Rig
+    interior: Interior
+    poses: tuple[HeadPose, ...]
+    controls: Floats
+    portrait: Portrait | None
+
+    def source(self, index: int) -> Source:
+        """Frame ``index`` of the avatar, opened for drawing."""
+        if self.portrait:
+            return self.portrait.source
+        pose, controls = self.poses[index], self.controls[index]
+        box, mouth = _boxes(self.avatar, pose, controls)
+        return open_source(self.avatar.frame_i420(index), pose, controls, box, mouth)
+
+
+def prepare(avatar: Avatar) -> Prepared:
+    """Everything about an avatar that does not depend on the speech."""
+    points = avatar.landmarks.astype(np.float64)
+    first = head_pose(points[0])
+    calm = calmest(np.stack([head_pose(face).locate(face) for face in points]))
+    pose = head_pose(points[calm]) if calm else first
+    reference = pose.locate(points[calm])
+    poses = tuple(follow(reference, face) for face in points)
+    faces = np.stack([pose.locate(face) for pose, face in zip(poses, points, strict=True)])
+    shown = _with_true_lips(avatar, faces, poses, calm)
+    rest = neutral(shown[calm])
+    made = rig.build_rig(rest, float(poses[calm].axes[2, 0]) / poses[calm].scale)
+    opened = [face if _closed(face) else inset_lips(face) for face in shown]
+    controls = np.stack(
+        [pose.project(rig.control_points(face)) for pose, face in zip(poses, opened, strict=True)]
+    )
+    whole = Box(0, 0, avatar.width, avatar.height)
+    palette = face_palette(yuv_of(avatar.frame_i420(calm), whole), points[calm, :, :2], poses[calm].scale)
+    interior = draw_interior(palette, rest[[13, 14]].mean(axis=0), poses[calm])
+    portrait = None
+    if avatar.kind is AvatarKind.PORTRAIT:
+        portrait = _portrait(avatar, poses[0], controls[0], faces[0], points[0])
+    return Prepared(avatar, made, interior, poses, controls, portrait)
+
+
+def _closed(face: Floats) -> bool:
+    return gap(face) < 1e-9
+
+
+def _with_true_lips(avatar: Avatar, faces: Floats, poses: tuple[HeadPose, ...], calm: int) -> Floats:
+    """Faces whose lips meet where the picture shows it.
+
+    Landmarks see a gap between closed lips, and in the wrong place. Where the calmest frame corrects them,
+    other frames are corrected by as much, and by less the wider their mouth is open.
+    """
+    if gap(faces[calm]) >= CLOSED_GAP:
+        return faces
+    luma = np.ascontiguousarray(avatar.frame_i420(calm)[: avatar.height])
+    line = lip_line(luma, poses[calm], faces[calm])
+    upper, lower = list(UPPER_INNER), list(LOWER_INNER)
+    made = faces.copy()
+    fix_upper, fix_lower = line - faces[calm, upper], line - faces[calm, lower]
+    for face in made:
+        trust = min(max((gap(face) - gap(faces[calm])) / _OPENED, 0.0), 1.0)
+        face[upper] += (1.0 - trust) * fix_upper
+        face[lower] += (1.0 - trust) * fix_lower
+        face[lower, 1] = np.maximum(face[lower, 1], face[upper, 1])
+        for outer, inner in ((61, 78), (291, 308)):
+            face[outer, 1] = (face[outer, 1] + face[inner, 1]) / 2
+    return made
+
+
+def _boxes(avatar: Avatar, pose: HeadPose, controls: Floats) -> tuple[Box, Box]:
+    """What may change, and the lips with room for how far their pixels come."""
+    size = avatar.width, avatar.height
+    middle = controls[list(rig.CORNERS)].mean(axis=0)
+    x, up, down = np.array((0.80, 0.55, 0.75)) * pose.scale
+    mouth = even_box(middle[0] - x, middle[1] - up, middle[0] + x, middle[1] + down, *size)
+    return even_box(*reach(pose, middle), *size), mouth
+
+
+def _portrait(avatar: Avatar, pose: HeadPose, controls: Floats, face: Floats, points: Floats) -> Portrait:
+    box = even_box(*head.reach(pose), avatar.width, avatar.height)
+    _, mouth = _boxes(avatar, pose, controls)
+    planes = _consistent(avatar.frame_i420(0))
+    nodes = make_nodes(box, pose.scale)
+    field = head_field(nodes.places, pose, face[1], avatar.width, avatar.height)
+    eyes = eyes_of(points[:, :2], pose.scale, avatar.width, avatar.height)
+    source = open_source(planes, pose, controls, box, mouth)
+    middle = controls[list(rig.CORNERS)].mean(axis=0)
+    rows, columns = nodes.shape
+    column, row = nodes.at(middle)
+    lips = min(max(round(row), 0), rows - 1), min(max(round(column), 0), columns - 1)
+    left, top, right, bottom = reach(pose, middle)
+    (x0, y0), (x1, y1) = nodes.at(np.array((left, top))), nodes.at(np.array((right, bottom)))
+    cells = Box(max(int(x0) - 2, 0), max(int(y0) - 2, 0), min(int(x1) + 3, columns), min(int(y1) + 3, rows))
+    return Portrait(source, nodes, field, eyes, cells, lips)
+
+
+def _consistent(planes: Bytes) -> Bytes:
+    """The frame after the way to interleaved YUV and back, so that moving parts match resting ones."""
+    made = np.array(planes)
+    whole = Box(0, 0, planes.shape[1], planes.shape[0] * 2 // 3)
+    write_yuv(made, whole, yuv_of(planes, whole))
+    return made
