@@ -36,6 +36,7 @@ lint: $(READY) $(PROTO_READY) ## Check style, types, contracts and generated cod
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/basedpyright
+	$(BIN)/python scripts/write_settings_doc.py --check
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/check_protos.sh
 
 bench: $(READY) ## Measure speed on this machine
