@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from pydantic_settings import BaseSettings
+
 from mouthpiece.settings import (
     CommonSettings,
     GatewaySettings,
@@ -14,7 +16,7 @@ from mouthpiece.settings import (
 )
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "settings.md"
-SECTIONS = {
+SECTIONS: dict[str, type[BaseSettings]] = {
     "All services": CommonSettings,
     "gateway": GatewaySettings,
     "tts": TtsSettings,
@@ -24,8 +26,8 @@ SECTIONS = {
 HEAD = """# Settings
 
 Every setting has a default that works on one machine. A service reads its settings once, when it starts, from
-environment variables, and from the TOML file that `MOUTHPIECE_CONFIG` names: shared settings at its top, those of
-a service in a table of its name. The environment wins.
+environment variables, and from the TOML file that `MOUTHPIECE_CONFIG` names: shared settings at its top, those
+of a service in a table of its name. The environment wins.
 
 ```toml
 data = "/var/lib/mouthpiece"
