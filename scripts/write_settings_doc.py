@@ -25,8 +25,8 @@ SECTIONS: dict[str, type[BaseSettings]] = {
 }
 HEAD = """# Settings
 
-Every setting has a default that works on one machine. A service reads its settings once, when it starts, from
-environment variables, and from the TOML file that `MOUTHPIECE_CONFIG` names: shared settings at its top, those
+Every setting has a default that works on one machine. A service reads its settings once, at its start, from
+environment variables, and from the TOML file that `MOUTHPIECE_CONFIG` names: shared settings on top, those
 of a service in a table of its name. The environment wins.
 
 ```toml
