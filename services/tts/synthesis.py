@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -67,21 +67,31 @@ def _expected(piece: Piece) -> int:
     return sum(weight(char) for char in piece.text) * _SAMPLES_PER_WEIGHT + _PAUSES[piece.ending]
 
 
-def sentences(plan: Plan, cancelled: Callable[[], bool] = lambda: False) -> Iterator[Sentence]:
-    """Speak a plan; each sentence is made when it is asked for, and begins where the one before ended.
+def sentences(
+    plan: Plan, first: int = 0, cancelled: Callable[[], bool] = lambda: False
+) -> Generator[Sentence]:
+    """Speak a plan from piece ``first`` on; each sentence is made when it is asked for.
+
+    Samples count from the start of the first sentence made; each begins where the one before ended.
 
     Raises:
         espeak.Cancelled: ``cancelled`` returned true.
     """
     at = 0
-    for index, piece in enumerate(plan.pieces):
-        sentence = _speak(index, piece, plan, at, cancelled)
+    for index in range(first, len(plan.pieces)):
+        sentence = _speak(plan, index, at, cancelled)
         yield sentence
         at = sentence.samples.end
 
 
-def _speak(index: int, piece: Piece, plan: Plan, first: int, cancelled: Callable[[], bool]) -> Sentence:
+def warm_up() -> None:
+    """Start the synthesizer and read the list of voices, so that the first call need not."""
+    espeak.speak("a", plan_speech("a").choice.file)
+
+
+def _speak(plan: Plan, index: int, first: int, cancelled: Callable[[], bool]) -> Sentence:
     """One piece as the sentence that begins at sample ``first``, with the silence around it."""
+    piece = plan.pieces[index]
     lead = LEAD_IN if index == 0 else 0
     pause = LEAD_OUT if index == len(plan.pieces) - 1 else _PAUSES[piece.ending]
     utterance = espeak.speak(piece.text, plan.choice.file, cancelled=cancelled)

@@ -1,0 +1,37 @@
+"""Blocking iterators of sentences as asynchronous ones."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncGenerator, Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+
+from mouthpiece.core.speech import Sentence
+from services.tts import metrics
+
+MakeSentences = Callable[[Callable[[], bool]], Generator[Sentence]]
+"""Takes a function that tells whether to give up, and makes sentences, each when it is asked for."""
+
+
+async def in_thread(make: MakeSentences, source: str) -> AsyncGenerator[Sentence]:
+    """Yield what ``make`` makes in a thread of its own, one sentence at a time and none ahead.
+
+    When the consumer goes away, the thread is told to give up, and awaited. ``source`` is for the metrics.
+    """
+    loop = asyncio.get_running_loop()
+    stop = threading.Event()
+    sentences = make(stop.is_set)
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="speech") as thread:
+        try:
+            while True:
+                start = time.perf_counter()
+                sentence = await loop.run_in_executor(thread, next, sentences, None)
+                if sentence is None:
+                    return
+                metrics.sentence_made(source, len(sentence.samples), time.perf_counter() - start)
+                yield sentence
+        finally:
+            stop.set()
+            await loop.run_in_executor(thread, sentences.close)
