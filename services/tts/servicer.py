@@ -9,14 +9,14 @@ from typing import Any
 
 from grpc.aio import ServicerContext
 
-from mouthpiece.artifacts import ArtifactStore
+from mouthpiece.artifacts import ArtifactStore, check_sha256
 from mouthpiece.errors import BadInput, Busy
 from mouthpiece.rpc.speech_codec import sentence_to_proto
 from mouthpiece.settings import CommonSettings, TtsSettings
 from mouthpiece.v1 import tts_pb2 as pb
 from mouthpiece.v1.tts_pb2_grpc import SpeechServiceServicer
-from services.tts import metrics, synthesis, voices
-from services.tts.streaming import in_thread
+from services.tts import metrics, recording, synthesis, voices
+from services.tts.streaming import in_background, in_thread
 
 RETRY_AFTER = 1.0
 """Seconds after which a refused caller may come back."""
@@ -67,6 +67,25 @@ class SpeechServicer(SpeechServiceServicer):
                 async for sentence in spoken:
                     yield pb.SynthesizeResponse(sentence=sentence_to_proto(sentence))
 
+    async def ImportSpeech(
+        self, request: pb.ImportSpeechRequest, context: ServicerContext[Any, Any]
+    ) -> AsyncGenerator[pb.ImportSpeechResponse]:
+        """Take a recording as the speech."""
+        with self._slot():
+            check_sha256(request.audio_sha256, "audio")
+            if request.language:
+                voices.voice_for_language(request.language)
+            async with self._artifacts.local(request.audio_sha256) as path:
+                limit = self._settings.max_seconds
+                found = await in_background(lambda stopped: recording.survey(path, limit, stopped))
+                yield pb.ImportSpeechResponse(outline=_outline_of_recording(found))
+                if request.check_only:
+                    return
+                pieces = in_thread(lambda stopped: recording.sentences(found, stopped), metrics.RECORDING)
+                async with aclosing(pieces):
+                    async for sentence in pieces:
+                        yield pb.ImportSpeechResponse(sentence=sentence_to_proto(sentence))
+
     async def ListVoices(
         self, request: pb.SpeechServiceListVoicesRequest, context: ServicerContext[Any, Any]
     ) -> pb.SpeechServiceListVoicesResponse:
@@ -97,6 +116,10 @@ def _outline(plan: synthesis.Plan) -> pb.SpeechOutline:
         language=plan.choice.voice.language,
         voice=plan.choice.name,
     )
+
+
+def _outline_of_recording(found: recording.Recording) -> pb.SpeechOutline:
+    return pb.SpeechOutline(sentences=len(found.pieces), expected_samples=found.samples)
 
 
 def _voice(choice: voices.Choice, description: str) -> pb.Voice:

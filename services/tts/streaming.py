@@ -1,4 +1,4 @@
-"""Blocking iterators of sentences as asynchronous ones."""
+"""Blocking work in threads, for asynchronous callers who may go away."""
 
 from __future__ import annotations
 
@@ -7,12 +7,27 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from mouthpiece.core.speech import Sentence
 from services.tts import metrics
 
-MakeSentences = Callable[[Callable[[], bool]], Generator[Sentence]]
-"""Takes a function that tells whether to give up, and makes sentences, each when it is asked for."""
+Result = TypeVar("Result")
+
+Stopped = Callable[[], bool]
+"""Tells whether to give up."""
+
+MakeSentences = Callable[[Stopped], Generator[Sentence]]
+"""Makes sentences, each when it is asked for."""
+
+
+async def in_background(work: Callable[[Stopped], Result]) -> Result:
+    """Do ``work`` in a thread. When the caller goes away, the thread is told to give up."""
+    stop = threading.Event()
+    try:
+        return await asyncio.to_thread(work, stop.is_set)
+    finally:
+        stop.set()
 
 
 async def in_thread(make: MakeSentences, source: str) -> AsyncGenerator[Sentence]:

@@ -289,13 +289,7 @@ def _check_script(text: str, choice: Choice) -> None:
 
 
 def listed(language: str = "") -> Iterator[tuple[Choice, str]]:
-    """Voices with and without variants and a line about each, of one language or all, sorted by language.
-
-    Raises:
-        BadInput: nothing speaks ``language``.
-    """
-    if language:
-        voice_for_language(language)
+    """Voices with and without variants and a line about each, of one language or all, sorted by language."""
     for voice in all_voices():
         if language and not speaks(voice, language):
             continue
