@@ -45,6 +45,13 @@ _FIELD_HINTS = {
 }
 
 
+class Interrupted(Exception):
+    """The user has had enough. The message tells what became of the work."""
+
+    def __init__(self, message: str = "interrupted") -> None:
+        super().__init__(message)
+
+
 def option_of(field: str) -> str:
     """The option that a field of a request comes from."""
     name = field.rpartition(".")[2]
@@ -96,8 +103,8 @@ def guarded(program: Callable[[], Any]) -> int:
         if message:  # otherwise help was printed, for want of a command
             complain(message)
         return WRONG_USE
-    except (KeyboardInterrupt, typer.Abort):
-        complain("interrupted")
+    except Interrupted as error:
+        complain(str(error))
         return INTERRUPTED
     except BrokenPipeError:
         return FAILED  # whoever read our output has gone

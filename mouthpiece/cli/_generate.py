@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ from rich.markup import escape
 from mouthpiece.cli import _tables
 from mouthpiece.cli._console import err, out, print_json
 from mouthpiece.cli._display import display
+from mouthpiece.cli._errors import Interrupted
 from mouthpiece.cli._running import connected, private_suite
 from mouthpiece.cli._wish import Wish
 from mouthpiece.cli._words import size
@@ -58,16 +60,21 @@ async def _make(wish: Wish, output: Path, address: str) -> gateway_pb2.Job:
     shown = display(err())
     async with connected(address, shown.on_retry) as client:
         with shown:
-            return await client.generate(
-                output,
-                text=wish.text,
-                audio=wish.audio,
-                avatar=wish.avatar,
-                options=wish.options,
-                on_event=shown.on_event,
-                on_upload=shown.on_upload,
-                on_download=shown.on_download,
-            )
+            try:
+                return await client.generate(
+                    output,
+                    text=wish.text,
+                    audio=wish.audio,
+                    avatar=wish.avatar,
+                    options=wish.options,
+                    on_event=shown.on_event,
+                    on_upload=shown.on_upload,
+                    on_download=shown.on_download,
+                )
+            except asyncio.CancelledError:
+                job_id = shown.view.job.id
+                called_off = f"; job {job_id} was called off" if job_id else ""
+                raise Interrupted(f"interrupted{called_off}") from None
 
 
 def write_statistics(path: Path, job: gateway_pb2.Job) -> None:

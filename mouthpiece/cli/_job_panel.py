@@ -115,7 +115,7 @@ def outcome(chunk: gateway_pb2.Chunk) -> str:
         case "done":
             return f"[good]done[/] [key]in {brief(busy_seconds(chunk))}[/]"
         case "failed":
-            return f"[bad]failed[/] {escape(' '.join(chunk.error.split()))}"
+            return f"[bad]failed:[/] {escape(' '.join(chunk.error.split()))}"
         case "cancelled":
             return "[off]called off[/]"
         case _:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mouthpiece.cli._console import err
+from mouthpiece.cli._errors import Interrupted
 from mouthpiece.client import Client, OnRetry
 from mouthpiece.errors import BadInput, MouthpieceError
 from mouthpiece.suite import Suite, SuiteConfig
@@ -22,11 +23,11 @@ _PRIVATE_DRAIN_SECONDS = 3.0
 
 
 def run(program: Coroutine[Any, Any, T]) -> T:
-    """Run a command's coroutine; Ctrl-C and SIGTERM cancel it."""
+    """Run a command's coroutine; Ctrl-C and SIGTERM cancel it and raise `Interrupted`."""
     try:
         return asyncio.run(_terminable(program))
-    except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        raise Interrupted from None
 
 
 async def _terminable(program: Coroutine[Any, Any, T]) -> T:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import uuid
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import aclosing, closing, contextmanager
@@ -26,6 +27,10 @@ OnEvent = Callable[[gateway_pb2.JobEvent], None]
 OnBytes = Callable[[int, int], None]
 """Told how many bytes are there, and of how many."""
 
+_CALL_OFF_SECONDS = 10.0
+"""Longest that a caller who gives up waits until the gateway knows."""
+
+_log = logging.getLogger(__name__)
 _SAYS = {gateway_pb2.JOB_STATE_FAILED: "failed", gateway_pb2.JOB_STATE_CANCELLED: "was cancelled"}
 
 
@@ -91,14 +96,23 @@ class Client:
         out = Path(out)
         check_writable(out, "output")
         spec = await self.prepare(text=text, audio=audio, avatar=avatar, options=options, on_upload=on_upload)
-        job = await self.submit(spec)
+        submitting = asyncio.create_task(self.submit(spec))
         try:
+            job = await asyncio.shield(submitting)
             job = await self.follow(job.id, on_event)
         except asyncio.CancelledError:
-            await asyncio.shield(self.cancel(job.id))
+            await self._call_off(submitting)
             raise
         await self.download(job.id, out, on_bytes=on_download)
         return job
+
+    async def _call_off(self, submitting: asyncio.Task[gateway_pb2.Job]) -> None:
+        """Cancel a job even if nobody knows yet whether it was accepted."""
+        try:
+            async with asyncio.timeout(_CALL_OFF_SECONDS):
+                await self.cancel((await submitting).id)
+        except (MouthpieceError, TimeoutError) as error:
+            _log.warning("a job may go on: it could not be cancelled (%s)", error)
 
     async def prepare(
         self,

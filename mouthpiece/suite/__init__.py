@@ -2,6 +2,16 @@
 
 from mouthpiece.suite.layout import ServicePlan, SuiteConfig
 from mouthpiece.suite.machine import Gpu, Machine, look_around
-from mouthpiece.suite.supervisor import Phase, Service, Suite
+from mouthpiece.suite.supervisor import OnChange, Phase, Service, Suite
 
-__all__ = ["Gpu", "Machine", "Phase", "Service", "ServicePlan", "Suite", "SuiteConfig", "look_around"]
+__all__ = [
+    "Gpu",
+    "Machine",
+    "OnChange",
+    "Phase",
+    "Service",
+    "ServicePlan",
+    "Suite",
+    "SuiteConfig",
+    "look_around",
+]

@@ -11,37 +11,45 @@ from pathlib import Path
 
 from mouthpiece.errors import BadInput
 
-ORPHANS_GONE = 15.0
-"""Seconds after which nothing is left of a suite whose supervisor was killed."""
-
-_POLL_SECONDS = 0.1
+_DYING_SECONDS = 1.0
+"""What a killed supervisor may take to be gone."""
+_ORPHAN_SECONDS = 15.0
+"""What is left of a suite whose supervisor was killed ends within this."""
+_POLL_SECONDS = 0.05
 
 
 @asynccontextmanager
 async def locked(data: Path) -> AsyncGenerator[int]:
     """Hold the folder for one suite; yields a file descriptor for the suite's processes to keep open.
 
-    Raises `BadInput` (field `data`) when another suite has it. When only processes are left whose
-    supervisor was killed, waits for their end.
+    There are two locks: the supervisor's, and one that its processes share with it and that lasts until the
+    last of them has ended. Raises `BadInput` (field `data`) when another suite has the folder; waits for
+    processes whose supervisor was killed.
     """
-    descriptor = os.open(data / "suite.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    supervisor = os.open(data / "suite.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    processes = os.open(data / "processes.lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        await _acquire(descriptor, data)
-        os.truncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-        yield descriptor
+        if not await _acquire(supervisor, _DYING_SECONDS):
+            owner = os.pread(supervisor, 20, 0).decode()
+            raise BadInput("data", f"{data} is in use by another suite (process {owner})")
+        os.truncate(supervisor, 0)
+        os.pwrite(supervisor, str(os.getpid()).encode(), 0)
+        if not await _acquire(processes, _ORPHAN_SECONDS):
+            raise BadInput("data", f"{data} is in use by services of an earlier suite that do not end")
+        yield processes
     finally:
-        os.close(descriptor)
+        os.close(processes)
+        os.close(supervisor)
 
 
-async def _acquire(descriptor: int, data: Path) -> None:
+async def _acquire(descriptor: int, seconds: float) -> bool:
     loop = asyncio.get_running_loop()
-    limit = loop.time() + ORPHANS_GONE
+    limit = loop.time() + seconds
     while not _try(descriptor):
-        owner = os.pread(descriptor, 20, 0).decode()
-        if _alive(owner) or loop.time() > limit:
-            raise BadInput("data", f"{data} is in use by another suite (process {owner or 'unknown'})")
+        if loop.time() > limit:
+            return False
         await asyncio.sleep(_POLL_SECONDS)
+    return True
 
 
 def _try(descriptor: int) -> bool:
@@ -49,16 +57,4 @@ def _try(descriptor: int) -> bool:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    return True
-
-
-def _alive(pid: str) -> bool:
-    if not pid.isdecimal():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
     return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from enum import Enum
@@ -56,6 +56,7 @@ class Service:
 
 
 OnChange = Callable[[Service], None]
+Layout = Callable[[Machine, Sequence[int]], list[ServicePlan]]
 
 
 def restart_wait(crashes: int) -> float:
@@ -68,14 +69,20 @@ class Suite:
 
     Inside the context all of them serve, and one that crashes is started again. Leaving it drains the
     gateway first, then the others. No process outlives this one, even when it is killed. `on_change` hears
-    of every service that enters a phase.
+    of every service that enters a phase; `layout` decides on the processes.
     """
 
     def __init__(
-        self, config: SuiteConfig, *, machine: Machine | None = None, on_change: OnChange | None = None
+        self,
+        config: SuiteConfig,
+        *,
+        machine: Machine | None = None,
+        on_change: OnChange | None = None,
+        layout: Layout = plan,
     ) -> None:
         self._config = config
         self._machine = machine
+        self._layout = layout
         self._on_change = on_change
         self._keepers: list[asyncio.Task[None]] = []
         self._stack = AsyncExitStack()
@@ -128,7 +135,7 @@ class Suite:
         if config.grpc_port:
             require_free(config.grpc_port, "grpc_port")
         machine = self._machine or look_around()
-        plans = plan(machine, pick(wanted_ports(config, machine)))
+        plans = self._layout(machine, pick(wanted_ports(config, machine)))
         self.services = [Service(each, config.data / "logs" / f"{each.name}.log") for each in plans]
 
     async def _start(self, services: list[Service]) -> None:

@@ -4,8 +4,6 @@ Also a program, for tests of the command line: `python -m tests.support.cli_fake
 prints its address, then a line for each call that it gets.
 """
 
-# ruff: noqa: N802 - methods are named as in the proto
-
 from __future__ import annotations
 
 import asyncio
