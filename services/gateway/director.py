@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from dataclasses import replace
 
-from mouthpiece.core.engines import EngineClass, EngineInfo
+from mouthpiece.core.engines import EngineInfo
 from mouthpiece.core.scheduler import Scheduler
 from mouthpiece.core.scheduler.events import (
     Abort,
@@ -22,7 +23,6 @@ from mouthpiece.core.scheduler.events import (
     Fail,
     JobCancelled,
     JobSubmitted,
-    Mode,
     Refuse,
     Render,
     Segment,
@@ -49,11 +49,10 @@ from mouthpiece.v1.gateway_pb2 import (
 )
 from mouthpiece.v1.merger_pb2 import MergeResult
 from services.gateway import metrics
-from services.gateway.admission import wanted_chunk_frames
 from services.gateway.merging import Merging
 from services.gateway.rendering import Renderer
 from services.gateway.report import statistics
-from services.gateway.run import Estimate, JobRun, end_chunk
+from services.gateway.run import Estimate, JobRun, end_chunk, submission
 from services.gateway.speaking import Speaker
 from services.gateway.store import Attempt, JobStore
 from services.gateway.watching import Watching
@@ -61,13 +60,6 @@ from services.gateway.watching import Watching
 log = logging.getLogger(__name__)
 
 UNFINISHED = (JOB_STATE_QUEUED, JOB_STATE_SPEAKING, JOB_STATE_RENDERING, JOB_STATE_MERGING)
-
-_MODES = {
-    gateway_pb2.MODE_UNSPECIFIED: Mode.AUTO,
-    gateway_pb2.MODE_AUTO: Mode.AUTO,
-    gateway_pb2.MODE_SINGLE: Mode.SINGLE,
-    gateway_pb2.MODE_CHUNKED: Mode.CHUNKED,
-}
 
 
 class Director:
@@ -132,7 +124,7 @@ class Director:
             for attempt in await self._store.attempts(job.id):
                 await _restore_attempt(run, attempt)
             self.runs[job.id] = run
-            self.tell(_submission(run, restored=True))
+            self.tell(_resumption(run))
             self.begin(run)
         if jobs:
             log.info("took up %d unfinished jobs", len(jobs))
@@ -289,24 +281,18 @@ class Director:
         metrics.job_ended(gateway_pb2.JobState.Name(run.job.state))
 
 
-def _submission(run: JobRun, *, restored: bool = False) -> JobSubmitted:
+def _submission(run: JobRun) -> JobSubmitted:
+    frames = max(1, frame_count(run.job.samples, run.fps))
+    return submission(run.id, run.spec, run.engine, run.fps, frames)
+
+
+def _resumption(run: JobRun) -> JobSubmitted:
+    """A job that an earlier process left, with what is done of it."""
     numbers = [int(attempt[1:]) for attempt in run.attempts if attempt.startswith("a")]
-    age = time.time() - run.job.created.ToNanoseconds() / 1e9
-    return JobSubmitted(
-        job=run.id,
-        tenant="",
-        avatar=run.spec.avatar_sha256,
-        engine=run.engine.name,
-        version=run.engine.version,
-        fps=run.fps,
-        expected_frames=max(1, frame_count(run.job.samples, run.fps)),
-        mode=_MODES[run.spec.mode],
-        chunk_frames=wanted_chunk_frames(run.spec, run.fps),
-        max_workers=run.spec.max_workers,
-        max_chunk_frames=run.engine.max_chunk_frames,
-        chained=run.engine.engine_class is EngineClass.CHAINED,
-        restored=restored,
-        age=max(0.0, age) if restored else 0.0,
+    return replace(
+        _submission(run),
+        restored=True,
+        age=max(0.0, time.time() - run.job.created.ToNanoseconds() / 1e9),
         done=tuple(run.rendered),
         attempts=max(numbers, default=0),
     )

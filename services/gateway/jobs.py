@@ -19,10 +19,13 @@ from mouthpiece.v1.gateway_pb2 import (
     JobEvent,
     JobSpec,
     JobState,
+    PlanJobResponse,
 )
 from services.gateway.admission import Admission, Admitted
 from services.gateway.director import Director
+from services.gateway.fleet import Fleet
 from services.gateway.ids import new_job_id
+from services.gateway.planning import plan
 from services.gateway.run import stamp
 from services.gateway.speaking import speech_key
 from services.gateway.store import ENDED, JobStore
@@ -39,12 +42,14 @@ class Jobs:
     def __init__(
         self,
         admission: Admission,
+        fleet: Fleet,
         director: Director,
         store: JobStore,
         artifacts: ArtifactStore,
         watching: Watching,
     ) -> None:
         self._admission = admission
+        self._fleet = fleet
         self._director = director
         self._store = store
         self._artifacts = artifacts
@@ -77,6 +82,12 @@ class Jobs:
             raise
         self._director.begin(run)
         return run.snapshot()
+
+    async def plan(self, spec: JobSpec) -> PlanJobResponse:
+        """What submitting a spec would do."""
+        admitted = await self._admission.admit(spec)
+        now = asyncio.get_running_loop().time()
+        return plan(self._director.scheduler, now, self._fleet, spec, admitted)
 
     async def _discard_assets(self, spec: JobSpec) -> None:
         """A refused job leaves nothing behind: its assets go, unless other jobs use them."""

@@ -11,10 +11,11 @@ from fractions import Fraction
 from google.rpc import status_pb2
 
 from mouthpiece import __version__
-from mouthpiece.core.engines import EngineInfo
+from mouthpiece.core.engines import EngineClass, EngineInfo
+from mouthpiece.core.scheduler.events import JobSubmitted, Mode
 from mouthpiece.core.timeline import Span, samples_of
 from mouthpiece.rpc.convert import duration, span_to_proto, timestamp
-from mouthpiece.v1 import common_pb2
+from mouthpiece.v1 import common_pb2, gateway_pb2
 from mouthpiece.v1.gateway_pb2 import (
     CHUNK_STATE_DONE,
     CHUNK_STATE_RUNNING,
@@ -27,6 +28,7 @@ from mouthpiece.v1.gateway_pb2 import (
     JobState,
     SpeechGrew,
 )
+from services.gateway.admission import wanted_chunk_frames
 from services.gateway.store import ENDED, Attempt, JobStore, Rendered, StoredSentence
 from services.gateway.watching import Watching
 
@@ -220,6 +222,34 @@ class JobRun:
             if progress.HasField("eta"):
                 job.eta.CopyFrom(progress.eta)
         return job
+
+
+_MODES = {
+    gateway_pb2.MODE_UNSPECIFIED: Mode.AUTO,
+    gateway_pb2.MODE_AUTO: Mode.AUTO,
+    gateway_pb2.MODE_SINGLE: Mode.SINGLE,
+    gateway_pb2.MODE_CHUNKED: Mode.CHUNKED,
+}
+
+
+def submission(
+    job_id: str, spec: JobSpec, engine: EngineInfo, fps: Fraction, expected_frames: int
+) -> JobSubmitted:
+    """A spec as the scheduler hears of it."""
+    return JobSubmitted(
+        job=job_id,
+        tenant="",
+        avatar=spec.avatar_sha256,
+        engine=engine.name,
+        version=engine.version,
+        fps=fps,
+        expected_frames=expected_frames,
+        mode=_MODES[spec.mode],
+        chunk_frames=wanted_chunk_frames(spec, fps),
+        max_workers=spec.max_workers,
+        max_chunk_frames=engine.max_chunk_frames,
+        chained=engine.engine_class is EngineClass.CHAINED,
+    )
 
 
 def stamp(event: JobEvent, job: Job, sequence: int) -> JobEvent:

@@ -74,7 +74,7 @@ class VideoServicer(VideoServiceServicer):
         await self._open.enter_async_context(self._fleet)
         self._open.push_async_callback(self._director.close)
         admission = Admission(artifacts, self._fleet, self._speech, settings.max_text)
-        self._jobs = Jobs(admission, self._director, store, artifacts, self._watching)
+        self._jobs = Jobs(admission, self._fleet, self._director, store, artifacts, self._watching)
         self._uploads = Uploads(common.data / "uploads", artifacts, settings.max_upload_bytes)
         await self._director.restore()
 
@@ -157,7 +157,7 @@ class VideoServicer(VideoServiceServicer):
 
     async def PlanJob(self, request: pb.PlanJobRequest, context: Context) -> pb.PlanJobResponse:
         """What SubmitJob would do."""
-        raise MouthpieceError("PlanJob: not wired yet")
+        return await self._jobs.plan(request.spec)
 
     # ------------------------------------------------------------ cluster
 

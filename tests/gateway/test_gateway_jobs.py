@@ -301,3 +301,15 @@ async def test_sizes_follow_the_avatar_and_are_even(suite: FakeSuite) -> None:
     wide = await submit(suite, width=320)
     assert (own.format.width, own.format.height) == (640, 480)
     assert (wide.format.width, wide.format.height) == (320, 240)
+
+
+async def test_a_plan_covers_every_frame_and_changes_nothing(suite: FakeSuite) -> None:
+    spec = pb.JobSpec(text=TEXT, mode=pb.MODE_CHUNKED)
+    spec.chunk_length.FromMilliseconds(2000)
+    planned = await suite.stub.PlanJob(pb.PlanJobRequest(spec=spec))
+    spans = sorted((chunk.frames.first, chunk.frames.end) for chunk in planned.chunks)
+    assert planned.frames == spans[-1][1] == FRAMES
+    assert [first for first, _ in spans] == [0, *(end for _, end in spans[:-1])]
+    assert planned.total.ToMilliseconds() <= planned.total_single.ToMilliseconds()
+    assert planned.advice
+    assert not (await suite.stub.ListJobs(pb.ListJobsRequest())).jobs
