@@ -5,6 +5,7 @@ Those are imported by the commands themselves, so that help and completion answe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -368,9 +369,14 @@ def version() -> None:
     typer.echo(f"mouthpiece {__version__}")
 
 
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line (without the program's name; None: this process's own) and return its exit code."""
+    return guarded(lambda: app(arguments, standalone_mode=False))
+
+
 def run() -> None:
-    """Run the program to its exit code."""
-    raise SystemExit(guarded(lambda: app(standalone_mode=False)))
+    """The program."""
+    raise SystemExit(main())
 
 
 if __name__ == "__main__":
