@@ -23,6 +23,7 @@ from mouthpiece.core.timeline import MAX_FPS, MIN_FPS, nearest_standard_rate
 from mouthpiece.errors import BadInput
 from services.lipsync.avatar._convert import Converter, Upright, is_hdr
 from services.lipsync.avatar._sniff import FIELD, Sniffed, Turn, sniff
+from services.lipsync.avatar.limits import Limits
 
 if TYPE_CHECKING:
     from av.container.input import InputContainer
@@ -33,20 +34,6 @@ MAX_DAMAGED = Fraction(1, 10)
 """Share of a video's packets that may fail to decode before it counts as damaged."""
 
 _TRANSPOSING = frozenset({Turn.TRANSPOSE, Turn.RIGHT, Turn.TRANSVERSE, Turn.LEFT})
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What is accepted: pixels of a frame, bytes of a file.
-
-    Of a video, `max_clip_seconds` are used, and fewer when prepared frames would take more than
-    `max_clip_bytes`.
-    """
-
-    max_pixels: int = 40_000_000
-    max_bytes: int = 2 << 30
-    max_clip_seconds: float = 60.0
-    max_clip_bytes: int = 4 << 30
 
 
 @dataclass(frozen=True, slots=True)

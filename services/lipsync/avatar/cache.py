@@ -74,8 +74,8 @@ class AvatarCache:
         self._shrink(keep=key)
         return found
 
-    def keys(self) -> list[str]:
-        """What is there, most recently used first."""
+    def names(self) -> list[str]:
+        """Keys of what is there, most recently used first."""
         return [folder.name for _, folder in sorted(self._entries(), reverse=True)]
 
     def _make(self, key: str, prepare: Callable[[Path], None]) -> None:

@@ -9,11 +9,12 @@ from math import atan2, degrees, hypot
 from pathlib import Path
 
 from mouthpiece.errors import Reason, Unmet
-from services.lipsync.avatar._decode import Limits, Source, Timing, Traits, open_source, read_timing
+from services.lipsync.avatar._decode import Source, Timing, Traits, open_source, read_timing
 from services.lipsync.avatar.clip import AvatarKind
 from services.lipsync.avatar.detection import FaceBox
 from services.lipsync.avatar.framing import Area
 from services.lipsync.avatar.landmarks import FaceTracker, Landmarks
+from services.lipsync.avatar.limits import Limits
 
 LOOKS = 4
 """Frames of a video that are searched for faces."""

@@ -55,3 +55,8 @@ def model_path(model: ModelFile, directory: Path) -> Path:
             f"python scripts/fetch_face_models.py {directory}",
         )
     return path
+
+
+def missing_models(directory: Path) -> list[str]:
+    """Names of the models that are not in `directory`."""
+    return [model.name for model in FACE_MODELS if not (directory / model.name).is_file()]

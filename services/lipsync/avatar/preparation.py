@@ -13,12 +13,13 @@ import numpy as np
 
 from mouthpiece.errors import MouthpieceError, Reason, Unmet
 from services.lipsync.avatar._convert import Upright
-from services.lipsync.avatar._decode import Limits, open_source
+from services.lipsync.avatar._decode import open_source
 from services.lipsync.avatar.clip import Avatar, AvatarKind
 from services.lipsync.avatar.color import I420, Picture, bgr_to_i420
 from services.lipsync.avatar.framing import Framing, framing
 from services.lipsync.avatar.inspection import AvatarInfo, inspect
 from services.lipsync.avatar.landmarks import FaceTracker
+from services.lipsync.avatar.limits import Limits
 from services.lipsync.avatar.smoothing import smooth
 
 VERSION = 1

@@ -134,9 +134,8 @@ class Canvas:
         """A Gaussian hill of height 1; `below` is its extent downwards where that differs."""
         down = self.y - np.float32(y)
         extent = np.where(down > 0, np.float32(below or high), np.float32(high))
-        return np.exp(-0.5 * (down / extent) ** 2) * np.exp(
-            -0.5 * ((self.x - np.float32(x)) / np.float32(wide)) ** 2
-        )
+        across = (self.x - np.float32(x)) / np.float32(wide)
+        return np.asarray(np.exp(-0.5 * (down / extent) ** 2) * np.exp(-0.5 * across**2), np.float32)
 
     def pair(self, x: float, y: float, wide: float, high: float, below: float | None = None) -> Field:
         """The same hill on both sides, `x` from the middle."""

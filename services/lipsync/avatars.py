@@ -1,0 +1,150 @@
+"""Avatars by the names of their artifacts: inspected, prepared once for all who wait, and kept."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import AsyncGenerator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mouthpiece.artifacts import ArtifactStore
+from mouthpiece.errors import BadInput
+from services.lipsync import metrics
+from services.lipsync.avatar import Avatar
+from services.lipsync.avatar.cache import AvatarCache
+from services.lipsync.avatar.default import DEFAULT_KEY, default_avatar
+from services.lipsync.avatar.inspection import AvatarInfo, inspect
+from services.lipsync.avatar.landmarks import FaceTracker
+from services.lipsync.avatar.limits import Limits
+from services.lipsync.avatar.preparation import Format, avatar_key, prepare
+
+log = logging.getLogger(__name__)
+
+_REMEMBERED = 256
+"""Inspections whose results are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A prepared avatar, what was found out about it, and whether it was there already."""
+
+    avatar: Avatar
+    info: AvatarInfo
+    was_ready: bool
+
+
+@dataclass
+class _Preparation:
+    """A preparation under way, for as long as somebody waits for it."""
+
+    task: asyncio.Task[Ready]
+    stop: threading.Event
+    waiters: int = field(default=0)
+
+
+class AvatarLibrary:
+    """Finds, inspects and prepares avatars. All methods belong to one event loop."""
+
+    def __init__(self, store: ArtifactStore, folder: Path, models: Path, limits: Limits, size: int) -> None:
+        self._store = store
+        self._models = models
+        self._limits = limits
+        self._folder = folder
+        self._cache = AvatarCache(folder / "prepared", size)
+        self._under_way: dict[str, _Preparation] = {}
+        self._inspected: OrderedDict[str, AvatarInfo] = OrderedDict()
+        # Two: a long preparation must not keep callers who only want to look waiting.
+        self._pool = ThreadPoolExecutor(2, thread_name_prefix="avatar")
+
+    async def inspect(self, sha256: str) -> AvatarInfo:
+        """Look at an avatar; "" is the default one. Raises `NotFound`, and what `inspect` raises."""
+        if sha256 not in self._inspected:
+            async with self._file(sha256) as path:
+                loop = asyncio.get_running_loop()
+                self._inspected[sha256] = await loop.run_in_executor(self._pool, self._look, path)
+        self._inspected.move_to_end(sha256)
+        if len(self._inspected) > _REMEMBERED:
+            self._inspected.popitem(last=False)
+        return self._inspected[sha256]
+
+    async def obtain(self, sha256: str, wanted: Format) -> Ready:
+        """The avatar on the grid and at the size of a job. Raises what `inspect` and `prepare` raise."""
+        key = avatar_key(sha256 or DEFAULT_KEY, wanted, self._limits)
+        under_way = self._under_way.get(key)
+        if under_way is None:
+            stop = threading.Event()
+            task = asyncio.create_task(self._obtain(sha256, wanted, key, stop))
+            under_way = self._under_way[key] = _Preparation(task, stop)
+            task.add_done_callback(_noticed)
+        under_way.waiters += 1
+        try:
+            return await asyncio.shield(under_way.task)
+        finally:
+            under_way.waiters -= 1
+            if not under_way.waiters:
+                under_way.stop.set()
+                if self._under_way.get(key) is under_way:
+                    del self._under_way[key]
+
+    def prepared(self) -> list[str]:
+        """Artifacts that are prepared for some format, most recently used first, "" for the default one."""
+        names = [key.partition("-")[0] for key in self._cache.names()]
+        return ["" if name == "default" else name for name in dict.fromkeys(names)]
+
+    async def close(self) -> None:
+        """Call off what is under way and wait for it."""
+        for under_way in list(self._under_way.values()):
+            under_way.stop.set()
+        await asyncio.to_thread(self._pool.shutdown)
+
+    async def _obtain(self, sha256: str, wanted: Format, key: str, stop: threading.Event) -> Ready:
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(self._pool, self._cache.find, key)
+        if found is not None:
+            metrics.avatar_found()
+            return Ready(*found, was_ready=True)
+        async with self._file(sha256) as path:
+            start = time.perf_counter()
+            found = await loop.run_in_executor(self._pool, self._prepare, path, wanted, key, stop)
+        took = time.perf_counter() - start
+        metrics.avatar_prepared(took)
+        avatar = found[0]
+        log.info("prepared avatar %s: %d frames in %.1f s", key, avatar.frames, took)
+        return Ready(*found, was_ready=False)
+
+    def _look(self, path: Path) -> AvatarInfo:
+        return inspect(path, FaceTracker.load(self._models), self._limits).info
+
+    def _prepare(
+        self, path: Path, wanted: Format, key: str, stop: threading.Event
+    ) -> tuple[Avatar, AvatarInfo]:
+        def write(folder: Path) -> None:
+            tracker = FaceTracker.load(self._models)
+            prepare(path, folder, wanted, tracker, self._limits, lambda: not stop.is_set())
+
+        return self._cache.obtain(key, write, lambda: not stop.is_set())
+
+    @asynccontextmanager
+    async def _file(self, sha256: str) -> AsyncGenerator[Path]:
+        if not sha256:
+            loop = asyncio.get_running_loop()
+            yield await loop.run_in_executor(self._pool, default_avatar, self._folder)
+            return
+        artifact = await self._store.find(sha256)
+        if artifact.size_bytes > self._limits.max_bytes:
+            limit = self._limits.max_bytes >> 20
+            raise BadInput("avatar", f"larger than {limit} MiB, the most that is accepted")
+        async with self._store.local(sha256) as path:
+            yield path
+
+
+def _noticed(task: asyncio.Task[Ready]) -> None:
+    """Take note of an error that nobody waited for."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.debug("a preparation failed: %s", error)

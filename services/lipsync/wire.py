@@ -1,0 +1,125 @@
+"""Requests as values, checked, and values as responses."""
+
+from __future__ import annotations
+
+from mouthpiece.artifacts import check_sha256
+from mouthpiece.core.engines import EngineInfo
+from mouthpiece.core.timeline import MAX_FPS, MIN_FPS, sample_at
+from mouthpiece.errors import BadInput, Violation
+from mouthpiece.media.quality import Quality
+from mouthpiece.rpc.convert import (
+    artifact_to_proto,
+    duration,
+    rational_from_proto,
+    rational_to_proto,
+    span_from_proto,
+)
+from mouthpiece.rpc.speech_codec import slice_from_proto
+from mouthpiece.v1 import common_pb2
+from mouthpiece.v1 import lipsync_pb2 as pb
+from services.lipsync.avatar import AvatarKind
+from services.lipsync.avatar.inspection import AvatarInfo
+from services.lipsync.avatar.preparation import Format
+from services.lipsync.device import Device
+from services.lipsync.engine import RenderTask
+from services.lipsync.worker import Order, Outcome
+
+MIN_SIDE, MAX_SIDE = 64, 4096
+
+_QUALITIES = {
+    common_pb2.QUALITY_UNSPECIFIED: Quality.MEDIUM,
+    common_pb2.QUALITY_LOW: Quality.LOW,
+    common_pb2.QUALITY_MEDIUM: Quality.MEDIUM,
+    common_pb2.QUALITY_HIGH: Quality.HIGH,
+    common_pb2.QUALITY_ULTRA: Quality.ULTRA,
+    common_pb2.QUALITY_LOSSLESS: Quality.LOSSLESS,
+}
+_KINDS = {AvatarKind.PORTRAIT: pb.AVATAR_KIND_PORTRAIT, AvatarKind.VIDEO: pb.AVATAR_KIND_VIDEO}
+
+
+def avatar_name(sha256: str) -> str:
+    """Name of an avatar artifact, "" for the default one. Raises `BadInput`."""
+    if sha256:
+        check_sha256(sha256, "avatar_sha256")
+    return sha256
+
+
+def format_from_proto(message: common_pb2.VideoFormat) -> Format:
+    """Grid and size of a job. Raises `BadInput` for every field that is wrong."""
+    fps = rational_from_proto(message.fps, "format.fps")
+    wrong: list[Violation] = []
+    if not MIN_FPS <= fps <= MAX_FPS:
+        wrong.append(Violation("format.fps", f"{float(fps):g} is not between {MIN_FPS} and {MAX_FPS}"))
+    for field, side in (("format.width", message.width), ("format.height", message.height)):
+        if side % 2 or not MIN_SIDE <= side <= MAX_SIDE:
+            wrong.append(Violation(field, f"{side} is not an even number from {MIN_SIDE} to {MAX_SIDE}"))
+    if wrong:
+        raise BadInput(wrong[0].field, wrong[0].description, *wrong[1:])
+    return Format(fps, message.width, message.height)
+
+
+def order_from_proto(request: pb.RenderChunkRequest, engine: EngineInfo) -> Order:
+    """What to render with `engine`. Raises `BadInput` when the request contradicts itself."""
+    form = format_from_proto(request.format)
+    if request.quality not in _QUALITIES:
+        raise BadInput("quality", f"{request.quality} is not a quality")
+    return Order(
+        job_id=request.job_id,
+        attempt_id=request.attempt_id,
+        engine=engine.name,
+        avatar_sha256=avatar_name(request.avatar_sha256),
+        format=form,
+        quality=_QUALITIES[request.quality],
+        task=_task(request, engine, form),
+    )
+
+
+def _task(request: pb.RenderChunkRequest, engine: EngineInfo, form: Format) -> RenderTask:
+    frames = span_from_proto(request.frames, "frames")
+    if not frames:
+        raise BadInput("frames", "a chunk has at least one frame")
+    if engine.max_chunk_frames and len(frames) > engine.max_chunk_frames:
+        most = engine.max_chunk_frames
+        raise BadInput(
+            "frames", f"{len(frames)} frames; engine {engine.name!r} renders at most {most} at a time"
+        )
+    speech = slice_from_proto(request.speech)
+    needed = max(0, sample_at(frames.first, form.fps) - engine.lead_samples)
+    if speech.samples and speech.samples.first > needed:
+        raise BadInput(
+            "speech.samples", f"begins at {speech.samples.first}; the frames need it from {needed} on"
+        )
+    return RenderTask(frames, form.fps, speech, request.seed)
+
+
+def info_to_proto(info: AvatarInfo) -> pb.AvatarInfo:
+    """What was found out about an avatar."""
+    return pb.AvatarInfo(
+        kind=_KINDS[info.kind],
+        width=info.width,
+        height=info.height,
+        fps=rational_to_proto(info.fps) if info.fps else None,
+        frames=info.frames,
+        faces=info.faces,
+        warnings=info.warnings,
+    )
+
+
+def result_to_proto(outcome: Outcome) -> pb.ChunkResult:
+    """A stored chunk."""
+    return pb.ChunkResult(
+        chunk=artifact_to_proto(outcome.artifact),
+        frames=outcome.frames,
+        codec_sha256=outcome.codec_sha256,
+        prepare_time=duration(outcome.prepare_seconds),
+        render_time=duration(outcome.render_seconds),
+        encode_time=duration(outcome.encode_seconds),
+        warnings=outcome.warnings,
+    )
+
+
+def device_to_proto(device: Device) -> common_pb2.Device:
+    """What the worker computes on."""
+    return common_pb2.Device(
+        kind=device.kind, name=device.name, index=device.index, memory_bytes=device.memory_bytes
+    )

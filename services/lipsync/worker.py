@@ -1,0 +1,272 @@
+"""The worker: engines, slots, and chunks from an order to a stored artifact.
+
+An attempt runs as a task of its own and not inside of the call that asked for it, so that a slot is free
+exactly when the rendering has really ended, whatever became of the call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, cast
+
+from mouthpiece.artifacts import Artifact, ArtifactStore
+from mouthpiece.core.engines import EngineInfo
+from mouthpiece.errors import BadInput, Busy, MouthpieceError, Reason, Unmet
+from mouthpiece.media.encode import ChunkEncoder, EncodedChunk
+from mouthpiece.media.quality import Quality
+from services.lipsync import metrics
+from services.lipsync.avatar import Avatar, AvatarKind
+from services.lipsync.avatar.preparation import Format
+from services.lipsync.avatars import AvatarLibrary, Ready
+from services.lipsync.engine import Engine, Frame, RenderTask
+
+log = logging.getLogger(__name__)
+
+RETRY_AFTER = 1.0
+"""Seconds after which a refused caller may come back."""
+
+_KEPT = 4
+"""What engines prepared for avatars is kept for so many of them."""
+_REPORT_SECONDS = 0.1
+"""Least time between two reports of an attempt."""
+_SMOOTHING = 0.3
+"""Weight of the newest chunk in the measured speed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One chunk to render: checked, but for the avatar."""
+
+    job_id: str
+    attempt_id: str
+    engine: str
+    avatar_sha256: str
+    format: Format
+    quality: Quality
+    task: RenderTask
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A stored chunk, and where the seconds went."""
+
+    artifact: Artifact
+    frames: int
+    codec_sha256: str
+    prepare_seconds: float
+    render_seconds: float
+    encode_seconds: float
+    warnings: tuple[str, ...]
+
+
+class CalledOff(MouthpieceError):
+    """The attempt was called off before it ended."""
+
+    status = "UNAVAILABLE"
+
+
+@dataclass
+class Attempt:
+    """A chunk being rendered. `frames_done` grows; `changed` is set whenever it did."""
+
+    order: Order
+    frames_done: int = 0
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    stop: threading.Event = field(default_factory=threading.Event)
+    obtaining: asyncio.Task[Ready] | None = None
+
+    def report(self, frames: int) -> None:
+        """So many frames are encoded."""
+        self.frames_done = frames
+        self.changed.set()
+
+    def call_off(self) -> None:
+        """Make it end soon; nothing happens when it has ended."""
+        self.stop.set()
+        if self.obtaining is not None:
+            self.obtaining.cancel()
+
+
+class RenderWorker:
+    """Renders chunks, as many at a time as it has slots. All methods belong to one event loop."""
+
+    def __init__(
+        self,
+        engines: dict[str, Engine[Any]],
+        slots: int,
+        avatars: AvatarLibrary,
+        store: ArtifactStore,
+        scratch: Path,
+    ) -> None:
+        self.slots = slots
+        self.avatars = avatars
+        self.speeds: dict[str, float] = {}
+        """Measured frames per second by engine."""
+        self._engines = engines
+        self._store = store
+        self._scratch = scratch
+        self._rigs = _Rigs()
+        self._running: dict[asyncio.Task[Outcome], Attempt] = {}
+        self._pool = ThreadPoolExecutor(slots, thread_name_prefix="render")
+        metrics.slots_offered(slots)
+
+    @property
+    def busy(self) -> int:
+        """Chunks being rendered."""
+        return len(self._running)
+
+    @property
+    def engines(self) -> list[EngineInfo]:
+        """Engines that are loaded."""
+        return [engine.info for engine in self._engines.values()]
+
+    def engine(self, name: str, version: str = "") -> EngineInfo:
+        """What a loaded engine declares. Raises `Unmet` (ENGINE_UNKNOWN); "" means any version."""
+        engine = self._engines.get(name)
+        if engine is None:
+            has = ", ".join(sorted(self._engines)) or "none"
+            raise Unmet(Reason.ENGINE_UNKNOWN, f"this worker does not have engine {name!r}; it has {has}")
+        if version not in ("", engine.info.version):
+            message = f"engine {name!r} is {engine.info.version} here, not {version}"
+            raise Unmet(Reason.ENGINE_UNKNOWN, message)
+        return engine.info
+
+    def admit(self, order: Order) -> tuple[Attempt, asyncio.Task[Outcome]]:
+        """Take a slot and begin. Raises `Busy` when every slot is taken."""
+        if self.busy >= self.slots:
+            metrics.chunk_refused()
+            raise Busy(f"every slot is taken ({self.slots})", RETRY_AFTER)
+        attempt = Attempt(order)
+        task = asyncio.create_task(self._attempt(attempt))
+        self._running[task] = attempt
+        metrics.chunk_started()
+        task.add_done_callback(self._ended)
+        return attempt, task
+
+    async def idle(self) -> None:
+        """Wait until nothing is rendered."""
+        while self._running:
+            await asyncio.wait(list(self._running))
+
+    async def close(self) -> None:
+        """Call off what is being rendered and wait for it."""
+        for attempt in self._running.values():
+            attempt.call_off()
+        await self.idle()
+        await asyncio.to_thread(self._pool.shutdown)
+
+    async def rig(self, engine: str, avatar: Avatar) -> Any:
+        """What the engine prepares for an avatar."""
+        return await asyncio.to_thread(self._rigs.of, self._engines[engine], avatar)
+
+    async def _attempt(self, attempt: Attempt) -> Outcome:
+        order = attempt.order
+        start = time.perf_counter()
+        ready = await self._obtain(attempt)
+        _check_kind(self._engines[order.engine].info, ready.avatar)
+        prepared = await self.rig(order.engine, ready.avatar)
+        prepare_seconds = time.perf_counter() - start
+        with TemporaryDirectory(dir=self._scratch, prefix="chunk-") as folder:
+            rendering = _Rendering(attempt, self._engines[order.engine], prepared, Path(folder) / "chunk.mp4")
+            loop = asyncio.get_running_loop()
+            chunk, seconds = await loop.run_in_executor(self._pool, rendering.run, loop)
+            if attempt.stop.is_set():
+                raise CalledOff("the caller went away")
+            artifact = await self._store.put_file(chunk.path)
+        self._learn(order.engine, chunk.frames / max(seconds, 1e-6))
+        render_seconds = max(0.0, seconds - chunk.encode_seconds)
+        metrics.chunk_rendered(
+            order.engine, chunk.frames, prepare_seconds, render_seconds, chunk.encode_seconds
+        )
+        times = (prepare_seconds, render_seconds, chunk.encode_seconds)
+        return Outcome(artifact, chunk.frames, chunk.codec_sha256, *times, ready.avatar.warnings)
+
+    async def _obtain(self, attempt: Attempt) -> Ready:
+        order = attempt.order
+        attempt.obtaining = asyncio.create_task(self.avatars.obtain(order.avatar_sha256, order.format))
+        try:
+            return await attempt.obtaining
+        except asyncio.CancelledError:
+            if attempt.stop.is_set():
+                raise CalledOff("the caller went away") from None
+            raise
+        finally:
+            attempt.obtaining = None
+
+    def _learn(self, engine: str, speed: float) -> None:
+        known = self.speeds.get(engine, speed)
+        self.speeds[engine] = known + _SMOOTHING * (speed - known)
+
+    def _ended(self, task: asyncio.Task[Outcome]) -> None:
+        order = self._running.pop(task).order
+        error = None if task.cancelled() else task.exception()
+        outcome = "done" if error is None else "called_off" if isinstance(error, CalledOff) else "failed"
+        metrics.chunk_ended(order.engine, outcome)
+        log.info("job %s attempt %s: %s", order.job_id, order.attempt_id, error or outcome)
+
+
+class _Rigs:
+    """What engines prepared for the avatars that were used last. Thread-safe; each is prepared once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[str, str, str], Any] = OrderedDict()
+
+    def of(self, engine: Engine[Any], avatar: Avatar) -> Any:
+        key = (engine.info.name, engine.info.version, avatar.key)
+        with self._lock:
+            if key not in self._kept:
+                self._kept[key] = engine.prepare(avatar)
+            self._kept.move_to_end(key)
+            if len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+            return self._kept[key]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rendering:
+    """The part of an attempt that runs in a thread: frames from the engine into the encoder."""
+
+    attempt: Attempt
+    engine: Engine[Any]
+    prepared: Any
+    path: Path
+
+    def run(self, loop: asyncio.AbstractEventLoop) -> tuple[EncodedChunk, float]:
+        """The chunk, and the seconds that it took. Raises `CalledOff` within a frame of being called off."""
+        order, start, told = self.attempt.order, time.perf_counter(), 0.0
+        form = order.format
+        frames = cast("Generator[Frame]", self.engine.render(self.prepared, order.task))
+        with (
+            closing(frames),
+            ChunkEncoder(self.path, form.fps, form.width, form.height, order.quality) as encoder,
+        ):
+            for frame in frames:
+                if self.attempt.stop.is_set():
+                    raise CalledOff("the caller went away")
+                encoder.write(frame)
+                if time.perf_counter() - told > _REPORT_SECONDS:
+                    told = time.perf_counter()
+                    loop.call_soon_threadsafe(self.attempt.report, encoder.frames)
+            if encoder.frames != len(order.task.frames):
+                wanted = len(order.task.frames)
+                raise MouthpieceError(f"engine {order.engine!r} made {encoder.frames} of {wanted} frames")
+            chunk = encoder.finish()
+        loop.call_soon_threadsafe(self.attempt.report, chunk.frames)
+        return chunk, time.perf_counter() - start
+
+
+def _check_kind(engine: EngineInfo, avatar: Avatar) -> None:
+    portrait = avatar.kind is AvatarKind.PORTRAIT
+    if not (engine.takes_portrait if portrait else engine.takes_video):
+        raise BadInput("avatar", f"engine {engine.name!r} takes no {avatar.kind.value}")
