@@ -88,13 +88,8 @@ class Canvas:
         self.paint = paint
         self._origin = origin
         height, width = paint.shape[:2]
-        xs = (np.arange(width, dtype=np.float32) + np.float32(0.5)) / np.float32(SCALE) + np.float32(
-            origin[0]
-        )
-        ys = (np.arange(height, dtype=np.float32) + np.float32(0.5)) / np.float32(SCALE) + np.float32(
-            origin[1]
-        )
-        self.x = xs[np.newaxis, :]
+        xs, ys = ((np.arange(length) + 0.5) / SCALE for length in (width, height))
+        self.x = (xs + origin[0]).astype(np.float32)[np.newaxis, :]
         """x of each column, in units; broadcasts against `y`."""
         self.y = (ys + origin[1]).astype(np.float32)[:, np.newaxis]
         """y of each row."""
