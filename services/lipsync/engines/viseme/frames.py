@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -14,7 +13,17 @@ from services.lipsync.engines.viseme.eyes import close_lid
 from services.lipsync.engines.viseme.idle import Idle, idle
 from services.lipsync.engines.viseme.mouth import Jaw
 from services.lipsync.engines.viseme.prepared import Portrait, Prepared
-from services.lipsync.engines.viseme.renderer import Motion, draw_mouth, make_nodes, mouth_motion
+from services.lipsync.engines.viseme.renderer import (
+    Held,
+    Motion,
+    borrowed_lips,
+    draw_lips,
+    lip_part,
+    make_nodes,
+    mouth_motions,
+    put,
+    seen,
+)
 from services.lipsync.engines.viseme.source import Source
 from services.lipsync.engines.viseme.surface import Box, sample, write_yuv
 from services.lipsync.engines.viseme.visemes import Channel
@@ -32,35 +41,47 @@ def draw_frame(prepared: Prepared, frame: int, fps: Fraction, seed: int, pose: F
 
 def _clip_frame(prepared: Prepared, index: int, pose: Floats) -> Bytes:
     source = prepared.source(index)
-    target = _target(prepared, source, pose)
+    held = Held(source.pose, _target(prepared, source, pose), _jaw(prepared, pose))
     nodes = make_nodes(source.box, source.pose.scale)
-    motion = mouth_motion(source, target, nodes.places)
-    x, y = nodes.origins(motion.both)
+    lender, share = prepared.lender, prepared.borrowed[index]
+    controls = [source.controls] if lender is None or share <= 0.0 else [source.controls, lender.controls]
+    motions = mouth_motions(source.pose, held.target, controls, nodes.places)
+    x, y = nodes.origins(motions[0].both)
     canvas = sample(source.upper, x - source.box.x0, y - source.box.y0)
-    draw_mouth(canvas, nodes, source, motion, target, prepared.interior, _jaw(prepared, pose))
+    part = lip_part(nodes, held.target, source.pose.scale)
+    skin = seen(canvas, nodes, part).astype(np.float32)
+    picture = skin.copy()
+    if share < 1.0:
+        picture = draw_lips(skin, part, source, motions[0], held, prepared.interior)
+    if lender is not None and share > 0.0:
+        lent = borrowed_lips(skin, part, lender, motions[1], held, prepared.interior)
+        picture += (lent - picture) * np.float32(share)
+    put(canvas, nodes, part, picture)
     planes = source.planes.copy()
     write_yuv(planes, source.box, canvas, _ramp(source.box))
     return planes
 
 
-def _portrait_frame(prepared: Prepared, portrait: Portrait, held: Idle, pose: Floats) -> Bytes:
+def _portrait_frame(prepared: Prepared, portrait: Portrait, idle_: Idle, pose: Floats) -> Bytes:
     source, nodes = portrait.source, portrait.nodes
     target = _target(prepared, source, pose)
-    sway = portrait.field.displacement(held)
+    sway = portrait.field.displacement(idle_)
     rows, columns = portrait.cells.rows, portrait.cells.columns
-    lips = mouth_motion(source, target, nodes.places[rows, columns] + sway[rows, columns])
+    places = nodes.places[rows, columns] + sway[rows, columns]
+    (lips,) = mouth_motions(source.pose, target, [source.controls], places)
     fields = [sway.copy() for _ in range(3)]
-    for field, part in zip(fields, (lips.upper, lips.lower, lips.both), strict=True):
-        field[rows, columns] += part
-    x, y = nodes.origins(fields[2])
+    for field, moved in zip(fields, (lips.upper, lips.lower, lips.both), strict=True):
+        field[rows, columns] += moved
+    motion = Motion(*fields)
+    x, y = nodes.origins(motion.both)
     canvas = sample(source.upper, x - source.box.x0, y - source.box.y0)
     carried = -sway[portrait.lips].astype(np.float64)
-    shown = replace(source, pose=source.pose.shifted(carried))
-    draw_mouth(
-        canvas, nodes, shown, Motion(*fields), target + carried, prepared.interior, _jaw(prepared, pose)
-    )
-    if held.lids > 0.0:
-        _blink(canvas, portrait, (x, y), held.lids)
+    held = Held(source.pose.shifted(carried), target + carried, _jaw(prepared, pose))
+    part = lip_part(nodes, held.target, source.pose.scale)
+    skin = seen(canvas, nodes, part).astype(np.float32)
+    put(canvas, nodes, part, draw_lips(skin, part, source, motion, held, prepared.interior))
+    if idle_.lids > 0.0:
+        _blink(canvas, portrait, (x, y), idle_.lids)
     planes = source.planes.copy()
     write_yuv(planes, source.box, canvas)
     return planes

@@ -17,11 +17,14 @@ from services.lipsync.engines.viseme.face import HeadPose
 _TOOTH_WIDTHS = (0.136, 0.106, 0.120, 0.112, 0.108, 0.150)
 _LOWER_WIDTHS = (0.086, 0.094, 0.108, 0.112, 0.112, 0.160)
 _TOOTH_HEIGHTS = (0.160, 0.142, 0.152, 0.132, 0.124, 0.115)
-_EDGES = (0.0, 0.010, 0.003, 0.012, 0.016, 0.020)
+_EDGES = (0.0, 0.006, 0.002, 0.007, 0.010, 0.014)
 """Units: width of each tooth from the middle outwards, height of its crown, how much shorter its edge is."""
 
 _ARCH_WIDTH, _ARCH_DEPTH = 0.44, 0.62
 """Half axes of the dental arch."""
+
+_DEPTH = 0.07
+"""Units that teeth lie behind the lips."""
 
 _HALF_WIDTH, _HEIGHT = 0.50, 0.30
 """What a texture of teeth covers, in units."""
@@ -54,38 +57,32 @@ class Interior:
     tongue: Texture
 
     def paint(
-        self, pose: HeadPose, corner: tuple[int, int], size: tuple[int, int], inside: Singles, jaw: Jaw
+        self, pose: HeadPose, corner: tuple[int, int], inside: Singles, light: Singles, jaw: Jaw
     ) -> Singles:
-        """The inside of the mouth, weighted by ``inside`` (h, w, 1), in a box of the picture; (h, w, 3)."""
-        unit = pose.scale
-        open_ = np.asarray(cv2.GaussianBlur(inside[..., 0], (0, 0), 0.045 * unit), np.float32)
-        light = 0.45 + 0.55 * ease(open_ / 0.75)
-        made = np.empty((size[1], size[0], 3), np.float32)
+        """The inside of the mouth, weighted by ``inside`` and lit by ``light``, both (h, w, 1); (h, w, 3).
+
+        ``corner`` is the pixel of the picture at their upper left.
+        """
+        size = (inside.shape[1], inside.shape[0])
+        open_ = np.asarray(cv2.GaussianBlur(inside[..., 0], (0, 0), 0.045 * pose.scale), np.float32)
+        shade = (0.62 + 0.38 * ease(open_ / 0.7))[..., None] * light
+        made = np.empty((*inside.shape[:2], 3), np.float32)
         made[:] = self.palette.cavity
-        down = np.array([0.0, 1.0, 0.0])
-        behind = self.anchor + np.array((0.0, 0.0, 0.10))
-        low = behind + down * (jaw.drop + 0.026)
-        tip = jaw.tongue
-        self._over(
-            made,
-            self.tongue.place(pose, behind + down * (0.55 * jaw.drop + 0.040 - 0.02 * tip), corner, size),
-        )
-        self._over(made, self.lower_teeth.place(pose, low, corner, size))
-        if tip > 0.05:
-            raised = behind + down * (0.35 * jaw.drop * (1 - tip) + 0.030)
-            self._over(
-                made,
-                self.tongue.place(pose, raised, corner, size) * np.float32(ease(np.array(tip * 1.3 - 0.3))),
-            )
-        self._over(made, self.upper_teeth.place(pose, behind + down * 0.018, corner, size))
-        made *= light[..., None]
+        tip = float(ease(np.array(jaw.tongue * 1.3 - 0.3)))
+        for texture, down, amount in (
+            (self.tongue, 0.48 * jaw.drop + 0.030, 1.0),
+            (self.lower_teeth, jaw.drop + 0.032, 1.0),
+            (self.tongue, 0.35 * jaw.drop * (1.0 - tip) + 0.030, tip),
+            (self.upper_teeth, 0.018, 1.0),
+        ):
+            if amount > 0.0:
+                layer = texture.place(pose, self.anchor + np.array((0.0, down, _DEPTH)), corner, size)
+                layer *= np.float32(amount)
+                made *= 1.0 - layer[..., 3:]
+                made += layer[..., :3]
+        made *= shade
         made += OFFSET
         return made * inside
-
-    @staticmethod
-    def _over(made: Singles, layer: Singles) -> None:
-        made *= 1.0 - layer[..., 3:]
-        made += layer[..., :3]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +142,12 @@ def draw_teeth(palette: Palette, per_unit: float, yaw: float, *, upper: bool) ->
     gum = gum * ease((0.45 - np.abs(x)) / 0.08)
     fall = 1.0 - 0.42 * np.clip(np.abs(along) / 0.55, 0, 1) ** 1.6
     rows = depth / np.maximum(gum_line, 1e-3)
-    light = fall * (0.90 + 0.10 * body) * (1.0 - 0.30 * seam * ease((depth - edge) / 0.03))
+    light = (
+        (1.0 if upper else 0.84)
+        * fall
+        * (0.90 + 0.10 * body)
+        * (1.0 - 0.30 * seam * ease((depth - edge) / 0.03))
+    )
     light = light * (0.93 + 0.10 * np.sin(np.pi * np.clip(rows, 0, 1)) - 0.06 * np.clip(rows, 0, 1))
     light = light * (1.0 + palette.slant * x)
     colour = light[..., None] * palette.tooth
@@ -199,7 +201,7 @@ def _tooth_profile(
     width = np.array(widths)[index]
     part = np.clip((at - start) / width, 0, 1) * 2 - 1
     height = np.array(_TOOTH_HEIGHTS)[index] * (1.0 if upper else 0.82)
-    edge = np.array(_EDGES)[index] * (1.0 if upper else 0.6) + 0.006 * part**8 + 0.002 * part**2
+    edge = np.array(_EDGES)[index] * (1.0 if upper else 0.6) + 0.004 * part**8 + 0.001 * part**2
     gum_line = height - 0.030 * np.abs(part) ** 2.5
     seam = np.abs(part) ** 10
     body = 1.0 - np.abs(part) ** 3

@@ -8,7 +8,7 @@ import numpy as np
 
 from services.lipsync.avatar import Avatar, AvatarKind
 from services.lipsync.engines.viseme import head, rig
-from services.lipsync.engines.viseme.arrays import Bytes, Floats
+from services.lipsync.engines.viseme.arrays import Bytes, Floats, ease
 from services.lipsync.engines.viseme.eyes import Eye, eyes_of
 from services.lipsync.engines.viseme.face import (
     LOWER_INNER,
@@ -50,7 +50,10 @@ class Portrait:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """An avatar made ready. ``controls`` (frames, n, 2) are its control points in pixels, frame by frame."""
+    """An avatar made ready. ``controls`` (frames, n, 2) are its control points in pixels, frame by frame.
+
+    Frames whose own mouth is open borrow the lips of ``lender``, the calmest one, by the share ``borrowed``.
+    """
 
     avatar: Avatar
     rig: rig.Rig
@@ -58,6 +61,8 @@ class Prepared:
     poses: tuple[HeadPose, ...]
     controls: Floats
     portrait: Portrait | None
+    lender: Source | None
+    borrowed: tuple[float, ...]
 
     def source(self, index: int) -> Source:
         """Frame ``index`` of the avatar, opened for drawing."""
@@ -87,10 +92,14 @@ def prepare(avatar: Avatar) -> Prepared:
     whole = Box(0, 0, avatar.width, avatar.height)
     palette = face_palette(yuv_of(avatar.frame_i420(calm), whole), points[calm, :, :2], poses[calm].scale)
     interior = draw_interior(palette, rest[[13, 14]].mean(axis=0), poses[calm])
-    portrait = None
     if avatar.kind is AvatarKind.PORTRAIT:
         portrait = _portrait(avatar, poses[0], controls[0], faces[0], points[0])
-    return Prepared(avatar, made, interior, poses, controls, portrait)
+        return Prepared(avatar, made, interior, poses, controls, portrait, None, (0.0,))
+    box, mouth = _boxes(avatar, poses[calm], controls[calm])
+    lender = open_source(avatar.frame_i420(calm), poses[calm], controls[calm], box, mouth)
+    wider = np.array([gap(face) for face in shown]) - gap(shown[calm])
+    borrowed = tuple(float(share) for share in ease((wider - 0.02) / 0.05))
+    return Prepared(avatar, made, interior, poses, controls, None, lender, borrowed)
 
 
 def _closed(face: Floats) -> bool:

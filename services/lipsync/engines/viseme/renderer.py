@@ -18,6 +18,9 @@ from services.lipsync.engines.viseme.warp import basis, solve
 _CELLS_PER_UNIT = 22
 """Fineness of the grid on which the warp is evaluated; between its nodes it is interpolated."""
 
+_TABLE = 128
+"""Entries of a table along the lips."""
+
 _REACH_X, _REACH_UP, _REACH_DOWN = 1.30, 0.72, 1.25
 """Units from the middle of the mouth within which the picture may change."""
 
@@ -72,29 +75,38 @@ def reach(pose: HeadPose, middle: Floats) -> tuple[float, float, float, float]:
 
 @dataclass(frozen=True, slots=True)
 class Motion:
-    """Displacements (rows, columns, 2), in pixels, from places of the new frame to those of the source."""
+    """Displacements (rows, columns, 2), in pixels, from places of the new frame to those of a source.
+
+    ``upper`` holds above the lip line, ``lower`` below it; ``both`` passes from one to the other.
+    """
 
     upper: Singles
     lower: Singles
     both: Singles
 
 
-def mouth_motion(source: Source, target: Floats, places: Singles) -> Motion:
-    """How pixels move when the control points of ``source`` go to ``target`` (n, 2) in pixels."""
-    middle, unit = target[list(rig.CORNERS)].mean(axis=0), source.pose.scale
+def mouth_motions(pose: HeadPose, target: Floats, sources: list[Floats], places: Singles) -> list[Motion]:
+    """How pixels move when the control points of ``sources`` go to ``target``, each (n, 2) in pixels.
+
+    The first source is the frame itself: towards the edge of what may change, its pixels stay.
+    """
+    middle, unit = target[list(rig.CORNERS)].mean(axis=0), pose.scale
     controls = (target - middle) / unit
-    moves = (source.controls - target) / unit
     flat = ((places.reshape(-1, 2) - middle) / unit).astype(np.float32)
-    window, below = _zones(source.pose, controls, flat)
-    weights = np.zeros((len(controls) + 3, 4), np.float32)
-    for column, side in ((0, rig.UPPER_SIDE), (2, rig.LOWER_SIDE)):
-        rows = [*side, *range(len(controls), len(controls) + 3)]
-        weights[rows, column : column + 2] = solve(controls[side], moves[side])
-    fields = np.asarray((basis(flat, controls) @ weights) * (window * float(unit))[:, None], np.float32)
-    upper, lower = fields[:, :2], fields[:, 2:]
-    both = upper + (lower - upper) * below[:, None]
-    upper, lower, both = (field.reshape(places.shape) for field in (upper, lower, both))
-    return Motion(upper, lower, both)
+    window, below = _zones(pose, controls, flat)
+    moves = np.concatenate([(source - target) / unit for source in sources], axis=1)
+    weights = np.zeros((2, len(controls) + 3, moves.shape[1]), np.float32)
+    for rows, side in zip(weights, (rig.UPPER_SIDE, rig.LOWER_SIDE), strict=True):
+        rows[[*side, *range(len(controls), len(controls) + 3)]] = solve(controls[side], moves[side])
+    fields = basis(flat, controls) @ weights * np.float32(unit)
+    fields[:, :, :2] *= window[:, None]
+    both = fields[0] + (fields[1] - fields[0]) * below[:, None]
+    return [
+        Motion(
+            *(np.ascontiguousarray(field[:, at : at + 2]).reshape(places.shape) for field in (*fields, both))
+        )
+        for at in range(0, moves.shape[1], 2)
+    ]
 
 
 def _zones(pose: HeadPose, controls: Floats, flat: Singles) -> tuple[Singles, Singles]:
@@ -112,60 +124,132 @@ def _zones(pose: HeadPose, controls: Floats, flat: Singles) -> tuple[Singles, Si
     return np.asarray(window, np.float32), np.asarray(ease((y - height) / (2.0 * softness) + 0.5), np.float32)
 
 
-def draw_mouth(
-    canvas: Bytes, nodes: Nodes, source: Source, motion: Motion, target: Floats, interior: Interior, jaw: Jaw
-) -> None:
-    """Lips and what is between them, into ``canvas``, the new picture (h, w, 4) of the box of ``nodes``."""
-    cells = _lip_cells(nodes, target, source.pose.scale)
-    part = Nodes(
-        Box(
-            nodes.box.x0 + cells.x0 * nodes.step,
-            nodes.box.y0 + cells.y0 * nodes.step,
-            min(nodes.box.x0 + cells.x1 * nodes.step, nodes.box.x1),
-            min(nodes.box.y0 + cells.y1 * nodes.step, nodes.box.y1),
-        ),
-        nodes.step,
-        nodes.places[cells.rows, cells.columns],
+@dataclass(frozen=True, slots=True)
+class LipPart:
+    """The part of a grid around the lips: its ``cells``, and the pixels that these cover as ``nodes``."""
+
+    cells: Box
+    nodes: Nodes
+
+    def of(self, field: Singles) -> Singles:
+        """The part of a field."""
+        return field[self.cells.rows, self.cells.columns]
+
+
+def lip_part(nodes: Nodes, target: Floats, unit: float) -> LipPart:
+    """The cells of a grid around lips that are at ``target``, with room for their surroundings."""
+    lips = target[: len(rig.LIPS)]
+    origin, margin = np.array((nodes.box.x0, nodes.box.y0)), np.array((0.34, 0.26)) * unit
+    first = np.floor((lips.min(axis=0) - margin - origin) / nodes.step).astype(int)
+    last = np.ceil((lips.max(axis=0) + margin - origin) / nodes.step).astype(int)
+    rows, columns = nodes.shape
+    x0, y0 = min(max(int(first[0]), 0), columns - 1), min(max(int(first[1]), 0), rows - 1)
+    x1, y1 = max(min(int(last[0]), columns), x0 + 1), max(min(int(last[1]), rows), y0 + 1)
+    box = Box(
+        nodes.box.x0 + x0 * nodes.step,
+        nodes.box.y0 + y0 * nodes.step,
+        min(nodes.box.x0 + x1 * nodes.step, nodes.box.x1),
+        min(nodes.box.y0 + y1 * nodes.step, nodes.box.y1),
     )
-    size = (part.box.width, part.box.height)
-    upper = _pixels(source.upper, source.box, part, motion.upper[cells.rows, cells.columns])
-    lower = _pixels(source.lower, source.mouth, part, motion.lower[cells.rows, cells.columns])
+    return LipPart(Box(x0, y0, x1, y1), Nodes(box, nodes.step, nodes.places[y0:y1, x0:x1]))
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """How a mouth is held in a frame: pose of the head, control points (n, 2) in pixels, lower jaw."""
+
+    pose: HeadPose
+    target: Floats
+    jaw: Jaw
+
+
+def draw_lips(
+    skin: Singles, part: LipPart, source: Source, motion: Motion, held: Held, interior: Interior
+) -> Singles:
+    """Lips from ``source`` and what is between them, over ``skin`` (h, w, 3), the picture of ``part``."""
+    box = part.nodes.box
+    upper = _pixels(source.upper, source.box, part, motion.upper)
+    lower = _pixels(source.lower, source.mouth, part, motion.lower)
     over, under = upper[..., 3:] * np.float32(1 / 255), lower[..., 3:] * np.float32(1 / 255)
     total = over + under
-    inside = np.maximum(1.0 - total, 0.0)
-    share = 1.0 / np.maximum(total, 1.0)
-    picture = (upper[..., :3] * over + lower[..., :3] * under) * share
+    between, ajar, light = _along_lips(held, box)
+    missing = np.maximum(1.0 - total, 0.0)
+    inside = missing * ajar
+    picture = (upper[..., :3] * over + lower[..., :3] * under) / np.maximum(total, 1.0)
+    picture += skin * (missing - inside)
     if inside.max() > 0.02:
-        picture += interior.paint(source.pose, (part.box.x0, part.box.y0), size, inside, jaw)
-    view = canvas[
-        part.box.y0 - nodes.box.y0 : part.box.y1 - nodes.box.y0,
-        part.box.x0 - nodes.box.x0 : part.box.x1 - nodes.box.x0,
-        :3,
+        picture += interior.paint(held.pose, (box.x0, box.y0), inside, light, held.jaw)
+    return np.asarray(skin + (picture - skin) * between, np.float32)
+
+
+def _along_lips(held: Held, box: Box) -> tuple[Singles, Singles, Singles]:
+    """Three weights (h, w, 1) by how far along the lips a pixel lies.
+
+    1 between the corners of the mouth, 0 a little beyond: there the lips end, and what their two sides differ
+    by must not open a gap. 1 where the lips are apart. How much light comes in, less by the corners.
+    """
+    left, right = held.target[list(rig.CORNERS)]
+    length, unit = float(np.hypot(*(right - left))), held.pose.scale
+    along = (right - left) / length
+    steps = np.arange(-_TABLE // 4, _TABLE + _TABLE // 4 + 1) / _TABLE * length
+    inner = (held.target[list(rig.UPPER_LINE)] - left) @ along
+    apart = np.hypot(*(held.target[list(rig.LOWER_LINE)] - held.target[list(rig.UPPER_LINE)]).T)
+    corner = np.minimum(steps, length - steps) / unit
+    tables = np.stack(
+        (
+            ease((corner + 0.05) / 0.10),
+            ease(np.interp(steps, inner, apart) / (0.016 * unit) - 0.1),
+            0.25 + 0.75 * ease((corner - 0.02) / 0.16),
+        ),
+        axis=1,
+    ).astype(np.float32)
+    x = (np.arange(box.x0, box.x1) - left[0]) * along[0] * (_TABLE / length)
+    y = (np.arange(box.y0, box.y1) - left[1]) * along[1] * (_TABLE / length)
+    at = np.clip(x + y[:, None] + (_TABLE // 4 + 0.5), 0, len(steps) - 1).astype(np.int32)
+    found = tables[at]
+    return found[..., 0:1], found[..., 1:2], found[..., 2:3]
+
+
+def borrowed_lips(
+    skin: Singles, part: LipPart, lender: Source, motion: Motion, held: Held, interior: Interior
+) -> Singles:
+    """Lips from another frame, in the light of this one, over ``skin`` (h, w, 3), the picture of ``part``."""
+    around = _pixels(lender.upper, lender.box, part, motion.both)[..., :3]
+    lips = draw_lips(around, part, lender, motion, held, interior)
+    cover = _near_lips(held, part.nodes.box)
+    sigma = 0.16 * held.pose.scale
+    beyond = 1.0 - cover
+    weight = cv2.GaussianBlur(beyond, (0, 0), sigma) + 1e-3
+    light = cv2.GaussianBlur((skin - around) * beyond[..., None], (0, 0), sigma) / weight[..., None]
+    return np.asarray(skin + (lips + light - skin) * cover[..., None], np.float32)
+
+
+def put(canvas: Bytes, nodes: Nodes, part: LipPart, picture: Singles) -> None:
+    """Write the picture (h, w, 3) of ``part`` into ``canvas``, that of ``nodes``."""
+    view = seen(canvas, nodes, part)
+    view[:] = np.clip(picture + 0.5, 0, 255).astype(np.uint8)
+
+
+def seen(canvas: Bytes, nodes: Nodes, part: LipPart) -> Bytes:
+    """A view (h, w, 3) of ``part`` in ``canvas``, the picture of ``nodes``."""
+    box = part.nodes.box
+    return canvas[
+        box.y0 - nodes.box.y0 : box.y1 - nodes.box.y0, box.x0 - nodes.box.x0 : box.x1 - nodes.box.x0, :3
     ]
-    edge = _fade(size, nodes.step)
-    view[:] = np.clip(view + (picture - view) * edge + 0.5, 0, 255).astype(np.uint8)
 
 
-def _pixels(fine: Bytes, box: Box, part: Nodes, field: Singles) -> Singles:
-    x, y = part.origins(field)
+def _pixels(fine: Bytes, box: Box, part: LipPart, field: Singles) -> Singles:
+    x, y = part.nodes.origins(part.of(field))
     return sample(fine, x - box.x0, y - box.y0).astype(np.float32)
 
 
-def _lip_cells(nodes: Nodes, target: Floats, unit: float) -> Box:
-    """Cells of the grid around the lips."""
-    lips = target[: len(rig.LIPS)]
-    low, high = lips.min(axis=0), lips.max(axis=0)
-    margin = np.array([0.16, 0.10]) * unit
-    first = np.floor((low - margin - (nodes.box.x0, nodes.box.y0)) / nodes.step).astype(int)
-    last = np.ceil((high + margin - (nodes.box.x0, nodes.box.y0)) / nodes.step).astype(int)
-    rows, columns = nodes.shape
-    return Box(
-        max(int(first[0]), 0), max(int(first[1]), 0), min(int(last[0]), columns), min(int(last[1]), rows)
-    )
-
-
-def _fade(size: tuple[int, int], step: int) -> Singles:
-    """Weights (h, w, 1) that rise from the left and right edges."""
-    x = np.arange(size[0], dtype=np.float32)
-    ramp = ease(np.minimum(x, size[0] - 1.0 - x) / (2.0 * step))
-    return np.asarray(ramp[None, :, None], np.float32)
+def _near_lips(held: Held, box: Box) -> Singles:
+    """Weights (h, w): 1 on the lips and by them, 0 a little farther away."""
+    lips = held.target[: len(rig.LIPS)]
+    middle = lips.mean(axis=0)
+    hull = cv2.convexHull((lips + (lips - middle) * 0.42).astype(np.float32))[:, 0]
+    mask = np.zeros((box.height, box.width), np.float32)
+    at = ((hull - (box.x0, box.y0)) * 16).round().astype(np.int32)
+    cv2.fillConvexPoly(mask, at, 1.0, cv2.LINE_8, 4)
+    soft = np.asarray(cv2.GaussianBlur(mask, (0, 0), 0.055 * held.pose.scale), np.float32)
+    return ease((soft - 0.06) / 0.6)

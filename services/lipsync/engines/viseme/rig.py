@@ -147,10 +147,10 @@ class Rig:
         drop = (
             open_
             * (1.0 - tuck)
-            * (jaw * self.jaw_drop * (0.94 - 0.12 * round_) + 0.050 * teeth + 0.012 * raise_)
+            * (jaw * self.jaw_drop * (0.94 - 0.12 * round_) + 0.042 * teeth + 0.012 * raise_)
         )
-        lift = open_ * (0.035 * jaw + 0.055 * raise_ * (1 - 0.5 * round_) + 0.016 * teeth + 0.022 * tuck)
-        drop += open_ * 0.035 * round_ * (1.0 - tuck)
+        lift = open_ * (0.035 * jaw + 0.055 * raise_ * (1 - 0.5 * round_) + 0.016 * teeth + 0.014 * tuck)
+        drop += open_ * 0.035 * round_ * (1.0 - tuck) * (1.0 - 0.7 * teeth)
         lift += open_ * 0.018 * round_
         made = np.zeros(len(Shape))
         made[Shape.JAW] = jaw * (1.0 - 0.25 * tuck) * _JAW_SWING

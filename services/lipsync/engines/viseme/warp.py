@@ -15,7 +15,7 @@ _SLACK = 1e-4
 
 
 def solve(controls: Floats, moves: Floats) -> Singles:
-    """Weights (n + 3, 2) float32 of the spline that moves ``controls`` (n, 2) by ``moves`` (n, 2)."""
+    """Weights (n + 3, k) float32 of the splines that are ``moves`` (n, k) at ``controls`` (n, 2)."""
     count = len(controls)
     system = np.zeros((count + 3, count + 3))
     apart = controls[:, None, :] - controls[None, :, :]
@@ -25,7 +25,7 @@ def solve(controls: Floats, moves: Floats) -> Singles:
     system[:count, count] = system[count, :count] = 1.0
     system[:count, count + 1 :] = controls
     system[count + 1 :, :count] = controls.T
-    right = np.zeros((count + 3, 2))
+    right = np.zeros((count + 3, moves.shape[1]))
     right[:count] = moves
     return np.linalg.solve(system, right).astype(np.float32)
 
