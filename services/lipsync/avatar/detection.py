@@ -176,11 +176,11 @@ def _windows(width: int, height: int, *, thorough: bool) -> Iterator[_Square]:
     yield _Square((width - wide) // 2, (height - wide) // 2, wide)
     side = long
     while (side := side * 5 // 8) >= MIN_TILE:
-        for y in _starts(height, side):
-            yield from (_Square(x, y, side) for x in _starts(width, side))
+        for y in tile_starts(height, side):
+            yield from (_Square(x, y, side) for x in tile_starts(width, side))
 
 
-def _starts(length: int, side: int) -> list[int]:
+def tile_starts(length: int, side: int) -> list[int]:
     """Where tiles of `side` begin so that they cover `length` and overlap by at least a third."""
     if side >= length:
         return [(length - side) // 2]
