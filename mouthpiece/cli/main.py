@@ -13,7 +13,7 @@ import typer
 
 from mouthpiece import __version__
 from mouthpiece.choices import ModeName, QualityName
-from mouthpiece.cli._errors import guarded
+from mouthpiece.cli.errors import guarded
 
 app = typer.Typer(
     help="Turns text or speech and a face into a talking-avatar video.",
@@ -156,8 +156,8 @@ def up(
     ] = None,
 ) -> None:
     """Run the whole suite on this machine until Ctrl-C."""
-    from mouthpiece.cli._running import run as run_async
-    from mouthpiece.cli._up import keep_up, read_config
+    from mouthpiece.cli.running import run as run_async
+    from mouthpiece.cli.up import keep_up, read_config
 
     run_async(keep_up(read_config(workers, data, grpc_port)))
 
@@ -201,9 +201,9 @@ def generate(
     ] = False,
 ) -> None:
     """Make a video."""
-    from mouthpiece.cli._generate import generate as make
-    from mouthpiece.cli._running import run as run_async
-    from mouthpiece.cli._wish import Wish, read_text
+    from mouthpiece.cli.generate import generate as make
+    from mouthpiece.cli.running import run as run_async
+    from mouthpiece.cli.wish import Wish, read_text
     from mouthpiece.client import VideoOptions, parse_fps
 
     options = VideoOptions(
@@ -243,9 +243,9 @@ def plan(
     json: AsJson = False,
 ) -> None:
     """Tell what generate would do: chunks, workers, seconds."""
-    from mouthpiece.cli._generate import plan as make_plan
-    from mouthpiece.cli._running import run as run_async
-    from mouthpiece.cli._wish import Wish, read_text
+    from mouthpiece.cli.generate import plan as make_plan
+    from mouthpiece.cli.running import run as run_async
+    from mouthpiece.cli.wish import Wish, read_text
     from mouthpiece.client import VideoOptions, parse_fps
 
     options = VideoOptions(
@@ -266,8 +266,8 @@ def plan(
 @app.command()
 def watch(job: JobId, gateway: Gateway = LOCAL) -> None:
     """Follow a job until it ends."""
-    from mouthpiece.cli._generate import watch as follow
-    from mouthpiece.cli._running import run as run_async
+    from mouthpiece.cli.generate import watch as follow
+    from mouthpiece.cli.running import run as run_async
 
     run_async(follow(job, gateway))
 
@@ -285,33 +285,33 @@ def jobs(
     json: AsJson = False,
 ) -> None:
     """List jobs, newest first."""
-    from mouthpiece.cli import _jobs
+    from mouthpiece.cli.jobs import list_jobs as answer
 
-    _jobs.list_jobs(gateway, state or [], limit, as_json=json)
+    answer(gateway, state or [], limit, as_json=json)
 
 
 @app.command()
 def job(job: JobId, gateway: Gateway = LOCAL, json: AsJson = False) -> None:
     """Report on one job: what ran where and when, and where the time went."""
-    from mouthpiece.cli import _jobs
+    from mouthpiece.cli.jobs import report as answer
 
-    _jobs.report(gateway, job, as_json=json)
+    answer(gateway, job, as_json=json)
 
 
 @app.command()
 def cancel(job: JobId, gateway: Gateway = LOCAL) -> None:
     """Stop a job."""
-    from mouthpiece.cli import _jobs
+    from mouthpiece.cli.jobs import cancel as answer
 
-    _jobs.cancel(gateway, job)
+    answer(gateway, job)
 
 
 @app.command()
 def delete(job: JobId, gateway: Gateway = LOCAL) -> None:
     """Forget a job that has ended, with its video."""
-    from mouthpiece.cli import _jobs
+    from mouthpiece.cli.jobs import delete as answer
 
-    _jobs.delete(gateway, job)
+    answer(gateway, job)
 
 
 @app.command()
@@ -323,17 +323,17 @@ def download(
     gateway: Gateway = LOCAL,
 ) -> None:
     """Fetch the video of a finished job."""
-    from mouthpiece.cli import _jobs
+    from mouthpiece.cli.jobs import download as answer
 
-    _jobs.download(gateway, job, output)
+    answer(gateway, job, output)
 
 
 @app.command()
 def workers(gateway: Gateway = LOCAL, json: AsJson = False) -> None:
     """Show workers and queue."""
-    from mouthpiece.cli import _cluster
+    from mouthpiece.cli.cluster import workers as answer
 
-    _cluster.workers(gateway, as_json=json)
+    answer(gateway, as_json=json)
 
 
 @app.command()
@@ -342,23 +342,23 @@ def voices(
     gateway: Gateway = LOCAL,
 ) -> None:
     """List the voices that can be named."""
-    from mouthpiece.cli import _cluster
+    from mouthpiece.cli.cluster import voices as answer
 
-    _cluster.voices(gateway, language)
+    answer(gateway, language)
 
 
 @app.command()
 def engines(gateway: Gateway = LOCAL) -> None:
     """List the engines that the workers have."""
-    from mouthpiece.cli import _cluster
+    from mouthpiece.cli.cluster import engines as answer
 
-    _cluster.engines(gateway)
+    answer(gateway)
 
 
 @app.command()
 def doctor(gateway: Gateway = LOCAL) -> None:
     """Check this machine and its installation, and say what to do about what is wrong."""
-    from mouthpiece.cli._doctor import examine
+    from mouthpiece.cli.doctor import examine
 
     raise typer.Exit(examine(gateway))
 

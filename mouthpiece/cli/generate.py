@@ -10,13 +10,13 @@ from pathlib import Path
 
 from rich.markup import escape
 
-from mouthpiece.cli import _tables
-from mouthpiece.cli._console import err, out, print_json
-from mouthpiece.cli._display import display
-from mouthpiece.cli._errors import Interrupted
-from mouthpiece.cli._running import connected, private_suite
-from mouthpiece.cli._wish import Wish
-from mouthpiece.cli._words import size
+from mouthpiece.cli import tables
+from mouthpiece.cli.console import err, out, print_json
+from mouthpiece.cli.display import display
+from mouthpiece.cli.errors import Interrupted
+from mouthpiece.cli.running import connected, private_suite
+from mouthpiece.cli.wish import Wish
+from mouthpiece.cli.words import size
 from mouthpiece.client import Client
 from mouthpiece.client.files import check_readable, check_writable
 from mouthpiece.client.report import job_report, plan_report
@@ -44,7 +44,7 @@ async def generate(wish: Wish, output: Path, stats: Path | None, gateway: str, *
         write_statistics(stats, job)
     for warning in job.warnings:
         err().print(f"[warn]note:[/] {escape(warning)}", soft_wrap=True)
-    out().print(f"[bold]{escape(str(output))}[/]  {_tables.summary(job)}", soft_wrap=True)
+    out().print(f"[bold]{escape(str(output))}[/]  {tables.summary(job)}", soft_wrap=True)
 
 
 def check_inputs(wish: Wish) -> None:
@@ -98,7 +98,7 @@ async def plan(wish: Wish, gateway: str, *, as_json: bool) -> None:
     if as_json:
         print_json(plan_report(found))
     else:
-        out().print(_tables.plan(found, out().width))
+        out().print(tables.plan(found, out().width))
 
 
 async def watch(job_id: str, gateway: str) -> None:
@@ -107,7 +107,7 @@ async def watch(job_id: str, gateway: str) -> None:
     async with connected(gateway, shown.on_retry) as client:
         with shown:
             job = await client.follow(job_id, shown.on_event)
-    out().print(f"[bold]{job.id}[/]  {_tables.summary(job)}", soft_wrap=True)
+    out().print(f"[bold]{job.id}[/]  {tables.summary(job)}", soft_wrap=True)
 
 
 async def download(client: Client, job_id: str, output: Path) -> None:

@@ -12,7 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from mouthpiece.cli._console import err, out
+from mouthpiece.cli.console import err, out
 from mouthpiece.settings import CommonSettings, GatewaySettings
 from mouthpiece.suite import Phase, Service, Suite, SuiteConfig
 

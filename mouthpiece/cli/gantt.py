@@ -58,8 +58,10 @@ def _line(bars: Sequence[Bar], end: float, width: int) -> Text:
 
 
 def _labelled(label: str, room: int, fill: str) -> str:
-    """A bar with its label where there is room for it, legible without colours too."""
-    return f" {label} ".center(room, fill) if room >= len(label) + 4 else fill * room
+    """A bar with its label where there is room for it. Its end tells it from the next one without colours."""
+    end = "▊" if fill == "█" and room > 1 else fill
+    inside = room - 1
+    return (f" {label} ".center(inside, fill) if inside >= len(label) + 4 else fill * inside) + end
 
 
 def _axis(end: float, width: int) -> Text:

@@ -13,9 +13,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from mouthpiece.cli._gantt import Bar, gantt
-from mouthpiece.cli._job_panel import outcome
-from mouthpiece.cli._words import brief, count, excerpt, rate, size
+from mouthpiece.cli.gantt import Bar, gantt
+from mouthpiece.cli.job_panel import outcome
+from mouthpiece.cli.words import brief, count, excerpt, rate, size
 from mouthpiece.client.report import (
     busy_seconds,
     chunk_state_name,

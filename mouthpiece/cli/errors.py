@@ -86,7 +86,7 @@ def exit_code(error: MouthpieceError) -> int:
 
 def complain(message: str) -> None:
     """Write one line about what went wrong."""
-    from mouthpiece.cli._console import err
+    from mouthpiece.cli.console import err
 
     err().print(f"[bad]mouthpiece:[/] {_plain(message)}", soft_wrap=True)
 

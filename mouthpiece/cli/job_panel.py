@@ -8,7 +8,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from mouthpiece.cli._words import brief, clock, count, rate
+from mouthpiece.cli.words import brief, clock, count, rate
 from mouthpiece.client.report import busy_seconds, chunk_state_name, frame_rate, state_name
 from mouthpiece.client.view import JobView
 from mouthpiece.core.timeline import SPEECH_RATE

@@ -17,8 +17,8 @@ from importlib.metadata import version as package_version
 from rich.markup import escape
 
 from mouthpiece import __version__
-from mouthpiece.cli._console import out
-from mouthpiece.cli._words import count, size
+from mouthpiece.cli.console import out
+from mouthpiece.cli.words import count, size
 from mouthpiece.client import Client, Patience
 from mouthpiece.errors import MouthpieceError, Unavailable
 from mouthpiece.settings import CommonSettings, GatewaySettings

@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mouthpiece.cli._console import err
-from mouthpiece.cli._errors import Interrupted
+from mouthpiece.cli.console import err
+from mouthpiece.cli.errors import Interrupted
 from mouthpiece.client import Client, OnRetry
 from mouthpiece.errors import BadInput, MouthpieceError
 from mouthpiece.suite import Suite, SuiteConfig

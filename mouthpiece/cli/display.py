@@ -11,8 +11,8 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.markup import escape
 
-from mouthpiece.cli._job_panel import draw, outcome
-from mouthpiece.cli._words import clock, size
+from mouthpiece.cli.job_panel import draw, outcome
+from mouthpiece.cli.words import clock, size
 from mouthpiece.client.report import state_name
 from mouthpiece.client.view import JobView
 from mouthpiece.errors import Unavailable

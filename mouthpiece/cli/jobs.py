@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mouthpiece.cli import _tables
-from mouthpiece.cli._console import err, out, print_json
-from mouthpiece.cli._generate import download as fetch
-from mouthpiece.cli._running import ask
+from mouthpiece.cli import tables
+from mouthpiece.cli.console import err, out, print_json
+from mouthpiece.cli.generate import download as fetch
+from mouthpiece.cli.running import ask
 from mouthpiece.client.report import job_report, job_summary, state_name
 
 
@@ -19,7 +19,7 @@ def list_jobs(gateway: str, states: Sequence[str], limit: int, *, as_json: bool)
     if as_json:
         print_json([job_summary(job) for job in found])
     elif found:
-        out().print(_tables.jobs(found, datetime.now(UTC)))
+        out().print(tables.jobs(found, datetime.now(UTC)))
     else:
         err().print("no jobs")
 
@@ -30,7 +30,7 @@ def report(gateway: str, job_id: str, *, as_json: bool) -> None:
     if as_json:
         print_json(job_report(found))
     else:
-        out().print(_tables.job(found, out().width))
+        out().print(tables.job(found, out().width))
 
 
 def cancel(gateway: str, job_id: str) -> None:
