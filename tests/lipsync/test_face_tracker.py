@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,9 @@ def test_landmarks_turn_and_shrink_with_the_picture(tracker: FaceTracker, portra
         assert float(np.linalg.norm(found - expected, axis=1).mean()) < 4
 
 
-def test_every_face_is_found_once_and_the_largest_comes_first(tracker: FaceTracker, portrait: Picture) -> None:
+def test_every_face_is_found_once_and_the_largest_comes_first(
+    tracker: FaceTracker, portrait: Picture
+) -> None:
     room = np.full((900, 1600, 3), 120, np.uint8)
     for side, x, y in ((300, 40, 500), (560, 400, 40), (200, 1300, 30)):
         room = pasted(room, scaled(portrait, side), x, y)
@@ -62,7 +65,9 @@ def test_every_face_is_found_once_and_the_largest_comes_first(tracker: FaceTrack
     assert faces[0].area > faces[1].area > faces[2].area
 
 
-def test_a_small_face_in_the_corner_of_a_large_picture_is_found(tracker: FaceTracker, portrait: Picture) -> None:
+def test_a_small_face_in_the_corner_of_a_large_picture_is_found(
+    tracker: FaceTracker, portrait: Picture
+) -> None:
     wall = np.full((2160, 3840, 3), (140, 130, 120), np.uint8)
     (found,) = tracker.detect(pasted(wall, scaled(portrait, 330), 3480, 1800))
     assert 3480 < found.x < 3840
@@ -147,7 +152,7 @@ def test_tiles_cover_the_picture_and_overlap(length: int, side: int) -> None:
     else:
         assert starts[0] == 0
         assert starts[-1] == length - side
-        assert all(b - a <= side * 2 / 3 + 1 for a, b in zip(starts, starts[1:], strict=False))
+        assert all(b - a <= side * 2 / 3 + 1 for a, b in pairwise(starts))
 
 
 boxes = st.builds(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import av
 import cv2
@@ -13,6 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
+
+if TYPE_CHECKING:
+    from av.video.stream import VideoStream
 
 Picture = npt.NDArray[np.uint8]
 
@@ -43,7 +47,8 @@ def write_video(
     unit = Fraction(1, 90_000)
     reformatter = VideoReformatter()
     with av.open(str(path), "w", options=dict(shape.container)) as container:
-        stream = container.add_stream(shape.codec, rate=fps, options=dict(shape.options))
+        added = container.add_stream(shape.codec, rate=fps, options=dict(shape.options))
+        stream = cast("VideoStream", added)
         context = stream.codec_context
         context.pix_fmt = shape.pixel_format
         context.time_base = unit
@@ -100,7 +105,7 @@ def turned(picture: Picture, degrees: float, scale: float = 1.0) -> Picture:
     return np.asarray(cv2.warpAffine(picture, matrix, (width, height), borderValue=(90, 90, 90)), np.uint8)
 
 
-def write_picture(path: Path, picture: npt.NDArray[np.generic], *options: int) -> Path:
+def write_picture(path: Path, picture: npt.NDArray[Any], *options: int) -> Path:
     """Write a picture in the format of the file's ending."""
     assert cv2.imwrite(str(path), picture, list(options))
     return path

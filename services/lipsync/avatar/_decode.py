@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -19,7 +19,7 @@ from av.error import FFmpegError
 from av.filter import Graph
 from av.stream import Disposition
 
-from mouthpiece.core.timeline import MAX_FPS, MIN_FPS, nearest_standard_rate
+from mouthpiece.core.timeline import MAX_FPS, MIN_FPS, STANDARD_RATES, nearest_standard_rate
 from mouthpiece.errors import BadInput
 from services.lipsync.avatar._convert import Converter, Upright, is_hdr
 from services.lipsync.avatar._sniff import FIELD, Sniffed, Turn, sniff
@@ -32,6 +32,11 @@ if TYPE_CHECKING:
 
 MAX_DAMAGED = Fraction(1, 10)
 """Share of a video's packets that may fail to decode before it counts as damaged."""
+
+FAR_SECONDS = 8.0
+"""Frames nearer than this are reached by decoding what lies between, others by seeking."""
+MAX_SKIPPED = 400
+"""Frames decoded at most on the way to one that is wanted for a look."""
 
 _TRANSPOSING = frozenset({Turn.TRANSPOSE, Turn.RIGHT, Turn.TRANSVERSE, Turn.LEFT})
 
@@ -83,17 +88,24 @@ class Source:
         start: Fraction | None = None
         decoded = self._deinterlaced() if self.traits.interlaced else self._decoded()
         for number, frame in enumerate(decoded, 1):
-            time = Fraction(frame.pts or 0) * (frame.time_base or Fraction(0))
+            time = _time(frame)
             start = time if start is None else start
             yield time - start, self._shown(frame)
             if self._damaged > 5 and self._damaged > MAX_DAMAGED * (number + self._damaged):
                 raise BadInput(FIELD, f"damaged: {self._damaged} frames of {number} cannot be decoded")
 
-    def looks(self, seconds: Iterable[float]) -> Iterator[Upright]:
-        """A frame near each of some times in seconds."""
+    def looks(self, seconds: Sequence[float]) -> Iterator[Upright]:
+        """The frames shown at some times in seconds, ascending; roughly, where key frames are far apart."""
+        at, decoded = -FAR_SECONDS, self._decoded()
         for second in seconds:
-            self._rewind(second)
-            frame = next(self._decoded(), None)
+            if second - at >= FAR_SECONDS:
+                self._rewind(second)
+                decoded = self._decoded()
+            frame: VideoFrame | None = None
+            for frame in islice(decoded, MAX_SKIPPED):
+                at = self._time(frame)
+                if at >= second - 0.02:
+                    break
             if frame is not None:
                 yield self._shown(frame)
 
@@ -101,6 +113,11 @@ class Source:
     def damaged(self) -> int:
         """Packets that failed to decode so far."""
         return self._damaged
+
+    def _time(self, frame: VideoFrame) -> float:
+        """Seconds since the stream's beginning."""
+        start = Fraction(self._stream.start_time or 0) * (self._stream.time_base or Fraction(0))
+        return float(_time(frame) - start)
 
     def _decoded(self) -> Iterator[VideoFrame]:
         for packet in self._container.demux(self._stream):
@@ -173,12 +190,23 @@ def timing_of(times: list[Fraction], total: Fraction, max_seconds: float) -> Tim
     if len(times) < 2 or times[-1] == times[0]:
         return Timing(Fraction(0), min(1, len(times)), Fraction(0), total, steady=True)
     average = Fraction(len(times) - 1) / (times[-1] - times[0])
-    fps = min(MAX_FPS, max(MIN_FPS, nearest_standard_rate(average)))
-    steps = [float((b - a) * fps) for a, b in pairwise(times)]
-    odd = sum(abs(step - 1) > 0.25 for step in steps)
+    steady = _is_steady(times, average)
+    fps = min(MAX_FPS, max(MIN_FPS, nearest_standard_rate(average) if steady else _rounded(average)))
     lasts = times[-1] - times[0] + 1 / fps
     used = min(lasts, Fraction(max_seconds))
-    return Timing(fps, max(1, round(used * fps)), used, max(total, lasts), steady=odd * 20 <= len(steps))
+    return Timing(fps, max(1, round(used * fps)), used, max(total, lasts), steady=steady)
+
+
+def _is_steady(times: list[Fraction], rate: Fraction) -> bool:
+    """Whether nearly all frames are shown for one step of the rate."""
+    odd = sum(abs(float((b - a) * rate) - 1) > 0.25 for a, b in pairwise(times))
+    return odd * 20 <= len(times) - 1
+
+
+def _rounded(rate: Fraction) -> Fraction:
+    """A standard rate within 3 %: what varies has no exact rate anyway."""
+    best = min(STANDARD_RATES, key=lambda standard: abs(standard - rate))
+    return best if abs(best - rate) <= best * 3 / 100 else nearest_standard_rate(rate)
 
 
 @contextmanager
@@ -247,6 +275,10 @@ def _times(container: InputContainer, stream: VideoStream, max_seconds: float) -
         pass  # the decoder will meet it too, and count it
     times.sort()
     return [time for time in times if time - times[0] < reach]
+
+
+def _time(frame: VideoFrame) -> Fraction:
+    return Fraction(frame.pts or 0) * (frame.time_base or Fraction(0))
 
 
 def _pulled(graph: Graph) -> Iterator[VideoFrame]:

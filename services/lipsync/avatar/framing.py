@@ -66,13 +66,14 @@ def framing(shown: tuple[int, int], size: tuple[int, int], face: Area | None = N
     """
     scaled = _covering(shown, size)
     if face is None:
-        x, y = (_offset(whole, part, None) for whole, part in zip(scaled, size, strict=True))
-        return Framing(scaled, size, x, y)
-    across, down = scaled[0] / shown[0], scaled[1] / shown[1]
+        return Framing(scaled, size, (scaled[0] - size[0]) // 2, (scaled[1] - size[1]) // 2)
+    wide, high = scaled[0] / shown[0], scaled[1] / shown[1]
     room = face.bottom - face.top
-    wanted_x = ((face.left - FOOTROOM * room) * across, (face.right + FOOTROOM * room) * across)
-    wanted_y = ((face.top - HEADROOM * room) * down, (face.bottom + FOOTROOM * room) * down)
-    return Framing(scaled, size, _offset(scaled[0], size[0], wanted_x), _offset(scaled[1], size[1], wanted_y))
+    head = (face.top - HEADROOM * room) * high, (face.bottom + FOOTROOM * room) * high
+    sides = (face.left - FOOTROOM * room) * wide, (face.right + FOOTROOM * room) * wide
+    x = _offset(scaled[0], size[0], sides, (face.left * wide, face.right * wide))
+    y = _offset(scaled[1], size[1], head, (face.top * high, face.bottom * high))
+    return Framing(scaled, size, x, y)
 
 
 def _covering(shown: tuple[int, int], size: tuple[int, int]) -> tuple[int, int]:
@@ -83,12 +84,11 @@ def _covering(shown: tuple[int, int], size: tuple[int, int]) -> tuple[int, int]:
     return width, height
 
 
-def _offset(whole: int, part: int, wanted: tuple[float, float] | None) -> int:
-    """Where a part begins that lies centrally in the whole but holds what is wanted, or else its middle."""
-    slack = whole - part
-    middle = slack // 2
-    if wanted is None:
-        return middle
+def _offset(whole: int, part: int, wanted: tuple[float, float], needed: tuple[float, float]) -> int:
+    """Where a part begins that lies as centrally in the whole as what is wanted allows.
+
+    Where that does not fit, the part lies around the middle of what is needed.
+    """
     low, high = wanted[1] - part, wanted[0]
-    best = round((low + high) / 2) if low > high else round(min(max(middle, low), high))
-    return min(max(best, 0), slack)
+    best = sum(needed) / 2 - part / 2 if low > high else min(max((whole - part) / 2, low), high)
+    return min(max(round(best), 0), whole - part)

@@ -123,7 +123,7 @@ def _turn(landmarks: Landmarks) -> float:
 
 
 def _about_source(traits: Traits, timing: Timing, looks: tuple[_Look, ...], limits: Limits) -> Iterator[str]:
-    if timing.total > timing.seconds + 1 and timing.seconds >= Fraction(limits.max_clip_seconds):
+    if timing.total > timing.seconds + 1 and timing.seconds > limits.max_clip_seconds - 0.5:
         yield f"only the first {limits.max_clip_seconds:g} s of {float(timing.total):.0f} s are used"
     elif timing.total > timing.seconds + 2:
         yield f"the file claims {float(timing.total):.0f} s; frames end after {float(timing.seconds):.0f} s"
