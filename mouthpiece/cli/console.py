@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.theme import Theme
 
-_THEME = Theme(
+THEME = Theme(
     {
         "key": "dim",
         "good": "green",
@@ -22,18 +22,19 @@ _THEME = Theme(
         "bar.back": "grey23",
     }
 )
+"""Styles by what they mean, which the pictures of this package are written with."""
 
 
 @cache
 def out() -> Console:
     """Standard output."""
-    return Console(theme=_THEME, highlight=False)
+    return Console(theme=THEME, highlight=False)
 
 
 @cache
 def err() -> Console:
     """Standard error."""
-    return Console(theme=_THEME, highlight=False, stderr=True)
+    return Console(theme=THEME, highlight=False, stderr=True)
 
 
 def print_json(value: Any) -> None:

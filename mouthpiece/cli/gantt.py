@@ -9,6 +9,8 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
+from mouthpiece.cli.words import clock
+
 _FILL = {"done": "█", "running": "▓", "failed": "░", "cancelled": "░", "planned": "█", "cached": "▒"}
 _STYLE = {
     "done": ("green", "dark_green"),
@@ -18,7 +20,10 @@ _STYLE = {
     "cancelled": ("bright_black", "bright_black"),
     "cached": ("blue", "blue"),
 }
-_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
+_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14_400)
+"""Seconds between ticks of the time axis."""
+_LONG = 300.0
+"""Seconds from which on ticks are written as minutes and seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +70,12 @@ def _labelled(label: str, room: int, fill: str) -> str:
 
 
 def _axis(end: float, width: int) -> Text:
-    step = next((step for step in _STEPS if step >= end / (width / 12)), _STEPS[-1])
+    step = next((step for step in _STEPS if step >= end / (width / 12)), end)
     axis = ""
-    tick = 0
-    while (column := round(tick * step / end * width)) < width - 6:
-        axis = axis.ljust(column) + f"│{tick * step:g} s"
-        tick += 1
+    for tick in range(width):
+        column = round(tick * step / end * width)
+        label = f"│{clock(tick * step)}" if end >= _LONG else f"│{tick * step:g} s"
+        if column + len(label) > width:
+            break
+        axis = axis.ljust(column) + label
     return Text(axis, style="key")

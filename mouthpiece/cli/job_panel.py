@@ -56,9 +56,9 @@ def _facts(view: JobView) -> str:
     job = view.job
     facts = [f"[key]{job.id}[/]"] if job.id else []
     if view.spoken_samples:
-        more = "" if view.speech_final else " so far"
-        spoken = f"{view.spoken_samples / SPEECH_RATE:.1f} s"
-        facts.append(f"{spoken} of speech in {count(view.sentences, 'sentence')}{more}")
+        so_far = "" if view.speech_final else " so far"
+        spoken = f"{view.spoken_samples / SPEECH_RATE:.1f} s{so_far}"
+        facts.append(f"{spoken}, {count(view.sentences, 'sentence')}")
     if job.format.width:
         fps = rate(frame_rate(job.format.fps))
         facts.append(f"{job.format.width}×{job.format.height} at {fps} fps")
@@ -78,10 +78,10 @@ def _place(chunk: gateway_pb2.Chunk) -> tuple[int, int, str]:
 
 def _attempts(chunks: list[gateway_pb2.Chunk], hidden: int) -> Table:
     table = Table.grid(padding=(0, 2))
-    table.add_column("frames", justify="right", no_wrap=True)
+    table.add_column("frames", justify="right", no_wrap=True, min_width=13)
     table.add_column("worker", no_wrap=True, max_width=24)
     table.add_column("bar", width=_BAR)
-    table.add_column("done", justify="right", no_wrap=True)
+    table.add_column("done", justify="right", no_wrap=True, min_width=7)
     table.add_column("how", no_wrap=True, overflow="ellipsis")
     table.add_row("[key]frames[/]", "[key]worker[/]")
     for chunk in chunks:

@@ -39,6 +39,7 @@ class JobView:
     def _enter(self, job: gateway_pb2.Job) -> None:
         self.job = job
         self.percent = max(self.percent, job.percent)
+        self.speech_final = self.speech_final or job.speech_final
         if job.state == gateway_pb2.JOB_STATE_DONE:
             self.percent = 100.0
         self.eta = seconds(job.eta) if job.HasField("eta") else self.eta

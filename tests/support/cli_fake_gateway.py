@@ -28,6 +28,7 @@ from mouthpiece.v1.gateway_pb2_grpc import VideoServiceServicer, add_VideoServic
 Context = ServicerContext[Any, Any]
 VIDEO = bytes(range(256)) * 4096
 """What every finished job "rendered": 1 MiB."""
+FIRST_JOB = "j" + "0" * 25
 START = 1_750_000_000.0
 BLOCK = 64 << 10
 EAGER = Patience(seconds=20.0, first_wait=0.001, longest_wait=0.02)
@@ -443,7 +444,7 @@ def script(knobs: Knobs) -> list[gateway_pb2.JobEvent]:
 
 def finished_job(knobs: Knobs) -> gateway_pb2.Job:
     """The job that the script leads to."""
-    job = gateway_pb2.Job(id="j" + "0" * 25, created=timestamp(START), spec=gateway_pb2.JobSpec(text="Hi."))
+    job = gateway_pb2.Job(id=FIRST_JOB, created=timestamp(START), spec=gateway_pb2.JobSpec(text="Hi."))
     for event in script(knobs):
         _learn(job, event)
     return job
@@ -491,7 +492,7 @@ def _speech(n: int, *, final: bool) -> gateway_pb2.JobEvent:
 def _state(
     state: gateway_pb2.JobState.ValueType, time: float, more: gateway_pb2.Job | None = None
 ) -> gateway_pb2.JobEvent:
-    job = gateway_pb2.Job(state=state)
+    job = gateway_pb2.Job(id=FIRST_JOB, state=state)
     if more is not None:
         job.MergeFrom(more)
     if state == gateway_pb2.JOB_STATE_SPEAKING:
@@ -533,7 +534,9 @@ def _done(chunks: int) -> gateway_pb2.Job:
 def _learn(job: gateway_pb2.Job, event: gateway_pb2.JobEvent) -> None:
     """Keep the job as its events tell it."""
     if event.HasField("state"):
+        job_id = job.id
         job.MergeFrom(event.state)
+        job.id = job_id
         event.state.CopyFrom(job)
         event.state.ClearField("chunks")
     elif event.HasField("chunk"):
