@@ -50,7 +50,8 @@ def repeat_late(
     times = state.tuning.late_factor if times is None else times
     slack = state.tuning.late_slack if slack is None else slack
     for attempt in job.running.values():
-        if attempt.twin or attempt.late_at(times, slack) > state.now:
+        same = attempt.head.worker is head.worker
+        if same or attempt.twin or attempt.late_at(times, slack) > state.now:
             continue
         start = _timed(state, job, head, attempt.span, hedge=attempt)
         sooner = state.now + start.expected < attempt.ends_at(state.now)

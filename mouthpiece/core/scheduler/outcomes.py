@@ -24,7 +24,7 @@ def succeed(state: State, attempt: Attempt, timings: Timings | None) -> Iterator
     """An attempt is done: learn from it, call off its twin, deliver what is next in order."""
     worker = attempt.head.worker
     job = end_attempt(state, attempt)
-    worker.late, worker.strikes = False, 0
+    worker.late, worker.strikes, worker.paused_until = False, 0, 0.0
     if job is None:
         return
     if timings:
@@ -44,11 +44,8 @@ def deliver(state: State, job: Job) -> Iterator[Command]:
         yield Complete(job.spec.job)
 
 
-def fail(state: State, attempt: Attempt, reason: str, fault: Fault) -> Iterator[Command]:
-    """An attempt failed: its frames go back, unless its twin goes on with them, or they failed too often."""
-    job = end_attempt(state, attempt)
-    if job is None:
-        return
+def fail(state: State, job: Job, attempt: Attempt, reason: str, fault: Fault) -> Iterator[Command]:
+    """An attempt has failed: its frames go back unless its twin goes on with them; the job may end."""
     worker = attempt.head.worker
     if fault is not Fault.NOBODY:
         job.failures.append(Failure(attempt.span, worker.name, reason))

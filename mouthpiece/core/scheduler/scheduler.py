@@ -112,13 +112,12 @@ class Scheduler:
             case ChunkDone(timings=timings):
                 return succeed(self.state, attempt, timings)
             case ChunkFailed(reason=reason, fault=fault, retry_after=wait):
-                if not attempt.aborted:
+                if job := end_attempt(self.state, attempt):
                     blame(self.state, attempt.head.worker, fault, wait)
-                return fail(self.state, attempt, reason, fault)
-            case ChunkStopped() if attempt.aborted:
-                end_attempt(self.state, attempt)
+                    return fail(self.state, job, attempt, reason, fault)
             case ChunkStopped():
-                return fail(self.state, attempt, "stopped", Fault.NOBODY)
+                if job := end_attempt(self.state, attempt):
+                    return fail(self.state, job, attempt, "stopped", Fault.NOBODY)
             case ChunkProgressed(frames_done=frames):
                 attempt.frames_done, attempt.heard = frames, self.state.now
         return ()
@@ -128,11 +127,13 @@ class Scheduler:
         if worker is None:
             return
         held = [head.attempt for head in worker.heads if head.attempt]
+        lost = [(job, attempt) for attempt in held if (job := end_attempt(self.state, attempt))]
         self.state.forget(worker)
-        if any(not attempt.aborted for attempt in held):
+        if lost:
             blame(self.state, worker, Fault.ATTEMPT, 0.0)
-        for attempt in held:
-            yield from fail(self.state, attempt, event.reason, Fault.ATTEMPT)
+        for job, attempt in lost:
+            if job.spec.job in self.state.jobs:
+                yield from fail(self.state, job, attempt, event.reason, Fault.ATTEMPT)
 
     def _tell(self) -> Iterable[Command]:
         if self.state.now - self._told < self.state.tuning.eta_every:

@@ -196,7 +196,8 @@ class State:
         """Heads that could begin a chunk now."""
         for worker in self.workers.values():
             if worker.usable(self.now):
-                yield from (head for head in worker.heads[: worker.slots] if head.attempt is None)
+                free = [head for head in worker.heads if head.attempt is None]
+                yield from free[: max(0, worker.slots - len(worker.heads) + len(free))]
 
     def pool(self, engine: tuple[str, str]) -> Pool:
         """Who can render with an engine. Without anybody, the rate is what an unknown worker would have."""

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 class Tuning:
     """What simulation found best. Seconds unless said otherwise."""
 
-    size_weight: float = 3.0
+    size_weight: float = 10.0
     """Seconds of seniority that one second of remaining work (at the mean speed of one worker) costs."""
-    size_reach: float = 120.0
+    size_reach: float = 200.0
     """Remaining work beyond about this costs ever less, so that long jobs are not passed for ever."""
     tenant_weight: float = 2.0
     """Seconds of seniority that a job loses for each second the whole cluster needs for its tenant's other
