@@ -37,8 +37,6 @@ _HINTS = {
 }
 
 _FIELD_HINTS = {
-    "text": "see --text, --text-file and --audio",
-    "engine": "`mouthpiece engines` lists those that are there",
     "voice": "`mouthpiece voices` lists those that are there",
     "language": "`mouthpiece voices` lists those that are there",
     "grpc_port": "choose another with --grpc-port, or use what runs there with --gateway",

@@ -15,6 +15,7 @@ from rich.table import Table
 from mouthpiece.cli.console import err, out
 from mouthpiece.settings import CommonSettings, GatewaySettings
 from mouthpiece.suite import Phase, Service, Suite, SuiteConfig
+from mouthpiece.suite.layout import GATEWAY_PORT
 
 _PHASE = {Phase.SERVING: "good", Phase.CRASHED: "bad", Phase.STARTING: "busy"}
 
@@ -52,7 +53,7 @@ async def _serve(suite: Suite) -> None:
         out().print(_services(suite))
         out().print(
             f"\n[good]ready[/] at [bold]{suite.address}[/]; data and logs are in {escape(str(suite.data))}\n"
-            "[key]try[/]  mouthpiece generate --text 'Hello there.' -o hello.mp4\n"
+            f"[key]try[/]  mouthpiece generate {_where(suite)}--text 'Hello there.' -o hello.mp4\n"
             "[key]stop with Ctrl-C[/]\n",
             soft_wrap=True,
         )
@@ -60,6 +61,12 @@ async def _serve(suite: Suite) -> None:
             await asyncio.Event().wait()
         finally:
             err().print("stopping when running work has ended; Ctrl-C again stops at once")
+
+
+def _where(suite: Suite) -> str:
+    """The option that finds this gateway, unless it is where everyone looks."""
+    port = suite.services[-1].plan.port
+    return "" if port == GATEWAY_PORT else f"--gateway localhost:{port} "
 
 
 def _services(suite: Suite) -> Table:
