@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.lipsync.engines.viseme.arrays import Bytes, Floats, Singles
-from services.lipsync.engines.viseme.surface import Box, even_box, sample
+from services.lipsync.engines.viseme.arrays import Bytes, Floats
+from services.lipsync.engines.viseme.surface import FINE, Box, Origins, even_box, sample
 
 _LEFT = (
     (33, 246, 161, 160, 159, 158, 157, 173, 133),
@@ -47,13 +47,13 @@ class Eye:
     unit: float
 
 
-def eyes_of(points: Floats, unit: float, width: int, height: int) -> tuple[Eye, Eye]:
-    """Both eyes of landmarks (468, 2) in a picture of ``width`` × ``height``."""
-    left, right = (_eye(points, rings, unit, (width, height)) for rings in (_LEFT, _RIGHT))
+def eyes_of(points: Floats, unit: float, within: Box) -> tuple[Eye, Eye]:
+    """Both eyes of landmarks (468, 2), their boxes inside the box of what is drawn."""
+    left, right = (_eye(points, rings, unit, within) for rings in (_LEFT, _RIGHT))
     return left, right
 
 
-def _eye(points: Floats, rings: tuple[tuple[int, ...], ...], unit: float, size: tuple[int, int]) -> Eye:
+def _eye(points: Floats, rings: tuple[tuple[int, ...], ...], unit: float, within: Box) -> Eye:
     start, end = points[rings[0][0]], points[rings[0][-1]]
     length = max(float(np.hypot(*(end - start))), 1e-6)
     along = (end - start) / length
@@ -64,7 +64,9 @@ def _eye(points: Floats, rings: tuple[tuple[int, ...], ...], unit: float, size: 
     fold = np.minimum(lid - 2 * _LASHES * unit, lid + 0.75 * (brow - lid))
     around = points[[index for ring in rings for index in ring]]
     low, high = around.min(axis=0) - _MARGIN * unit, around.max(axis=0) + _MARGIN * unit
-    box = even_box(low[0], low[1], high[0], high[1], *size)
+    low, high = low - (within.x0, within.y0), high - (within.x0, within.y0)
+    box = even_box(low[0], low[1], high[0], high[1], within.width, within.height)
+    box = box.shifted(within.x0, within.y0)
     return Eye(box, start, axes, at, lid, floor, fold, unit)
 
 
@@ -74,34 +76,27 @@ def _over(points: Floats, ring: tuple[int, ...], start: Floats, axes: Floats, at
     return np.asarray(np.interp(at, place[order, 0], place[order, 1]))
 
 
-def close_lid(
-    canvas: Bytes,
-    fine: Bytes,
-    corner: tuple[int, int],
-    origins: tuple[Singles, Singles],
-    eye: Eye,
-    shut: float,
-) -> None:
+def close_lid(canvas: Bytes, fine: Bytes, whole: Box, origins: Origins, eye: Eye, shut: float) -> None:
     """Draw the upper lid, ``shut`` 0..1, into ``canvas`` (h, w, 4), the picture around the eye.
 
-    ``origins`` tell where its pixels come from in the portrait, ``fine`` is a fine copy of the portrait from
-    ``corner`` on.
+    ``origins`` tell where its pixels come from in ``fine``, a fine copy of the ``whole``.
     """
-    x, y = origins
-    axes = eye.axes.astype(np.float32)
-    along = (x - np.float32(eye.start[0])) * axes[0, 0] + (y - np.float32(eye.start[1])) * axes[1, 0]
-    height = (x - np.float32(eye.start[0])) * axes[0, 1] + (y - np.float32(eye.start[1])) * axes[1, 1]
-    lid, floor, fold = (
-        np.interp(along, eye.at, curve).astype(np.float32) for curve in (eye.lid, eye.floor, eye.fold)
-    )
-    lashes = np.float32(_LASHES * eye.unit)
-    fall = (floor - lid) * np.float32(shut)
+    x = origins.x.astype(np.float64) / FINE + (whole.x0 - eye.start[0])
+    y = origins.y.astype(np.float64) / FINE + (whole.y0 - eye.start[1])
+    along, height = x * eye.axes[0, 0] + y * eye.axes[1, 0], x * eye.axes[0, 1] + y * eye.axes[1, 1]
+    lid, floor, fold = (np.interp(along, eye.at, curve) for curve in (eye.lid, eye.floor, eye.fold))
+    lashes = _LASHES * eye.unit
+    fall = (floor - lid) * shut
     edge = lid + fall
     stretch = (lid - lashes - fold) / (edge - lashes - fold)
     back = np.where(height > edge - lashes, -fall, (height - fold) * (stretch - 1.0))
-    back = np.where(height < fold, np.float32(0), back)
-    skin = sample(fine, x + back * axes[0, 1] - corner[0], y + back * axes[1, 1] - corner[1])
-    soft = np.float32(max(0.012 * eye.unit, 1.0))
-    cover = np.clip((edge + soft - height) / soft, 0.0, 1.0) * np.clip(fall, 0.0, 1.0)
-    blended = canvas[..., :3] + (skin[..., :3].astype(np.float32) - canvas[..., :3]) * cover[..., None]
+    back = np.where(height < fold, 0.0, back) * FINE
+    from_x, from_y = (
+        (plane + back * part).astype(np.float32)
+        for plane, part in zip((origins.x, origins.y), eye.axes[:, 1], strict=True)
+    )
+    skin = sample(fine, Origins(from_x, from_y))
+    soft = max(0.012 * eye.unit, 1.0)
+    cover = (np.clip((edge + soft - height) / soft, 0.0, 1.0) * np.clip(fall, 0.0, 1.0))[..., None]
+    blended = canvas[..., :3] + (skin[..., :3].astype(np.float32) - canvas[..., :3]) * cover
     canvas[..., :3] = (blended + 0.5).astype(np.uint8)

@@ -37,20 +37,18 @@ PUPILS_PER_OUTER_CORNERS = 0.70
 class HeadPose:
     """Where the head is in a picture: ``point = origin + axes @ local``, all in pixels.
 
-    ``origin`` is (3,), ``axes`` (3, 3) is a rotation times the pixels per unit.
+    ``origin`` is (3,), ``axes`` (3, 3) is a rotation times ``scale``, the pixels per unit.
     """
 
     origin: Floats
     axes: Floats
-
-    @property
-    def scale(self) -> float:
-        """Pixels per unit."""
-        return float(np.cbrt(np.linalg.det(self.axes)))
+    scale: float
 
     def shifted(self, by: Floats) -> HeadPose:
         """This pose, moved in the picture ``by`` (2,) pixels."""
-        return HeadPose(np.array((self.origin[0] + by[0], self.origin[1] + by[1], self.origin[2])), self.axes)
+        return HeadPose(
+            np.array((self.origin[0] + by[0], self.origin[1] + by[1], self.origin[2])), self.axes, self.scale
+        )
 
     def project(self, local: Floats) -> Floats:
         """Head coordinates (..., 3) → pixels (..., 2)."""
@@ -70,7 +68,7 @@ def head_pose(points: Floats) -> HeadPose:
     y = down / np.linalg.norm(down)
     scale = PUPILS_PER_OUTER_CORNERS * float(np.linalg.norm(points[263] - points[33]))
     origin = np.mean([points[index] for pair in EYE_CORNERS for index in pair], axis=0)
-    return HeadPose(origin, np.column_stack((x, y, np.cross(x, y))) * scale)
+    return HeadPose(origin, np.column_stack((x, y, np.cross(x, y))) * scale, scale)
 
 
 def follow(reference: Floats, points: Floats) -> HeadPose:
@@ -88,7 +86,7 @@ def follow(reference: Floats, points: Floats) -> HeadPose:
     turn[2] = np.sign(np.linalg.det(u) * np.linalg.det(vt))
     scale = float((spread * turn).sum() / (source**2).sum())
     axes = (u * turn) @ vt * scale
-    return HeadPose(target_mean - axes @ source_mean, axes)
+    return HeadPose(target_mean - axes @ source_mean, axes, scale)
 
 
 def gap(local: Floats) -> float:

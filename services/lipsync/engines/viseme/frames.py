@@ -10,22 +10,14 @@ from mouthpiece.core.timeline import clip_index
 from services.lipsync.engines.viseme import rig
 from services.lipsync.engines.viseme.arrays import Bytes, Floats, Singles
 from services.lipsync.engines.viseme.eyes import close_lid
+from services.lipsync.engines.viseme.grid import make_nodes
 from services.lipsync.engines.viseme.idle import Idle, idle
+from services.lipsync.engines.viseme.lips import Held, borrowed_lips, draw_lips, lip_nodes, put
+from services.lipsync.engines.viseme.motion import SKIN_CELLS, Motion, mouth_motions
 from services.lipsync.engines.viseme.mouth import Jaw
 from services.lipsync.engines.viseme.prepared import Portrait, Prepared
-from services.lipsync.engines.viseme.renderer import (
-    Held,
-    Motion,
-    borrowed_lips,
-    draw_lips,
-    lip_part,
-    make_nodes,
-    mouth_motions,
-    put,
-    seen,
-)
 from services.lipsync.engines.viseme.source import Source
-from services.lipsync.engines.viseme.surface import Box, sample, write_yuv
+from services.lipsync.engines.viseme.surface import Box, Origins, sample, write_yuv
 from services.lipsync.engines.viseme.visemes import Channel
 
 _EDGE = 8
@@ -40,23 +32,23 @@ def draw_frame(prepared: Prepared, frame: int, fps: Fraction, seed: int, pose: F
 
 
 def _clip_frame(prepared: Prepared, index: int, pose: Floats) -> Bytes:
-    source = prepared.source(index)
+    source, share = prepared.source(index), prepared.borrowed[index]
+    lender = prepared.lender if share > 0.0 else None
     held = Held(source.pose, _target(prepared, source, pose), _jaw(prepared, pose))
-    nodes = make_nodes(source.box, source.pose.scale)
-    lender, share = prepared.lender, prepared.borrowed[index]
-    controls = [source.controls] if lender is None or share <= 0.0 else [source.controls, lender.controls]
-    motions = mouth_motions(source.pose, held.target, controls, nodes.places)
-    x, y = nodes.origins(motions[0].both)
-    canvas = sample(source.upper, x - source.box.x0, y - source.box.y0)
-    part = lip_part(nodes, held.target, source.pose.scale)
-    skin = seen(canvas, nodes, part).astype(np.float32)
-    picture = skin.copy()
-    if share < 1.0:
-        picture = draw_lips(skin, part, source, motions[0], held, prepared.interior)
-    if lender is not None and share > 0.0:
-        lent = borrowed_lips(skin, part, lender, motions[1], held, prepared.interior)
-        picture += (lent - picture) * np.float32(share)
-    put(canvas, nodes, part, picture)
+    skin = make_nodes(source.box, max(1, round(source.pose.scale / SKIN_CELLS)))
+    near = lip_nodes(held, source.box, borrowed=lender is not None)
+    controls = [source.controls] if lender is None else [source.controls, lender.controls]
+    moved, motions = mouth_motions(source.pose, held.target, controls, skin.places, near.places)
+    canvas = sample(source.skin, skin.origins(moved, source.box))
+    view = canvas[near.box.part_of(source.box)]
+    under = sample(source.skin, near.origins(motions[0].both, source.box))[..., :3].astype(np.float32)
+    picture = under
+    if source.lips:
+        picture = draw_lips(under, near, source.lips, motions[0], held, prepared.interior)
+    if lender:
+        lent = borrowed_lips(under, near, lender, motions[1], held, prepared.interior)
+        picture = np.asarray(picture + (lent - picture) * np.float32(share), np.float32)
+    put(view, picture)
     planes = source.planes.copy()
     write_yuv(planes, source.box, canvas, _ramp(source.box))
     return planes
@@ -66,22 +58,23 @@ def _portrait_frame(prepared: Prepared, portrait: Portrait, idle_: Idle, pose: F
     source, nodes = portrait.source, portrait.nodes
     target = _target(prepared, source, pose)
     sway = portrait.field.displacement(idle_)
-    rows, columns = portrait.cells.rows, portrait.cells.columns
-    places = nodes.places[rows, columns] + sway[rows, columns]
-    (lips,) = mouth_motions(source.pose, target, [source.controls], places)
-    fields = [sway.copy() for _ in range(3)]
-    for field, moved in zip(fields, (lips.upper, lips.lower, lips.both), strict=True):
-        field[rows, columns] += moved
-    motion = Motion(*fields)
-    x, y = nodes.origins(motion.both)
-    canvas = sample(source.upper, x - source.box.x0, y - source.box.y0)
     carried = -sway[portrait.lips].astype(np.float64)
     held = Held(source.pose.shifted(carried), target + carried, _jaw(prepared, pose))
-    part = lip_part(nodes, held.target, source.pose.scale)
-    skin = seen(canvas, nodes, part).astype(np.float32)
-    put(canvas, nodes, part, draw_lips(skin, part, source, motion, held, prepared.interior))
+    near = lip_nodes(held, source.box, borrowed=False)
+    sway_near = nodes.between(sway, near.places)
+    cells = portrait.cells.rows, portrait.cells.columns
+    skin_places, lip_places = nodes.places[cells] + sway[cells], near.places + sway_near
+    moved, (lips,) = mouth_motions(source.pose, target, [source.controls], skin_places, lip_places)
+    motion = Motion(lips.upper + sway_near, lips.lower + sway_near, lips.both + sway_near)
+    sway[cells] += moved
+    origins = nodes.origins(sway, source.box)
+    canvas = sample(source.skin, origins)
+    if source.lips:
+        under = sample(source.skin, near.origins(motion.both, source.box))[..., :3].astype(np.float32)
+        picture = draw_lips(under, near, source.lips, motion, held, prepared.interior)
+        put(canvas[near.box.part_of(source.box)], picture)
     if idle_.lids > 0.0:
-        _blink(canvas, portrait, (x, y), idle_.lids)
+        _blink(canvas, portrait, origins, idle_.lids)
     planes = source.planes.copy()
     write_yuv(planes, source.box, canvas)
     return planes
@@ -99,14 +92,11 @@ def _jaw(prepared: Prepared, pose: Floats) -> Jaw:
     return Jaw(float(pose[Channel.JAW]) * prepared.rig.jaw_drop, float(pose[Channel.TONGUE]))
 
 
-def _blink(canvas: Bytes, portrait: Portrait, origins: tuple[Singles, Singles], shut: float) -> None:
-    box = portrait.source.box
+def _blink(canvas: Bytes, portrait: Portrait, origins: Origins, shut: float) -> None:
+    source = portrait.source
     for eye in portrait.eyes:
-        rows = slice(max(eye.box.y0 - box.y0, 0), max(eye.box.y1 - box.y0, 0))
-        columns = slice(max(eye.box.x0 - box.x0, 0), max(eye.box.x1 - box.x0, 0))
-        near = (origins[0][rows, columns], origins[1][rows, columns])
-        if near[0].size:
-            close_lid(canvas[rows, columns], portrait.source.upper, (box.x0, box.y0), near, eye, shut)
+        part = eye.box.part_of(source.box)
+        close_lid(canvas[part], source.skin, source.box, origins.part(*part), eye, shut)
 
 
 def _ramp(box: Box) -> Singles:

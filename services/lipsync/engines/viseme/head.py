@@ -13,7 +13,7 @@ from services.lipsync.engines.viseme.idle import Idle
 _CENTRE, _RADIUS_X, _RADIUS_Y = 0.15, 1.30, 1.75
 """Ellipse in units, centred below the eyes, that moves as a whole: face, hair and neck."""
 
-_FADE = 2.0
+_FADE = 1.65
 """Where motion ends, in radii of the ellipse."""
 
 _BORDER = 0.40

@@ -70,7 +70,7 @@ class Interior:
         made[:] = self.palette.cavity
         tip = float(ease(np.array(jaw.tongue * 1.3 - 0.3)))
         for texture, down, amount in (
-            (self.tongue, 0.48 * jaw.drop + 0.030, 1.0),
+            (self.tongue, 0.30 * jaw.drop + 0.030, 1.0),
             (self.lower_teeth, jaw.drop + 0.032, 1.0),
             (self.tongue, 0.35 * jaw.drop * (1.0 - tip) + 0.030, tip),
             (self.upper_teeth, 0.018, 1.0),

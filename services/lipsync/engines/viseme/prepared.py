@@ -21,11 +21,12 @@ from services.lipsync.engines.viseme.face import (
     inset_lips,
     neutral,
 )
+from services.lipsync.engines.viseme.grid import Nodes, make_nodes
 from services.lipsync.engines.viseme.head import HeadField, head_field
 from services.lipsync.engines.viseme.lipline import CLOSED_GAP, lip_line
+from services.lipsync.engines.viseme.motion import SKIN_CELLS, reach
 from services.lipsync.engines.viseme.mouth import Interior, draw_interior
 from services.lipsync.engines.viseme.palette import face_palette
-from services.lipsync.engines.viseme.renderer import Nodes, make_nodes, reach
 from services.lipsync.engines.viseme.source import Source, open_source
 from services.lipsync.engines.viseme.surface import Box, even_box, write_yuv, yuv_of
 
@@ -70,6 +71,8 @@ class Prepared:
             return self.portrait.source
         pose, controls = self.poses[index], self.controls[index]
         box, mouth = _boxes(self.avatar, pose, controls)
+        if self.borrowed[index] >= 1.0:
+            return open_source(self.avatar.frame_i420(index), pose, controls, box, None)
         return open_source(self.avatar.frame_i420(index), pose, controls, box, mouth)
 
 
@@ -142,18 +145,15 @@ def _portrait(avatar: Avatar, pose: HeadPose, controls: Floats, face: Floats, po
     box = even_box(*head.reach(pose), avatar.width, avatar.height)
     _, mouth = _boxes(avatar, pose, controls)
     planes = _consistent(avatar.frame_i420(0))
-    nodes = make_nodes(box, pose.scale)
+    nodes = make_nodes(box, max(1, round(pose.scale / SKIN_CELLS)))
     field = head_field(nodes.places, pose, face[1], avatar.width, avatar.height)
-    eyes = eyes_of(points[:, :2], pose.scale, avatar.width, avatar.height)
+    eyes = eyes_of(points[:, :2], pose.scale, box)
     source = open_source(planes, pose, controls, box, mouth)
     middle = controls[list(rig.CORNERS)].mean(axis=0)
     rows, columns = nodes.shape
     column, row = nodes.at(middle)
     lips = min(max(round(row), 0), rows - 1), min(max(round(column), 0), columns - 1)
-    left, top, right, bottom = reach(pose, middle)
-    (x0, y0), (x1, y1) = nodes.at(np.array((left, top))), nodes.at(np.array((right, bottom)))
-    cells = Box(max(int(x0) - 2, 0), max(int(y0) - 2, 0), min(int(x1) + 3, columns), min(int(y1) + 3, rows))
-    return Portrait(source, nodes, field, eyes, cells, lips)
+    return Portrait(source, nodes, field, eyes, nodes.cells(*reach(pose, middle)), lips)
 
 
 def _consistent(planes: Bytes) -> Bytes:

@@ -14,37 +14,47 @@ from services.lipsync.engines.viseme.surface import FINE, Box, finer, yuv_of
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """One frame of the avatar, ready to be warped.
+class Lips:
+    """The lips of a picture as two textures, fine copies of ``box``.
 
-    ``controls`` are the control points (n, 2) in pixels. ``upper`` and ``lower`` are fine copies of ``box``
-    and of ``mouth``; their fourth channel is the upper and the lower side of the lips.
+    The last channel of ``upper`` is 255 above the mouth's opening, that of ``lower`` below it.
+    """
+
+    box: Box
+    upper: Bytes
+    lower: Bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A frame of the avatar, ready to be warped: ``skin`` is a fine copy of ``box``.
+
+    ``controls`` are its control points (n, 2) in pixels; ``lips`` is `None` when they will not be used.
     """
 
     planes: Bytes
     pose: HeadPose
     controls: Floats
     box: Box
-    mouth: Box
-    upper: Bytes
-    lower: Bytes
+    skin: Bytes
+    lips: Lips | None
 
 
-def open_source(planes: Bytes, pose: HeadPose, controls: Floats, box: Box, mouth: Box) -> Source:
-    """Cut out what a frame needs."""
-    fine = finer(yuv_of(planes, box))
-    upper = np.ascontiguousarray(fine)
-    unit = pose.scale
+def open_source(planes: Bytes, pose: HeadPose, controls: Floats, box: Box, mouth: Box | None) -> Source:
+    """Cut out what a frame needs; ``mouth``, within ``box``, is where its lips are."""
+    skin = finer(yuv_of(planes, box))
+    lips = _lips(skin, box, mouth, pose, controls) if mouth else None
+    return Source(planes, pose, controls, box, skin, lips)
+
+
+def _lips(skin: Bytes, box: Box, mouth: Box, pose: HeadPose, controls: Floats) -> Lips:
+    rows = slice(FINE * (mouth.y0 - box.y0), FINE * (mouth.y1 - box.y0))
+    columns = slice(FINE * (mouth.x0 - box.x0), FINE * (mouth.x1 - box.x0))
+    upper, lower = skin[rows, columns].copy(), skin[rows, columns].copy()
     down = pose.axes[:2, 1] / np.hypot(*pose.axes[:2, 1])
-    upper[..., 3] = _above(controls[list(UPPER_LINE)], down, box, unit)
-    lower = np.ascontiguousarray(
-        fine[
-            FINE * (mouth.y0 - box.y0) : FINE * (mouth.y1 - box.y0),
-            FINE * (mouth.x0 - box.x0) : FINE * (mouth.x1 - box.x0),
-        ]
-    )
-    lower[..., 3] = 255 - _above(controls[list(LOWER_LINE)], down, mouth, unit)
-    return Source(planes, pose, controls, box, mouth, upper, lower)
+    upper[..., 3] = _above(controls[list(UPPER_LINE)], down, mouth, pose.scale)
+    lower[..., 3] = 255 - _above(controls[list(LOWER_LINE)], down, mouth, pose.scale)
+    return Lips(mouth, upper, lower)
 
 
 def _above(line: Floats, down: Floats, box: Box, unit: float) -> Bytes:
@@ -62,13 +72,11 @@ def _above(line: Floats, down: Floats, box: Box, unit: float) -> Bytes:
 
 def _rounded(line: Floats) -> Floats:
     """A smooth curve through the points of a line (Catmull-Rom)."""
-    before = np.vstack((2 * line[0] - line[1], line[:-1]))[:-1]
-    after = np.vstack((line[1:], 2 * line[-1] - line[-2]))[1:]
+    before = np.vstack((2 * line[0] - line[1], line[:-2]))
+    after = np.vstack((line[2:], 2 * line[-1] - line[-2]))
     start, end = line[:-1], line[1:]
     t = (np.arange(4) / 4)[:, None, None]
-    curve = start + 0.5 * t * (
-        end
-        - before
-        + t * (2 * before - 5 * start + 4 * end - after + t * (3 * (start - end) + after - before))
-    )
+    cubic = 3 * (start - end) + after - before
+    square = 2 * before - 5 * start + 4 * end - after
+    curve = start + 0.5 * t * (end - before + t * (square + t * cubic))
     return np.vstack((curve.transpose(1, 0, 2).reshape(-1, 2), line[-1:]))

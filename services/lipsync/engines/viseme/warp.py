@@ -1,10 +1,12 @@
-"""Smooth warps through control points: a polyharmonic spline per side of the lips.
+"""Smooth warps through control points: polyharmonic splines.
 
 r³ is the fundamental solution that makes the spline minimise bending like a thin plate and is free of
 logarithms (Duchon 1977). Coordinates are in units of the face, so that the numbers are near one.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -14,20 +16,29 @@ _SLACK = 1e-4
 """Added to the kernel's diagonal: landmarks that nearly coincide must not fight each other."""
 
 
-def solve(controls: Floats, moves: Floats) -> Singles:
-    """Weights (n + 3, k) float32 of the splines that are ``moves`` (n, k) at ``controls`` (n, 2)."""
+def solve(controls: Floats, moves: Floats, subsets: Sequence[list[int]]) -> list[Singles]:
+    """For each subset of ``controls`` (n, 2), the splines that are ``moves`` (n, k) there.
+
+    Weights float32 (n + 3, k), zero for the other controls, to be multiplied with `basis`.
+    """
     count = len(controls)
     system = np.zeros((count + 3, count + 3))
-    apart = controls[:, None, :] - controls[None, :, :]
-    square = (apart**2).sum(axis=2)
-    system[:count, :count] = square * np.sqrt(square)
-    system[:count, :count].flat[:: count + 1] += _SLACK
+    square = np.square(np.subtract.outer(controls[:, 0], controls[:, 0]))
+    square += np.square(np.subtract.outer(controls[:, 1], controls[:, 1]))
+    np.multiply(square, np.sqrt(square), out=system[:count, :count])
+    system.ravel()[: count * (count + 3) : count + 4] += _SLACK
     system[:count, count] = system[count, :count] = 1.0
     system[:count, count + 1 :] = controls
     system[count + 1 :, :count] = controls.T
     right = np.zeros((count + 3, moves.shape[1]))
     right[:count] = moves
-    return np.linalg.solve(system, right).astype(np.float32)
+    found: list[Singles] = []
+    for subset in subsets:
+        rows = [*subset, count, count + 1, count + 2]
+        weights = np.zeros(right.shape, np.float32)
+        weights[rows] = np.linalg.solve(system[np.ix_(rows, rows)], right[rows])
+        found.append(weights)
+    return found
 
 
 def basis(places: Singles, controls: Floats) -> Singles:
@@ -35,9 +46,10 @@ def basis(places: Singles, controls: Floats) -> Singles:
     points = controls.astype(np.float32)
     count = len(points)
     made = np.empty((len(places), count + 3), np.float32)
-    square = places @ (-2.0 * points.T)
-    square += (places**2).sum(axis=1)[:, None]
-    square += (points**2).sum(axis=1)
+    # |place - point|² as one product of matrices.
+    left = np.column_stack((places, np.square(places).sum(axis=1), np.ones(len(places), np.float32)))
+    right = np.column_stack((-2 * points, np.ones(count, np.float32), np.square(points).sum(axis=1)))
+    square = left @ right.T
     np.maximum(square, 0.0, out=square)
     np.multiply(square, np.sqrt(square), out=made[:, :count])
     made[:, count] = 1.0
