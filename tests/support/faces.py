@@ -37,7 +37,7 @@ def clip_file(path: Path, frames: int, fps: Fraction, size: int = 320) -> Path:
             turn = cv2.getRotationMatrix2D((size / 2, size / 2), 0.15 * index, 1.0)
             turn[0, 2] += 0.3 * index
             moved = cv2.warpAffine(picture, turn, (size, size), borderMode=cv2.BORDER_REPLICATE)
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(moved), format="bgr24")
+            frame = av.VideoFrame.from_ndarray(np.asarray(moved, np.uint8), format="bgr24")
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
