@@ -28,13 +28,13 @@ THEME = Theme(
 @cache
 def out() -> Console:
     """Standard output."""
-    return Console(theme=THEME, highlight=False)
+    return Console(theme=THEME, highlight=False, emoji=False)
 
 
 @cache
 def err() -> Console:
     """Standard error."""
-    return Console(theme=THEME, highlight=False, stderr=True)
+    return Console(theme=THEME, highlight=False, emoji=False, stderr=True)
 
 
 def print_json(value: Any) -> None:

@@ -106,6 +106,9 @@ def guarded(program: Callable[[], Any]) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         return FAILED  # whoever read our output has gone
+    except OSError as error:
+        complain(f"{error.filename or 'this machine'}: {error.strerror or error}")
+        return FAILED
 
 
 def _wrong_use(error: Any) -> str:

@@ -20,6 +20,8 @@ def check_readable(path: Path, field: str) -> None:
         raise BadInput(field, f"{path} is a folder")
     if not path.exists():
         raise BadInput(field, f"{path} does not exist")
+    if not path.is_file():
+        raise BadInput(field, f"{path} is not a regular file")
     if not os.access(path, os.R_OK):
         raise BadInput(field, f"{path} cannot be read: permission denied")
 

@@ -104,6 +104,7 @@ class TestGenerate:
         (["--text-file", "missing.txt"], "--text-file: missing.txt cannot be read: No such file"),
         (["--text-file", "."], "--text-file: . is a folder"),
         (["--text-file", sys.executable], "is not UTF-8 text"),
+        (["--audio", "/dev/zero"], "--audio: /dev/zero is not a regular file"),
         (["--audio", "missing.wav"], "--audio: missing.wav does not exist"),
         (["--text", "Hi.", "--avatar", "missing.png"], "--avatar: missing.png does not exist"),
         (["--text", "Hi.", "--fps", "fast"], "--fps: 'fast' is not a frame rate such as 25, 29.97"),
@@ -225,10 +226,10 @@ class TestJobs:
         assert told["total_seconds"] == 13
 
     def test_jobs_are_listed_with_their_titles(self, run: Run, tmp_path: Path) -> None:
-        job = make(run, tmp_path, "--title", "[bold]not markup[/]")
+        job = make(run, tmp_path, "--title", "[bold]not :warning: markup[/]")
         line = next(line for line in run("jobs").out.splitlines() if job in line)
         assert "done" in line
-        assert line.endswith("[bold]not markup[/]")
+        assert line.endswith("[bold]not :warning: markup[/]")
 
     def test_no_jobs_is_said(self, run: Run) -> None:
         result = run("jobs", "--state", "failed")

@@ -12,7 +12,7 @@ from rich.console import Console, RenderableType
 
 from mouthpiece.cli import words
 from mouthpiece.cli.console import THEME
-from mouthpiece.cli.display import PlainDisplay
+from mouthpiece.cli.display import LiveDisplay, PlainDisplay, display
 from mouthpiece.cli.gantt import Bar, gantt
 from mouthpiece.cli.job_panel import draw
 from mouthpiece.cli.tables import jobs
@@ -134,6 +134,20 @@ def test_a_gateway_that_is_away_is_told_once_in_lines() -> None:
         for _ in range(5):
             display.on_retry(Unavailable("the gateway is restarting"), 0.1)
     assert capture.get().count("the gateway is restarting") == 1
+
+
+def test_a_terminal_shows_bars_that_are_drawn_in_place() -> None:
+    console = Console(width=100, height=20, force_terminal=True, theme=THEME)
+    with console.capture() as capture, display(console) as shown:
+        assert isinstance(shown, LiveDisplay)
+        shown.on_upload(1 << 20, 4 << 20)
+        shown.on_retry(Unavailable("the gateway is restarting"), 2.0)
+        for event in script(Knobs()):
+            shown.on_event(event)
+        shown.on_download(1 << 20, 2 << 20)
+    drawn = capture.get()
+    assert "receiving 1.0 MB of 2.1 MB" in drawn
+    assert drawn.rstrip().rpartition("frames")[2].count("100/100") == 3
 
 
 def test_what_comes_from_outside_is_not_taken_for_markup() -> None:
