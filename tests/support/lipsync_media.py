@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import Interpolation, VideoReformatter
 
 if TYPE_CHECKING:
     from av.video.stream import VideoStream
@@ -80,9 +80,10 @@ def _converted(reformatter: VideoReformatter, picture: Picture, shape: Shape) ->
         frame,
         format=shape.pixel_format,
         src_colorspace=matrix,
-        dst_colorspace={9: 9}.get(matrix, matrix),
+        dst_colorspace=matrix,
         src_color_range=2,
         dst_color_range=2 if shape.full_range else 1,
+        interpolation=Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT,
     )
 
 

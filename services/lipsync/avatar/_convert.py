@@ -11,12 +11,32 @@ from av.video.reformatter import ColorRange, Colorspace, ColorTrc, Interpolation
 
 from services.lipsync.avatar._hdr import sdr_from_hlg, sdr_from_pq
 from services.lipsync.avatar._sniff import Turn
-from services.lipsync.avatar.color import I420, Picture, i420_to_bgr
+from services.lipsync.avatar.color import BT709, I420, Coding, Picture, i420_to_bgr
 
 BACKDROP = 208
 """Grey level behind transparent pixels."""
 
-_UNSPECIFIED_MATRIX = 2  # ITU-T H.273, table 4
+_CAREFULLY = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+"""Without the last two, all colours come out a level or two too dark."""
+
+_DEEP = Interpolation.BILINEAR | Interpolation.ACCURATE_RND
+"""Interpolating chroma in full breaks the colours of 16-bit output (libswscale 9)."""
+
+_MATRICES: dict[int, Colorspace] = {
+    1: Colorspace.ITU709,
+    4: Colorspace.FCC,
+    5: Colorspace.ITU601,
+    6: Colorspace.ITU601,
+    7: Colorspace.SMPTE240M,
+    9: Colorspace.BT2020,
+    10: Colorspace.BT2020,
+}
+"""By matrix coefficients of ITU-T H.273, table 4."""
+_SHARES: dict[int, tuple[float, float]] = {
+    Colorspace.ITU709: (BT709.red, BT709.blue),
+    Colorspace.ITU601: (0.299, 0.114),
+}
+"""Red and blue in luma."""
 _TURNS = {0: Turn.NONE, 90: Turn.LEFT, 180: Turn.HALF, 270: Turn.RIGHT}
 
 
@@ -43,16 +63,17 @@ class Converter:
         self._still = still
         self._turn = turn
         self._reformatter = VideoReformatter()
-        self._flags = Interpolation.BILINEAR
-        if still:
-            self._flags |= Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
     def __call__(self, frame: VideoFrame) -> Upright:
         """Convert one frame."""
         turn = self.turn(frame)
-        if turn is Turn.NONE and self._is_native(frame):
+        coding = self._coding(frame)
+        if coding is not None:
             planes = np.ascontiguousarray(frame.to_ndarray(), np.uint8)
-            return Upright(i420_to_bgr(planes), planes)
+            picture = i420_to_bgr(planes, coding)
+            if turn is Turn.NONE and coding == BT709:
+                return Upright(picture, planes)
+            return Upright(np.ascontiguousarray(turned(picture, turn)))
         picture, transparent = self._bgr(frame)
         return Upright(np.ascontiguousarray(turned(picture, turn)), transparent=transparent)
 
@@ -60,15 +81,13 @@ class Converter:
         """How the frame becomes upright."""
         return self._turn or _TURNS[round(frame.rotation / 90) * 90 % 360]
 
-    def _is_native(self, frame: VideoFrame) -> bool:
-        return (
-            frame.format.name == "yuv420p"
-            and frame.width % 2 == 0
-            and frame.height % 2 == 0
-            and self._matrix(frame) == Colorspace.ITU709
-            and not _full_range(frame)
-            and not is_hdr(frame)
-        )
+    def _coding(self, frame: VideoFrame) -> Coding | None:
+        """The coding of planar 8-bit 4:2:0, which is converted here: faster, and rounded without bias."""
+        shares = _SHARES.get(self._matrix(frame))
+        even = frame.width % 2 == 0 and frame.height % 2 == 0
+        if shares is None or not even or is_hdr(frame) or frame.format.name not in ("yuv420p", "yuvj420p"):
+            return None
+        return Coding(*shares, full_range=_full_range(frame))
 
     def _bgr(self, frame: VideoFrame) -> tuple[Picture, bool]:
         """The picture as stored, and whether it has transparent pixels."""
@@ -91,17 +110,15 @@ class Converter:
             dst_colorspace=matrix,
             src_color_range=ColorRange.JPEG if _full_range(frame) else ColorRange.MPEG,
             dst_color_range=ColorRange.JPEG,
-            interpolation=self._flags,
+            interpolation=_DEEP if pixel_format == "rgb48le" else _CAREFULLY,
         )
 
     def _matrix(self, frame: VideoFrame) -> int:
         """Matrix of the frame; where it does not say, what players assume: BT.601 up to 1024 x 576."""
         if frame.format.is_rgb:
             return Colorspace.DEFAULT
-        known = {1: Colorspace.ITU709, 4: Colorspace.FCC, 7: Colorspace.SMPTE240M, 9: Colorspace.BT2020}
-        known |= {5: Colorspace.ITU601, 6: Colorspace.ITU601, 10: Colorspace.BT2020}
-        if frame.colorspace in known:
-            return known[frame.colorspace]
+        if frame.colorspace in _MATRICES:
+            return _MATRICES[frame.colorspace]
         large = frame.height > 576 or frame.width > 1024
         return Colorspace.ITU709 if large and not self._still else Colorspace.ITU601
 

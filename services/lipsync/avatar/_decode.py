@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import islice, pairwise
+from itertools import chain, islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
+log = logging.getLogger(__name__)
+
 MAX_DAMAGED = Fraction(1, 10)
 """Share of a video's packets that may fail to decode before it counts as damaged."""
 
@@ -37,6 +40,9 @@ FAR_SECONDS = 8.0
 """Frames nearer than this are reached by decoding what lies between, others by seeking."""
 MAX_SKIPPED = 400
 """Frames decoded at most on the way to one that is wanted for a look."""
+
+MISSING_AT_LEAST = 5
+"""A few packets without a picture are no damage: some codecs have them."""
 
 _TRANSPOSING = frozenset({Turn.TRANSPOSE, Turn.RIGHT, Turn.TRANSVERSE, Turn.LEFT})
 
@@ -76,23 +82,26 @@ class Source:
         self._stream = _video_stream(container)
         _guard(self._stream, limits)
         self._convert = Converter(still=sniffed.picture, turn=sniffed.turn)
-        self._damaged = 0
+        self._packets = self._frames = 0
         first = next(self._decoded(), None)
         if first is None:
             raise BadInput(FIELD, "damaged: not a single frame of it can be decoded")
         self.traits = self._traits_of(first)
 
     def frames(self) -> Iterator[tuple[Fraction, Upright]]:
-        """Every frame with its time in seconds since the first one; raises `BadInput` when it is damaged."""
+        """Every frame with its time in seconds since the first one.
+
+        Raises `BadInput` at the end when many of them could not be decoded.
+        """
         self._rewind(0)
+        self._packets = self._frames = 0
         start: Fraction | None = None
-        decoded = self._deinterlaced() if self.traits.interlaced else self._decoded()
-        for number, frame in enumerate(decoded, 1):
+        for frame in self._deinterlaced() if self.traits.interlaced else self._decoded():
             time = _time(frame)
             start = time if start is None else start
             yield time - start, self._shown(frame)
-            if self._damaged > 5 and self._damaged > MAX_DAMAGED * (number + self._damaged):
-                raise BadInput(FIELD, f"damaged: {self._damaged} frames of {number} cannot be decoded")
+        if self.damaged > MAX_DAMAGED * self._packets:
+            raise BadInput(FIELD, f"damaged: {self.damaged} of {self._packets} frames cannot be decoded")
 
     def looks(self, seconds: Sequence[float]) -> Iterator[Upright]:
         """The frames shown at some times in seconds, ascending; roughly, where key frames are far apart."""
@@ -111,8 +120,9 @@ class Source:
 
     @property
     def damaged(self) -> int:
-        """Packets that failed to decode so far."""
-        return self._damaged
+        """Frames that could not be decoded; known when all the others were."""
+        missing = self._packets - self._frames
+        return missing if missing > MISSING_AT_LEAST else 0
 
     def _time(self, frame: VideoFrame) -> float:
         """Seconds since the stream's beginning."""
@@ -121,12 +131,15 @@ class Source:
 
     def _decoded(self) -> Iterator[VideoFrame]:
         for packet in self._container.demux(self._stream):
+            self._packets += bool(packet.size) and not packet.is_discard
             try:
-                yield from packet.decode()
+                for frame in packet.decode():
+                    self._frames += 1
+                    yield frame
             except NoMore:
                 return
-            except FFmpegError:
-                self._damaged += 1
+            except FFmpegError as error:
+                log.debug("a frame cannot be decoded: %s", error)
 
     def _deinterlaced(self) -> Iterator[VideoFrame]:
         graph = Graph()
@@ -136,7 +149,7 @@ class Source:
             graph.add("buffersink"),
         )
         graph.link_nodes(*filters).configure()
-        for frame in (*self._decoded(), None):
+        for frame in chain(self._decoded(), (None,)):
             graph.push(frame)
             yield from _pulled(graph)
 

@@ -7,6 +7,8 @@ last bit.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -17,17 +19,38 @@ Picture = npt.NDArray[np.uint8]
 I420 = npt.NDArray[np.uint8]
 """One picture as planes Y, U, V: uint8 of shape (height * 3 // 2, width), BT.709, limited range."""
 
-_RED, _BLUE = 0.2126, 0.0722  # Rec. ITU-R BT.709-6, 3.2
-_LUMA = np.array([_BLUE, 1 - _RED - _BLUE, _RED])
-_TO_YUV = np.vstack(
-    [
-        np.append(_LUMA * 219 / 255, 16),
-        np.append((np.array([1.0, 0, 0]) - _LUMA) * 224 / 255 / (2 - 2 * _BLUE), 128),
-        np.append((np.array([0, 0, 1.0]) - _LUMA) * 224 / 255 / (2 - 2 * _RED), 128),
-    ]
-)
-_UNMIX = np.linalg.inv(_TO_YUV[:, :3])
-_FROM_YUV = np.hstack([_UNMIX, -_UNMIX @ _TO_YUV[:, 3:]])
+_Matrix = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """How Y, U and V stand for colours: shares of red and blue in luma, and whether black is 0 or 16."""
+
+    red: float
+    blue: float
+    full_range: bool = False
+
+    def to_yuv(self) -> _Matrix:
+        """Float64 (3, 4): from B, G, R and 1 to Y, U, V."""
+        luma = np.array([self.blue, 1 - self.red - self.blue, self.red])
+        height, reach, black = (255, 255, 0) if self.full_range else (219, 224, 16)
+        rows = [np.append(luma * height / 255, black)]
+        for channel, share in ((0, self.blue), (2, self.red)):
+            row = (np.eye(3)[channel] - luma) * reach / 255 / (2 - 2 * share)
+            rows.append(np.append(row, 128))
+        return np.vstack(rows).astype(np.float64)
+
+    def from_yuv(self) -> _Matrix:
+        """Float64 (3, 4): from Y, U, V and 1 to B, G, R."""
+        matrix = self.to_yuv()
+        inverse = np.linalg.inv(matrix[:, :3])
+        return np.hstack([inverse, -inverse @ matrix[:, 3:]])
+
+
+BT709 = Coding(red=0.2126, blue=0.0722)
+"""What the encoder gets: Rec. ITU-R BT.709-6, limited range."""
+
+_TO_YUV, _FROM_YUV = BT709.to_yuv(), BT709.from_yuv()
 
 
 def bgr_to_i420(picture: Picture) -> I420:
@@ -47,8 +70,8 @@ def bgr_to_i420(picture: Picture) -> I420:
     return planes
 
 
-def i420_to_bgr(planes: I420) -> Picture:
-    """Convert planes to a BGR picture of shape (height, width, 3)."""
+def i420_to_bgr(planes: I420, coding: Coding = BT709) -> Picture:
+    """Convert planes, of another coding if need be, to a BGR picture of shape (height, width, 3)."""
     height, width = planes.shape[0] * 2 // 3, planes.shape[1]
     yuv = np.empty((height, width, 3), np.uint8)
     yuv[:, :, 0] = planes[:height]
@@ -57,7 +80,8 @@ def i420_to_bgr(planes: I420) -> Picture:
         yuv[:, ::2, channel] = tall
         yuv[:, 1:-1:2, channel] = cv2.addWeighted(tall[:, :-1], 0.5, tall[:, 1:], 0.5, 0)
         yuv[:, -1, channel] = tall[:, -1]
-    return np.asarray(cv2.transform(yuv, _FROM_YUV), np.uint8)
+    matrix = _FROM_YUV if coding is BT709 else coding.from_yuv()
+    return np.asarray(cv2.transform(yuv, matrix), np.uint8)
 
 
 def chroma_planes(planes: I420) -> tuple[Picture, Picture]:
