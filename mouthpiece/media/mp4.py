@@ -25,7 +25,7 @@ _TREE = (b"moov", b"trak", b"mdia", b"minf", b"stbl")
 _OFFSETS = {b"stco": ">u4", b"co64": ">u8"}
 _LAST_NARROW = 0xFFFF_FFFF
 _UTF8 = 1
-_TAG_DOMAIN = "org.mouthpiece"
+_TAG_DOMAIN = "mouthpiece"
 
 
 @dataclass(frozen=True, slots=True)
