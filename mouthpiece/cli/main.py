@@ -195,6 +195,12 @@ def generate(
         Path | None,
         typer.Option(metavar="FILE", rich_help_panel=_RESULT, help="Write the job's statistics as JSON."),
     ] = None,
+    no_cache: Annotated[
+        bool,
+        typer.Option(
+            "--no-cache", metavar="", rich_help_panel=_WORK, help="Render anew what was rendered before."
+        ),
+    ] = False,
     gateway: Gateway = LOCAL,
     start: Annotated[
         bool, typer.Option("--start", metavar="", help="Start a suite for this one call instead.")
@@ -219,6 +225,7 @@ def generate(
         height=height,
         seed=seed,
         title=title,
+        ignore_cache=no_cache,
     )
     wish = Wish(read_text(text, text_file), audio, avatar, options)
     run_async(make(wish, output, stats, gateway, start=start))

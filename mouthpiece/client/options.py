@@ -63,6 +63,8 @@ class VideoOptions:
     """Seed of blinks and sway."""
     title: str = ""
     """Title for lists and for the file's metadata."""
+    ignore_cache: bool = False
+    """Render every chunk anew, even where the same chunk exists already."""
 
     def __post_init__(self) -> None:
         _check_choice("quality", self.quality, get_args(QualityName))
@@ -98,6 +100,7 @@ class VideoOptions:
             height=self.height,
             seed=self.seed,
             title=self.title,
+            ignore_cache=self.ignore_cache,
         )
         if self.chunk_seconds is not None:
             spec.chunk_length.CopyFrom(duration(self.chunk_seconds))

@@ -261,6 +261,7 @@ class JobSpec(google.protobuf.message.Message):
     HEIGHT_FIELD_NUMBER: builtins.int
     SEED_FIELD_NUMBER: builtins.int
     TITLE_FIELD_NUMBER: builtins.int
+    IGNORE_CACHE_FIELD_NUMBER: builtins.int
     text: builtins.str
     """Words to speak, at most 200 000 code points; with `audio_sha256`, the words that the recording says
     (may be empty).
@@ -285,6 +286,10 @@ class JobSpec(google.protobuf.message.Message):
     """Seed of blinks and sway; unset: derived from the spec, so that the same spec gives the same video."""
     title: builtins.str
     """Title for lists and for the file's metadata."""
+    ignore_cache: builtins.bool
+    """Render every chunk anew, even where the same chunk exists already. Speech is still reused: synthesis does
+    not repeat itself exactly.
+    """
     @property
     def chunk_length(self) -> google.protobuf.duration_pb2.Duration:
         """Wanted chunk length; unset: the scheduler decides. Between 0.2 s and 600 s. Cuts move to a pause nearby."""
@@ -311,9 +316,10 @@ class JobSpec(google.protobuf.message.Message):
         height: builtins.int = ...,
         seed: builtins.int | None = ...,
         title: builtins.str = ...,
+        ignore_cache: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_seed", b"_seed", "chunk_length", b"chunk_length", "fps", b"fps", "seed", b"seed"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_seed", b"_seed", "audio_sha256", b"audio_sha256", "avatar_sha256", b"avatar_sha256", "chunk_length", b"chunk_length", "engine", b"engine", "fps", b"fps", "height", b"height", "language", b"language", "max_workers", b"max_workers", "mode", b"mode", "quality", b"quality", "seed", b"seed", "text", b"text", "title", b"title", "voice", b"voice", "width", b"width"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_seed", b"_seed", "audio_sha256", b"audio_sha256", "avatar_sha256", b"avatar_sha256", "chunk_length", b"chunk_length", "engine", b"engine", "fps", b"fps", "height", b"height", "ignore_cache", b"ignore_cache", "language", b"language", "max_workers", b"max_workers", "mode", b"mode", "quality", b"quality", "seed", b"seed", "text", b"text", "title", b"title", "voice", b"voice", "width", b"width"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_seed", b"_seed"]) -> typing.Literal["seed"] | None: ...
 
 Global___JobSpec: typing_extensions.TypeAlias = JobSpec

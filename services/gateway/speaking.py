@@ -158,7 +158,7 @@ class _Growth:
     async def _find_cached(self, ready: int) -> tuple[Span, ...]:
         """Chunks that were rendered before to the same speech at the same place, without overlap."""
         run = self._run
-        if self._reused >= ready:
+        if run.spec.ignore_cache or self._reused >= ready:
             return ()
         found: list[Span] = []
         for rendered in await run.store.rendered(run.recipe, Span(self._reused, ready)):
