@@ -184,7 +184,7 @@ def words(text: str, utterance: Utterance, sounds: Sequence[Phoneme]) -> tuple[T
     untils = [*(index for index, _ in starts[1:]), len(tokens)]
     timed: list[TimedWord] = []
     for (_, start), end, until in zip(starts, ends, untils, strict=True):
-        timed += _share(tokens[len(timed) : until], _spoken(Span(start, max(start, end)), sounds))
+        timed += _share(tokens[len(timed) : until], spoken(Span(start, max(start, end)), sounds))
     return tuple(timed)
 
 
@@ -233,7 +233,7 @@ def _snap(start: int, onsets: Sequence[int]) -> int:
     return nearest if abs(nearest - start) <= MIN_PAUSE else start
 
 
-def _spoken(span: Span, sounds: Sequence[Phoneme]) -> Span:
+def spoken(span: Span, sounds: Sequence[Phoneme]) -> Span:
     """The span without the pauses at its ends; the whole of it when there is nothing else."""
     voiced = [sound.samples for sound in sounds if sound.ipa and sound.samples.overlaps(span)]
     if not voiced:

@@ -5,20 +5,26 @@ Both readings decode the file anew, block by block, so an hour of sound is never
 
 from __future__ import annotations
 
+import logging
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from mouthpiece.core.speech import Sentence
 from mouthpiece.core.timeline import Span
 from mouthpiece.errors import BadInput
+from services.tts.alignment import Aligner, Pcm, SpeechFrames, Stretch, Timing, frames_of
 from services.tts.articulation import MIN_PAUSE
 from services.tts.decoding import FIELD, Sound, decode
 from services.tts.espeak import Cancelled
 from services.tts.pauses import SILENCE_DB, LevelMeter, cut_pieces, find_pauses
+from services.tts.synthesis import MAX_TEXT, Plan, plan_speech
+from services.tts.voices import voice_for_language
+
+log = logging.getLogger(__name__)
 
 _HIGHEST_PEAK = 0.99
 
@@ -37,6 +43,11 @@ class Recording:
     gain: float
     pauses: tuple[Span, ...]
     pieces: tuple[Span, ...]
+
+    @property
+    def speech_samples(self) -> int:
+        """Samples outside pauses."""
+        return self.samples - sum(len(pause) for pause in self.pauses)
 
 
 def survey(path: Path, limit_seconds: float, cancelled: Callable[[], bool] = lambda: False) -> Recording:
@@ -68,29 +79,80 @@ def _until(cancelled: Callable[[], bool], blocks: Iterator[Sound]) -> Iterator[S
         yield block
 
 
-def sentences(recording: Recording, cancelled: Callable[[], bool] = lambda: False) -> Generator[Sentence]:
-    """The pieces of a recording of which only the sound is known.
+def plan_transcript(text: str, language: str) -> Plan | None:
+    """What is known to be said; ``None`` when there is no text, or none that a voice can say.
+
+    Raises:
+        BadInput: unknown ``language``, or too long a ``transcript``.
+    """
+    if language:
+        voice_for_language(language)
+    if len(text) > MAX_TEXT:
+        raise BadInput("transcript", f"longer than {MAX_TEXT} characters")
+    try:
+        return plan_speech(text, language)
+    except BadInput as error:
+        if text.strip():
+            log.warning("the transcript is left out: %s", error.message)
+        return None
+
+
+def sentences(
+    recording: Recording, transcript: Plan | None = None, cancelled: Callable[[], bool] = lambda: False
+) -> Generator[Sentence]:
+    """The pieces of a recording, with words and phonemes where they can be told from the transcript.
 
     Raises:
         Cancelled: ``cancelled`` returned true.
     """
-    for index, (span, pcm) in enumerate(_pieces(recording, cancelled)):
-        yield Sentence(
-            index=index,
-            text="",
-            source=Span(0, 0),
-            samples=span,
-            pcm=pcm.tobytes(),
-            pauses=pauses_within(recording.pauses, span),
-        )
+    stretches = _stretches(recording, cancelled)
+    if transcript is None:
+        for index, stretch in enumerate(stretches):
+            yield _sentence(index, stretch, None, "")
+        return
+    aligner = Aligner(transcript, recording.speech_samples, cancelled)
+    for index, (stretch, timing) in enumerate(_aligned(stretches, aligner)):
+        yield _sentence(index, stretch, timing, transcript.text)
 
 
-def _pieces(
-    recording: Recording, cancelled: Callable[[], bool]
-) -> Iterator[tuple[Span, npt.NDArray[np.int16]]]:
-    """Each piece with its sound, as it is read."""
+def _sentence(index: int, stretch: Stretch, timing: Timing | None, text: str) -> Sentence:
+    source = timing.source if timing else Span(0, 0)
+    return Sentence(
+        index=index,
+        text=text[source.first : source.end],
+        source=source,
+        samples=stretch.samples,
+        pcm=stretch.pcm.tobytes(),
+        words=timing.words if timing else (),
+        phonemes=timing.phonemes if timing else None,
+        pauses=stretch.pauses,
+    )
+
+
+def _aligned(stretches: Iterator[Stretch], aligner: Aligner) -> Iterator[tuple[Stretch, Timing | None]]:
+    """Each stretch with its timing; a few are read ahead."""
+    ahead: deque[tuple[Stretch, SpeechFrames]] = deque()
+    for stretch in stretches:
+        ahead.append((stretch, frames_of(stretch)))
+        while ahead and not aligner.wants([frames for _, frames in ahead]):
+            yield _first_timed(ahead, aligner)
+    while ahead:
+        yield _first_timed(ahead, aligner)
+    if aligner.lost:
+        log.warning("the transcript does not match the recording; its words are left out")
+
+
+def _first_timed(
+    ahead: deque[tuple[Stretch, SpeechFrames]], aligner: Aligner
+) -> tuple[Stretch, Timing | None]:
+    timing = aligner.time(ahead[0][0], [frames for _, frames in ahead])
+    return ahead.popleft()[0], timing
+
+
+def _stretches(recording: Recording, cancelled: Callable[[], bool]) -> Iterator[Stretch]:
+    """The pieces with their sound, as it is read."""
     blocks = _until(cancelled, decode(recording.path, recording.limit_seconds))
-    held: list[npt.NDArray[np.int16]] = []
+    held: list[Pcm] = []
     count = 0
     for span in recording.pieces:
         while count < len(span):
@@ -98,12 +160,12 @@ def _pieces(
             held.append(block)
             count += len(block)
         sound = np.concatenate(held)
-        yield span, sound[: len(span)]
+        yield Stretch(span, sound[: len(span)], pauses_within(recording.pauses, span))
         held = [sound[len(span) :]]
         count = len(held[0])
 
 
-def _to_pcm(sound: Sound, gain: float) -> npt.NDArray[np.int16]:
+def _to_pcm(sound: Sound, gain: float) -> Pcm:
     return np.asarray(np.clip(np.rint(sound * (32768 * gain)), -32768, 32767), "<i2")
 
 

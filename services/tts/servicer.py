@@ -73,15 +73,16 @@ class SpeechServicer(SpeechServiceServicer):
         """Take a recording as the speech."""
         with self._slot():
             check_sha256(request.audio_sha256, "audio")
-            if request.language:
-                voices.voice_for_language(request.language)
+            plan = await asyncio.to_thread(recording.plan_transcript, request.transcript, request.language)
             async with self._artifacts.local(request.audio_sha256) as path:
                 limit = self._settings.max_seconds
                 found = await in_background(lambda stopped: recording.survey(path, limit, stopped))
-                yield pb.ImportSpeechResponse(outline=_outline_of_recording(found))
+                yield pb.ImportSpeechResponse(outline=_outline_of_recording(found, plan))
                 if request.check_only:
                     return
-                pieces = in_thread(lambda stopped: recording.sentences(found, stopped), metrics.RECORDING)
+                pieces = in_thread(
+                    lambda stopped: recording.sentences(found, plan, stopped), metrics.RECORDING
+                )
                 async with aclosing(pieces):
                     async for sentence in pieces:
                         yield pb.ImportSpeechResponse(sentence=sentence_to_proto(sentence))
@@ -118,8 +119,12 @@ def _outline(plan: synthesis.Plan) -> pb.SpeechOutline:
     )
 
 
-def _outline_of_recording(found: recording.Recording) -> pb.SpeechOutline:
-    return pb.SpeechOutline(sentences=len(found.pieces), expected_samples=found.samples)
+def _outline_of_recording(found: recording.Recording, plan: synthesis.Plan | None) -> pb.SpeechOutline:
+    return pb.SpeechOutline(
+        sentences=len(found.pieces),
+        expected_samples=found.samples,
+        language=plan.choice.voice.language if plan else "",
+    )
 
 
 def _voice(choice: voices.Choice, description: str) -> pb.Voice:

@@ -42,6 +42,7 @@ _SAMPLES_PER_WEIGHT = 3_400
 class Plan:
     """A text that can be spoken: its pieces, who reads it, and about how many samples that takes."""
 
+    text: str
     pieces: tuple[Piece, ...]
     choice: Choice
     expected_samples: int
@@ -60,7 +61,7 @@ def plan_speech(text: str, language: str = "", voice: str = "") -> Plan:
         raise BadInput("text", "nothing to say: there is no letter and no digit" if text.strip() else "empty")
     choice = choose_voice(text, language, voice)
     pieces = tuple(split_sentences(text, choice.voice.language))
-    return Plan(pieces, choice, sum(_expected(piece) for piece in pieces) + LEAD_IN + LEAD_OUT)
+    return Plan(text, pieces, choice, sum(_expected(piece) for piece in pieces) + LEAD_IN + LEAD_OUT)
 
 
 def _expected(piece: Piece) -> int:
