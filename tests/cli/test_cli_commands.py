@@ -65,7 +65,7 @@ class TestGenerate:
             "generate", "--text-file", str(words), "--audio", str(speech), "--avatar", str(face),
             "--voice", "ru", "--language", "ru", "--engine", "viseme", "--quality", "lossless",
             "--mode", "chunked", "--chunk-seconds", "2.5", "--max-workers", "3", "--fps", "29.97",
-            "--width", "640", "--height", "360", "--seed", "7", "--title", "A title",
+            "--width", "640", "--height", "360", "--seed", "7", "--title", "A title", "--no-cache",
             "-o", str(tmp_path / "out.mp4"), "--stats", str(tmp_path / "out.json"),
         )
         # fmt: on
@@ -86,6 +86,7 @@ class TestGenerate:
             "height": 360,
             "seed": 7,
             "title": "A title",
+            "ignore_cache": True,
         }
 
     def test_words_may_come_from_standard_input(self, gateway: str, tmp_path: Path) -> None:
