@@ -85,8 +85,6 @@ class Cluster:
     resumes: bool = True
     progress: float = 2.0
     """Seconds between signs of life of an attempt."""
-    beat: float = 0.0
-    """Seconds between questions for estimates; 0 asks for none."""
 
 
 @dataclass(slots=True)
@@ -142,7 +140,7 @@ class World:
         self.records = {one.job.job: Record(one) for one in arrivals}
         self.lanes: list[Lane] = []
         self._cluster, self._policy, self._random = cluster, policy, Random(seed)
-        self._queue: list[tuple[float, int, Event | _End | _Beat]] = []
+        self._queue: list[tuple[float, int, Event | _End]] = []
         self._numbers = count()
         self._wake = float("inf")
         broken = cluster.faults.broken
@@ -157,26 +155,20 @@ class World:
             self._later(0.0, self._up(name))
         for one in arrivals:
             self._later(one.at, one.job)
-        if cluster.beat:
-            self._later(cluster.beat, _Beat())
 
     def run(self, until: float = float("inf")) -> None:
         """Let everything happen; stops early when every job has ended."""
         while self._open and self._queue and self._queue[0][0] <= until:
             self.now, _, event = heappop(self._queue)
-            match event:
-                case _End():
-                    self._end(event)
-                case _Beat():
-                    self._later(self.now + self._cluster.beat, _Beat())
-                    self._pass_on(Tick())
-                case _:
-                    self._tell(event)
+            if isinstance(event, _End):
+                self._end(event)
+            else:
+                self._tell(event)
         if self._open and not self._queue:
             names = [name for name, record in self.records.items() if not record.outcome]
             raise RuntimeError(f"nothing happens any more, but these jobs have not ended: {names[:5]}")
 
-    def _later(self, at: float, event: Event | _End | _Beat) -> None:
+    def _later(self, at: float, event: Event | _End) -> None:
         heappush(self._queue, (at, next(self._numbers), event))
 
     def _up(self, name: str) -> WorkerUp:
@@ -194,9 +186,6 @@ class World:
                 self._workers[worker].alive = True
             case _:
                 pass
-        self._pass_on(event)
-
-    def _pass_on(self, event: Event) -> None:
         for command in self._policy.handle(self.now, event):
             self._obey(command)
 
@@ -315,8 +304,3 @@ class _End:
 
     lane: Lane
     course: _Course | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Beat:
-    """Time to ask for estimates."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import exp, log
+from math import exp, log, log2
 
 from mouthpiece.core.scheduler.events import Timings
 
@@ -14,6 +14,9 @@ _DRIFT = 0.002
 _WILD = 1.5
 """Largest surprise (logarithm) that is taken at face value."""
 _GAIN = 0.3
+_CALIBRATION_GAIN = 0.1
+_SHORT = 0.25
+"""Estimates below this many seconds are not judged."""
 
 
 @dataclass(slots=True)
@@ -73,3 +76,36 @@ class Costs:
         gain = _GAIN if self._known.get(name) else 1.0
         self._known[name] = True
         return old + gain * (measured - old)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """How many seconds a job was expected to need from ``at`` on, and whether its speech was complete."""
+
+    at: float
+    seconds: float
+    spoken: bool
+
+
+@dataclass(slots=True)
+class Calibration:
+    """How estimates compared with what came, by their size: "what looks like 8 s takes 10 s"."""
+
+    _bias: dict[tuple[bool, int], float] = field(default_factory=dict[tuple[bool, int], float])
+
+    def correct(self, estimate: Estimate) -> float:
+        """Seconds in the light of earlier estimates of that kind."""
+        return estimate.seconds * exp(self._bias.get(_kind(estimate), 0.0))
+
+    def learn(self, estimate: Estimate, ended: float) -> None:
+        """Compare an uncorrected estimate with what came."""
+        actual = ended - estimate.at
+        if estimate.seconds < _SHORT or actual < _SHORT:
+            return
+        bias = self._bias.get(_kind(estimate), 0.0)
+        error = min(max(log(actual / estimate.seconds) - bias, -1.0), 1.0)
+        self._bias[_kind(estimate)] = bias + _CALIBRATION_GAIN * error
+
+
+def _kind(estimate: Estimate) -> tuple[bool, int]:
+    return estimate.spoken, round(log2(max(estimate.seconds, _SHORT)))

@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from heapq import heapify, heappop, heappush
 
+from mouthpiece.core.scheduler.beliefs import Estimate
 from mouthpiece.core.scheduler.events import Eta
-from mouthpiece.core.scheduler.policy import key
-from mouthpiece.core.scheduler.state import Job, State
+from mouthpiece.core.scheduler.policy import capped_load, key, worth
+from mouthpiece.core.scheduler.state import Head, Job, State
+
+_CLOSING = 0.5
+"""Part of the last piece of speech that a job's end is expected to wait for."""
 
 
 def estimates(state: State) -> Iterator[Eta]:
     """What to expect of every job, in the order in which they are served.
 
-    A fluid estimate: the work of the jobs before it at the speed of the cluster, then its own on as many
-    heads as it can use.
+    Job by job, the heads that it deserves and that are free first are filled with its work until all of
+    them end together. Speech that is not there yet may end later than that.
     """
-    ahead = 0.0
+    order = sorted(state.jobs.values(), key=lambda job: (key(state, job), job.spec.job))
+    load = capped_load(state)
+    crew = _Crew(state)
     waiting = 0
-    for job in sorted(state.jobs.values(), key=lambda job: (key(state, job), job.spec.job)):
-        heads = max(state.pool(job.engine).heads, 1)
-        left = state.seconds_left(job)
-        begun = bool(job.running) or job.tape.finished > 0
-        wait = ahead / heads
-        start = 0.0 if begun else state.costs_of(job.engine).start(warm=False)
-        first = _first(state, job) if begun else wait + start + _opening(state, job)
-        own = left / max(min(job.most_heads or heads, heads, left), 1.0)
-        yield Eta(job.spec.job, first, max(first, wait + own + start), 0 if begun else waiting)
-        ahead += left
+    for place, job in enumerate(order):
+        behind = len(order) - 1 - place
+        start, done = crew.fill(job, worth(state, job, (behind + load) / (1 - load)))
+        first = _first(state, job, start)
+        begun = bool(job.tape.taken or job.tape.finished)
+        done = max(first, done, _closed(state, job))
+        estimate = Estimate(state.now, done, job.tape.final)
+        job.remember(estimate)
+        corrected = max(first, state.calibration.correct(estimate))
+        yield Eta(job.spec.job, first, corrected, 0 if begun else waiting)
         waiting += not begun
 
 
@@ -40,12 +47,102 @@ def refusal(state: State, engine: tuple[str, str]) -> float:
     return max(1.0, queued - tuning.queue_seconds) if queued > tuning.queue_seconds else 0.0
 
 
-def _first(state: State, job: Job) -> float:
-    """Seconds until the chunk at frame 0 of a job that has begun will be there."""
+class _Crew:
+    """The heads of the cluster, and when (seconds from now) each will be free for the next job."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        heads = [head for worker in state.workers.values() for head in worker.heads[: worker.slots]]
+        self._heads = [head for head in heads if not head.worker.draining]
+        self._free = [self._ends(head) for head in self._heads]
+        self._claimed = [False] * len(self._heads)
+        self._queue = [(free, number) for number, free in enumerate(self._free)]
+        heapify(self._queue)
+        self._own: dict[str, list[int]] = {}
+        for number, head in enumerate(self._heads):
+            if head.attempt and not head.attempt.aborted:
+                self._own.setdefault(head.attempt.job, []).append(number)
+
+    def fill(self, job: Job, most: int) -> tuple[float, float]:
+        """Give a job's work to at most so many heads; when it begins, and when it ends."""
+        state = self._state
+        crew = [number for number in self._own.get(job.spec.job, ()) if not self._claimed[number]][:most]
+        done = max((self._free[number] for number in crew), default=0.0)
+        costs = state.costs_of(job.engine)
+        starts = [(self._free[number] + costs.resume, number) for number in crew]
+        starts += self._others(job, most - len(crew), crew)
+        if not starts:
+            return float("inf"), float("inf")
+        flying = sum(len(span) for span in job.tape.taken.values())
+        work = max(job.left - flying, 0) / state.mean_rate(job)
+        level = _level([start for start, _ in starts], work)
+        for start, number in starts:
+            if start < level:
+                self._claimed[number] = True
+                self._free[number] = level
+            heappush(self._queue, (self._free[number], number))
+        return min(start for start, _ in starts), max(done, level if work else 0.0)
+
+    def _others(self, job: Job, most: int, crew: Sequence[int]) -> list[tuple[float, int]]:
+        state = self._state
+        costs = state.costs_of(job.engine)
+        speech = _spoken(state, job) / max(most, 1)
+        found: list[tuple[float, int]] = []
+        passed: list[tuple[float, int]] = []
+        while self._queue and len(found) < most:
+            free, number = heappop(self._queue)
+            worker = self._heads[number].worker
+            if free != self._free[number] or number in crew:
+                continue
+            if job.engine in worker.offers:
+                start = max(free, speech * len(found)) + costs.start(warm=job.spec.avatar in worker.warm)
+                found.append((start, number))
+            else:
+                passed.append((free, number))
+        for entry in passed:
+            heappush(self._queue, entry)
+        return found
+
+    def _ends(self, head: Head) -> float:
+        now = self._state.now
+        paused = max(head.worker.paused_until - now, 0.0)
+        return max(head.attempt.ends_at(now) - now, paused) if head.attempt else paused
+
+
+def _level(starts: Sequence[float], work: float) -> float:
+    """When work is done that is poured over heads which begin at different times."""
+    starts = sorted(starts)
+    total = 0.0
+    level = starts[0]
+    for number, start in enumerate(starts, 1):
+        total += start
+        level = (work + total) / number
+        if number < len(starts) and level <= starts[number]:
+            break
+    return level
+
+
+def _spoken(state: State, job: Job) -> float:
+    """Seconds until the speech is complete."""
+    if job.tape.final:
+        return 0.0
+    return max(job.spoken_at + (job.total - job.tape.ready) / job.spoken_rate - state.now, 0.0)
+
+
+def _closed(state: State, job: Job) -> float:
+    """Seconds until the last piece of speech can be rendered."""
+    if job.tape.final:
+        return 0.0
+    closing = state.costs_of(job.engine).setup + _CLOSING * job.piece / state.mean_rate(job)
+    return _spoken(state, job) + closing
+
+
+def _first(state: State, job: Job, start: float) -> float:
+    """Seconds until the chunk at frame 0 will be there."""
     if job.tape.front:
         return 0.0
     ends = [attempt.ends_at(state.now) for attempt in job.running.values() if attempt.span.first == 0]
-    return min(ends) - state.now if ends else _opening(state, job)
+    return min(ends) - state.now if ends else start + _opening(state, job)
 
 
 def _opening(state: State, job: Job) -> float:

@@ -306,7 +306,7 @@ class Eta:
     """What to expect of a job: seconds from now to its first segment (0 when that is out) and to its end.
 
     ``ahead`` counts the jobs that are before it and wait like it, 0 once it has begun. Given when a job is
-    admitted, and for every job when a `Tick` finds the last estimates a second old or older.
+    admitted, and for every job once a second (`WakeAt` sees to that).
     """
 
     job: str

@@ -40,6 +40,8 @@ def deliver(state: State, job: Job) -> Iterator[Command]:
     for span in job.tape.deliver():
         yield Segment(job.spec.job, span)
     if job.tape.complete:
+        for estimate in job.estimates:
+            state.calibration.learn(estimate, state.now)
         del state.jobs[job.spec.job]
         yield Complete(job.spec.job)
 

@@ -50,12 +50,12 @@ def shares(state: State, order: Sequence[Job]) -> dict[str, int]:
     given: dict[str, int] = {}
     for place, job in enumerate(order):
         behind = len(order) - 1 - place
-        given[job.spec.job] = min(_worth(state, job, (behind + load) / (1 - load)), rest)
+        given[job.spec.job] = min(worth(state, job, (behind + load) / (1 - load)), rest)
         rest -= given[job.spec.job]
     for job in order:
         if rest <= 0:
             break
-        more = _most(state, job) if job.fixed_length else _worth(state, job, load / (1 - load))
+        more = _most(state, job) if job.fixed_length else worth(state, job, load / (1 - load))
         more = min(max(more - given[job.spec.job], 0), rest)
         given[job.spec.job] += more
         rest -= more
@@ -67,7 +67,7 @@ def _most(state: State, job: Job) -> int:
     return min(job.most_heads, heads) if job.most_heads else heads
 
 
-def _worth(state: State, job: Job, others: float) -> int:
+def worth(state: State, job: Job, others: float) -> int:
     """The most heads of which each saves more than it costs ``others`` jobs."""
     most = _most(state, job)
     costs = state.costs_of(job.engine)

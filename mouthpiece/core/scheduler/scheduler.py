@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from math import inf
 
 from mouthpiece.core.scheduler.decide import decide
 from mouthpiece.core.scheduler.estimates import estimates, refusal
@@ -19,7 +20,6 @@ from mouthpiece.core.scheduler.events import (
     JobSubmitted,
     Refuse,
     SpeechGrew,
-    Tick,
     WakeAt,
     WorkerDown,
     WorkerDraining,
@@ -29,6 +29,9 @@ from mouthpiece.core.scheduler.outcomes import blame, deliver, drop, end_attempt
 from mouthpiece.core.scheduler.policy import birth
 from mouthpiece.core.scheduler.state import Job, State
 from mouthpiece.core.scheduler.tuning import Tuning
+
+_PATIENCE = 1.0
+"""Seconds until what could not be helped is looked at again."""
 
 
 class Scheduler:
@@ -40,13 +43,14 @@ class Scheduler:
     def __init__(self, tuning: Tuning | None = None) -> None:
         self.state = State(tuning or Tuning())
         self._wake: float | None = None
-        self._told = 0.0
+        self._told = -inf
 
     def handle(self, now: float, event: Event) -> list[Command]:
         """Take in what happened at ``now`` (seconds, never before an earlier call) and say what to do."""
         self.state.advance(now)
         commands = [*self._learn(event)]
         commands += decide(self.state)
+        commands += self._tell()
         wake = self._next_wake()
         if wake is not None and wake != self._wake:
             commands.append(WakeAt(wake))
@@ -74,8 +78,6 @@ class Scheduler:
                 return drop(state, state.jobs[job])
             case ChunkDone() | ChunkFailed() | ChunkStopped() | ChunkProgressed():
                 return self._attend(event)
-            case Tick():
-                return self._tell()
             case _:
                 pass
         return ()
@@ -89,6 +91,8 @@ class Scheduler:
             yield Refuse(event.job, wait)
             return
         job = Job(event, state.now, event.expected_frames, event.attempts)
+        job.spoken_at = job.begun_at = state.now
+        job.spoken_rate = state.tuning.speech_rate * float(event.fps)
         job.born = birth(state, job)
         job.tape.kept = sorted(event.done)
         state.jobs[event.job] = job
@@ -99,6 +103,7 @@ class Scheduler:
         if job is None:
             return
         job.expected = event.expected_frames or job.expected
+        job.hear(self.state.now, event.ready)
         job.tape.grow(event.ready, event.marks, final=event.final)
         for span in event.cached:
             job.tape.adopt(span)
@@ -136,17 +141,26 @@ class Scheduler:
                 yield from fail(self.state, job, attempt, event.reason, Fault.ATTEMPT)
 
     def _tell(self) -> Iterable[Command]:
-        if self.state.now - self._told < self.state.tuning.eta_every:
+        if not self.state.jobs or self.state.now < self._estimates_due():
             return ()
         self._told = self.state.now
         return estimates(self.state)
 
+    def _estimates_due(self) -> float:
+        return self._told + (self.state.tuning.eta_every or inf)
+
     def _next_wake(self) -> float | None:
-        """When something changes although nothing happens: a pause ends, an attempt is late."""
+        """When to look again although nothing happens: estimates are due, a pause ends, an attempt is late.
+
+        What could not be helped when it was due is looked at again after a while.
+        """
         state, tuning = self.state, self.state.tuning
+        later = self._wake if self._wake and self._wake > state.now else state.now + _PATIENCE
         times = [worker.paused_until for worker in state.workers.values() if worker.paused_until > state.now]
         for attempt in state.attempts.values():
             if not attempt.twin:
-                times.append(attempt.late_at(tuning.idle_late_factor, tuning.idle_late_slack))
-                times.append(attempt.late_at(tuning.late_factor, tuning.late_slack))
-        return min((at for at in times if at > state.now), default=None)
+                late = attempt.late_at(tuning.idle_late_factor, tuning.idle_late_slack)
+                times.append(late if late > state.now else later)
+        if state.jobs and tuning.eta_every:
+            times.append(self._estimates_due())
+        return min(times, default=None)

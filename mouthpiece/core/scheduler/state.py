@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from math import exp
+from math import exp, inf
 
-from mouthpiece.core.scheduler.beliefs import Costs, Factor, factor
+from mouthpiece.core.scheduler.beliefs import Calibration, Costs, Estimate, Factor, factor
 from mouthpiece.core.scheduler.events import JobSubmitted, Mode, Offer, WorkerUp
 from mouthpiece.core.scheduler.tape import Tape
 from mouthpiece.core.scheduler.tuning import Tuning
@@ -16,6 +16,10 @@ _UNKNOWN_RATE = 0.5
 _TOLD_RATE = 0.05
 _UNKNOWN_PACE = 0.25
 """Variances of beliefs at birth."""
+_OVERDUE = 0.5
+_JITTER = 0.1
+_TRUST = 0.5
+"""For how many seconds of progress the expected rate counts, beside the uncertain overhead."""
 _REMEMBERED = 256
 """Workers that are remembered when they are gone."""
 
@@ -39,20 +43,24 @@ class Attempt:
     heard: float = 0.0
 
     def ends_at(self, now: float) -> float:
-        """When it will probably be done: from its progress, else as expected; what is overdue takes as long
-        again as half the time it has had."""
+        """When it will probably be done: from its progress, else as expected.
+
+        What is overdue takes half as long again as it is overdue, and a little more.
+        """
         end = self.started + self.expected
         if self.frames_done:
-            rendering = max(self.heard - self.started - self.overhead, 1e-3)
-            end = self.heard + (len(self.span) - self.frames_done) * rendering / self.frames_done
-        return end if now < end else now + (now - self.started) / 2
+            nominal = len(self.span) / max(self.expected - self.overhead, 1e-3)
+            rendering = max(self.heard - self.started - self.overhead, 0.0)
+            trust = _TRUST + self.overhead
+            rate = (self.frames_done + trust * nominal) / (rendering + trust)
+            end = self.heard + (len(self.span) - self.frames_done) / rate
+        return end if now < end else now + _OVERDUE * (now - end) + _JITTER * (end - self.started)
 
     def late_at(self, times: float, slack: float) -> float:
-        """When it will be known to take more than ``times`` as long as expected plus ``slack`` seconds, if
+        """When it is known to take more than ``times`` as long as expected plus ``slack`` seconds, if
         nothing more is heard of it."""
-        limit = times * self.expected + slack
-        foreseen = self.ends_at(self.heard)
-        return self.heard if foreseen - self.started > limit else max(foreseen, self.started + limit / 1.5)
+        limit = self.started + times * self.expected + slack
+        return self.heard if self.ends_at(self.heard) > limit else limit
 
 
 @dataclass(slots=True)
@@ -116,11 +124,35 @@ class Job:
     tape: Tape = field(default_factory=Tape)
     running: dict[str, Attempt] = field(default_factory=dict[str, Attempt])
     failures: list[Failure] = field(default_factory=list[Failure])
+    begun_at: float = 0.0
+    """When it was admitted here,"""
+    spoken_at: float = 0.0
+    """when its speech last grew,"""
+    piece: int = 0
+    """by how many frames,"""
+    spoken_rate: float = 1.0
+    """and how many frames of it have come per second."""
+
+    estimates: list[Estimate] = field(default_factory=list[Estimate])
+    """What was expected of it, ever farther apart."""
 
     @property
     def engine(self) -> tuple[str, str]:
         """Name and version."""
         return (self.spec.engine, self.spec.version)
+
+    def hear(self, now: float, ready: int) -> None:
+        """Note how fast its speech comes."""
+        if ready > self.tape.ready:
+            self.piece = ready - self.tape.ready
+            self.spoken_at = now
+            self.spoken_rate = ready / max(now - self.begun_at, 0.01)
+
+    def remember(self, estimate: Estimate) -> None:
+        """Keep an estimate, to learn from it later."""
+        last = self.estimates[-1].at if self.estimates else -inf
+        if estimate.at - self.begun_at >= 1.2 * (last - self.begun_at) + 0.5:
+            self.estimates.append(estimate)
 
     @property
     def total(self) -> int:
@@ -174,6 +206,7 @@ class State:
     gone: dict[str, Worker] = field(default_factory=dict[str, Worker])
     load: float = 0.0
     """Part of the heads that is busy, averaged."""
+    calibration: Calibration = field(default_factory=Calibration)
     _pools: dict[tuple[str, str], Pool] = field(default_factory=dict[tuple[str, str], Pool])
 
     def advance(self, now: float) -> None:

@@ -40,7 +40,7 @@ class Tuning:
     """and so much more."""
     idle_late_factor: float = 1.5
     """The same when a worker has nothing else to do."""
-    idle_late_slack: float = 0.5
+    idle_late_slack: float = 1.0
 
     most_failures: int = 3
     """Workers that must fail on a frame before its job fails; attempts, where fewer workers live."""
@@ -58,6 +58,7 @@ class Tuning:
     queue_jobs: int = 1000
     """Most jobs at a time."""
     eta_every: float = 1.0
+    """Time between estimates; 0 gives none but the first."""
 
     prep: float = 3.0
     """Expected costs until some were measured."""
@@ -65,5 +66,7 @@ class Tuning:
     resume: float = 0.05
     rate: float = 25.0
     """Frames per second."""
+    speech_rate: float = 5.0
+    """Seconds of speech that are synthesised in a second."""
     warm_avatars: int = 8
     """How many prepared avatars a worker is thought to keep."""
