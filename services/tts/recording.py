@@ -119,7 +119,7 @@ def _sentence(index: int, stretch: Stretch, timing: Timing | None, text: str) ->
     source = timing.source if timing else Span(0, 0)
     return Sentence(
         index=index,
-        text=text[source.first : source.end],
+        text=_with_marks(text, source),
         source=source,
         samples=stretch.samples,
         pcm=stretch.pcm.tobytes(),
@@ -127,6 +127,14 @@ def _sentence(index: int, stretch: Stretch, timing: Timing | None, text: str) ->
         phonemes=timing.phonemes if timing else None,
         pauses=stretch.pauses,
     )
+
+
+def _with_marks(text: str, source: Span) -> str:
+    """Words with the punctuation behind them."""
+    end = source.end
+    while end < len(text) and end > source.first and not text[end].isspace() and not text[end].isalnum():
+        end += 1
+    return text[source.first : end]
 
 
 def _aligned(stretches: Iterator[Stretch], aligner: Aligner) -> Iterator[tuple[Stretch, Timing | None]]:
