@@ -26,6 +26,14 @@ class Artifact:
     size_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An artifact in the store, and when it was put there (seconds since 1970)."""
+
+    artifact: Artifact
+    stored: float
+
+
 def check_sha256(sha256: str, field: str) -> None:
     """Raise `BadInput` for `field` unless the string can be an artifact's name."""
     if len(sha256) != 64 or not _HEX.issuperset(sha256):
@@ -121,6 +129,14 @@ class ArtifactStore:
                     file.write(block)
             await _check(path, sha256)
             yield path
+
+    async def entries(self) -> AsyncGenerator[Entry]:
+        """Everything there is, in no order."""
+        async for page in self._store.list():
+            for meta in page:
+                name = meta["path"].rpartition("/")[2]
+                if len(name) == 64:
+                    yield Entry(Artifact(name, meta["size"]), meta["last_modified"].timestamp())
 
     async def delete(self, sha256: str) -> None:
         """Remove an artifact; nothing happens when it is gone already."""

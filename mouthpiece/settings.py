@@ -137,6 +137,12 @@ class GatewaySettings(_Settings):
     max_upload_bytes: int = Field(default=2 << 30, ge=1)
     """Largest asset in bytes. Default: 2 GiB."""
 
+    keep_days: float = Field(default=30, ge=0)
+    """Days for which an ended job is kept, with its video; 0: until it is deleted. Default: 30."""
+
+    cache_bytes: int = Field(default=50 << 30, ge=0)
+    """Size of rendered chunks kept for reuse in bytes; those unused for longest go first. Default: 50 GiB."""
+
     max_jobs: int = Field(default=1000, ge=1)
     """Most jobs that may wait or run at a time. Default: 1000."""
 

@@ -29,6 +29,7 @@ from services.gateway.fleet import Fleet
 from services.gateway.jobs import Jobs
 from services.gateway.merging import Merging
 from services.gateway.rendering import Renderer
+from services.gateway.retention import Policy, Retention
 from services.gateway.speaking import Speaker
 from services.gateway.speech import SpeechLibrary
 from services.gateway.store import JobStore
@@ -77,6 +78,8 @@ class VideoServicer(VideoServiceServicer):
         self._jobs = Jobs(admission, self._fleet, self._director, store, artifacts, self._watching)
         self._uploads = Uploads(common.data / "uploads", artifacts, settings.max_upload_bytes)
         await self._director.restore()
+        retention = Retention(store, artifacts, Policy(settings.keep_days, settings.cache_bytes))
+        self._open.push_async_callback(_stop, asyncio.create_task(retention.run()))
 
     async def _channel(self, address: str) -> grpc.aio.Channel:
         return await self._open.enter_async_context(dial(address))
@@ -190,6 +193,11 @@ class VideoServicer(VideoServiceServicer):
         """Engines of live workers."""
         engines = self._fleet.engines()
         return pb.ListEnginesResponse(engines=[engine_to_proto(engines[name]) for name in sorted(engines)])
+
+
+async def _stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def _blocks(requests: AsyncIterator[pb.UploadAssetRequest]) -> AsyncGenerator[bytes]:

@@ -177,5 +177,6 @@ class _Growth:
         self._reused = rendered.frames.end
         chunk = new_chunk(f"c{self._hits}", rendered.frames, "")
         chunk.cached = True
+        await self._run.store.touch(self._run.recipe, rendered)
         end_chunk(chunk, CHUNK_STATE_DONE, frames_done=len(rendered.frames))
         await self._run.update_chunk(Attempt(chunk, rendered))

@@ -7,6 +7,7 @@ time: every write is one transaction under one lock, and what it says is durable
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -78,6 +79,7 @@ _rendered = sa.Table(
     sa.Column("sha256", sa.String(64), nullable=False),
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
     sa.Column("codec", sa.String(64), nullable=False),
+    sa.Column("used", sa.Float, nullable=False, index=True),
 )
 
 
@@ -256,6 +258,43 @@ class JobStore:
             rows = (await connection.execute(query)).all()
         return [StoredSentence(common_pb2.Sentence.FromString(row.document), row.pcm) for row in rows]
 
+    # ------------------------------------------------------------ what is kept
+
+    async def ended_before(self, moment: float, limit: int) -> list[str]:
+        """Jobs that ended before a moment (seconds since 1970), oldest first."""
+        jobs = await self.jobs(limit=limit, states=sorted(ENDED), oldest_first=True)
+        return [job.id for job in jobs if job.finished.ToNanoseconds() / 1e9 < moment]
+
+    async def shrink_cache(self, limit_bytes: int) -> int:
+        """Forget the rendered chunks that were unused for longest, until the rest fits. Returns how many."""
+        table = _rendered.c
+        kept = sa.func.sum(table.size_bytes).over(order_by=(table.used.desc(), table.sha256))
+        ranked = sa.select(table.recipe, table.first, table.end, table.speech, kept.label("kept")).subquery()
+        surplus = sa.select(ranked).where(ranked.c.kept > limit_bytes)
+        async with self._write() as connection:
+            rows = (await connection.execute(surplus)).all()
+            for row in rows:
+                await connection.execute(
+                    sa.delete(_rendered).where(
+                        table.recipe == row.recipe,
+                        table.first == row.first,
+                        table.end == row.end,
+                        table.speech == row.speech,
+                    )
+                )
+        return len(rows)
+
+    async def referenced(self) -> set[str]:
+        """Every artifact that a job, a sentence, an attempt or the cache names."""
+        named: set[str] = set()
+        async with self._engine.connect() as connection:
+            async for document in await connection.stream_scalars(sa.select(_jobs.c.document)):
+                job = Job.FromString(document)
+                named |= {job.spec.audio_sha256, job.spec.avatar_sha256, job.result.video.sha256}
+            for column in (_sentences.c.pcm, _chunks.c.sha256, _rendered.c.sha256):
+                named |= set(await connection.scalars(sa.select(column).distinct()))
+        return named - {""}
+
     # ------------------------------------------------------------ the cache
 
     async def same_speech(self, speech_key: str) -> list[StoredSentence]:
@@ -270,6 +309,21 @@ class JobStore:
             jobs = [Job.FromString(document) for document in await connection.scalars(query)]
         spoken = next((job for job in jobs if job.speech_final), None)
         return await self.sentences(spoken.id) if spoken is not None else []
+
+    async def touch(self, recipe: str, rendered: Rendered) -> None:
+        """A chunk was reused: it is worth keeping."""
+        table = _rendered.c
+        async with self._write() as connection:
+            await connection.execute(
+                sa.update(_rendered)
+                .where(
+                    table.recipe == recipe,
+                    table.first == rendered.frames.first,
+                    table.end == rendered.frames.end,
+                    table.speech == rendered.speech,
+                )
+                .values(used=time.time())
+            )
 
     async def rendered(self, recipe: str, frames: Span) -> list[Rendered]:
         """Chunks made by a recipe that lie within `frames`, by first frame, longest first."""
@@ -353,5 +407,6 @@ async def _put_rendered(connection: AsyncConnection, recipe: str, rendered: Rend
             sha256=rendered.chunk.sha256,
             size_bytes=rendered.chunk.size_bytes,
             codec=rendered.codec,
+            used=time.time(),
         )
     )
