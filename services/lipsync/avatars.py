@@ -26,6 +26,9 @@ from services.lipsync.avatar.preparation import Format, avatar_key, prepare
 
 log = logging.getLogger(__name__)
 
+CLOSE_SECONDS = 10.0
+"""Time for preparations to end after they were called off; they end within a frame."""
+
 _REMEMBERED = 256
 """Inspections whose results are kept."""
 
@@ -101,7 +104,10 @@ class AvatarLibrary:
         """Call off what is under way and wait for it."""
         for under_way in list(self._under_way.values()):
             under_way.stop.set()
-        await asyncio.to_thread(self._pool.shutdown)
+        tasks = [under_way.task for under_way in self._under_way.values()]
+        if tasks:
+            await asyncio.wait(tasks, timeout=CLOSE_SECONDS)
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def _obtain(self, sha256: str, wanted: Format, key: str, stop: threading.Event) -> Ready:
         loop = asyncio.get_running_loop()

@@ -35,6 +35,9 @@ log = logging.getLogger(__name__)
 RETRY_AFTER = 1.0
 """Seconds after which a refused caller may come back."""
 
+CLOSE_SECONDS = 10.0
+"""Time for attempts to end after they were called off; engines end within a frame."""
+
 _KEPT = 4
 """What engines prepared for avatars is kept for so many of them."""
 _REPORT_SECONDS = 0.1
@@ -159,11 +162,14 @@ class RenderWorker:
             await asyncio.wait(list(self._running))
 
     async def close(self) -> None:
-        """Call off what is being rendered and wait for it."""
+        """Call off what is being rendered and wait for its end, but not for an engine that hangs."""
         for attempt in self._running.values():
             attempt.call_off()
-        await self.idle()
-        await asyncio.to_thread(self._pool.shutdown)
+        if self._running:
+            _, hanging = await asyncio.wait(list(self._running), timeout=CLOSE_SECONDS)
+            for task in hanging:
+                log.error("job %s: the engine does not stop", self._running[task].order.job_id)
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def rig(self, engine: str, avatar: Avatar) -> Any:
         """What the engine prepares for an avatar."""

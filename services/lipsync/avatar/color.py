@@ -44,7 +44,7 @@ class Coding:
         """Float64 (3, 4): from Y, U, V and 1 to B, G, R."""
         matrix = self.to_yuv()
         inverse = np.linalg.inv(matrix[:, :3])
-        return np.hstack([inverse, -inverse @ matrix[:, 3:]])
+        return np.hstack([inverse, -inverse @ matrix[:, 3:]]).astype(np.float64)
 
 
 BT709 = Coding(red=0.2126, blue=0.0722)

@@ -10,8 +10,11 @@ from __future__ import annotations
 from services.lipsync.avatar.color import Picture
 from services.lipsync.avatar.portrait._features import paint_brows, paint_eyes, paint_lips
 from services.lipsync.avatar.portrait._hair import paint_back_hair, paint_front_hair
+from services.lipsync.avatar.portrait._paint import SIDE
 from services.lipsync.avatar.portrait._scene import background, paint_clothes, paint_neck
 from services.lipsync.avatar.portrait._skin import paint_face
+
+__all__ = ["SIDE", "VERSION", "draw_portrait"]
 
 VERSION = 1
 """Changes with anything that changes the picture."""
