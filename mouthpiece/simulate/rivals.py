@@ -19,6 +19,7 @@ from mouthpiece.core.scheduler.events import (
     Eta,
     Event,
     JobSubmitted,
+    Prepare,
     Render,
     Segment,
     SpeechGrew,
@@ -57,6 +58,10 @@ class Rival(ABC):
         """Take in an event and say what to do."""
         del now
         return [*self._learn(event), *self._decide()]
+
+    def hints(self) -> list[Prepare]:
+        """None of them prepares anything ahead."""
+        return []
 
     @abstractmethod
     def _decide(self) -> Iterator[Command]: ...

@@ -22,6 +22,7 @@ from mouthpiece.core.scheduler.events import (
     Fail,
     Fault,
     Offer,
+    Prepare,
     Refuse,
     Render,
     Segment,
@@ -40,6 +41,10 @@ class Policy(Protocol):
 
     def handle(self, now: float, event: Event) -> list[Command]:
         """Take in an event and say what to do."""
+        ...
+
+    def hints(self) -> list[Prepare]:
+        """Say what idle workers may prepare."""
         ...
 
 
@@ -118,7 +123,7 @@ class _Worker:
     name: str
     speed: float
     broken: bool
-    warm: list[str] = field(default_factory=list[str])
+    warm: dict[str, float] = field(default_factory=dict[str, float])
     last: tuple[str, int] = ("", 0)
     alive: bool = True
     lane: Lane | None = None
@@ -188,6 +193,8 @@ class World:
                 pass
         for command in self._policy.handle(self.now, event):
             self._obey(command)
+        for hint in self._policy.hints():
+            self._prepare(self._workers[hint.worker], self.records[hint.job].arrival.job.avatar)
 
     def _obey(self, command: Command) -> None:
         match command:
@@ -250,8 +257,8 @@ class World:
     def _course(self, worker: _Worker, command: Render) -> _Course:
         costs, faults, random = self._cluster.costs, self._cluster.faults, self._random
         avatar = self.records[command.job].arrival.job.avatar
-        prep = 0.0 if avatar in worker.warm else costs.prep
-        worker.warm = [avatar, *(one for one in worker.warm if one != avatar)][: costs.warm]
+        self._prepare(worker, avatar)
+        prep = max(0.0, worker.warm[avatar] - self.now)
         goes_on = self._cluster.resumes and worker.last == (command.job, command.span.first)
         setup = costs.resume if goes_on else costs.setup + costs.context / worker.speed
         worker.last = (command.job, command.span.end)
@@ -264,6 +271,12 @@ class World:
                 fate = name
             draw -= chance
         return _Course(Timings(prep, setup, render * 10 if fate == "slow" else render), fate)
+
+    def _prepare(self, worker: _Worker, avatar: str) -> None:
+        ready = worker.warm.pop(avatar, self.now + self._cluster.costs.prep)
+        worker.warm[avatar] = ready
+        if len(worker.warm) > self._cluster.costs.warm:
+            del worker.warm[next(iter(worker.warm))]
 
     def _abort(self, job: str, attempt: str) -> None:
         lane = self._lanes[job, attempt]
@@ -287,7 +300,7 @@ class World:
             return
         if end.course.fate in ("crashed", "frozen"):
             lane.outcome = end.course.fate
-            worker.alive, worker.warm, worker.last = False, [], ("", 0)
+            worker.alive, worker.warm, worker.last = False, {}, ("", 0)
             self._later(self.now + self._cluster.faults.repair, self._up(worker.name))
             self._tell(WorkerDown(worker.name))
         elif end.course.fate == "failed":

@@ -168,7 +168,8 @@ def _overhead(state: State, job: Job, head: Head, *, resumed: bool) -> float:
     costs = state.costs_of(job.engine)
     if resumed and head.worker.offers[job.engine].resumes:
         return costs.resume
-    return costs.start(warm=job.spec.avatar in head.worker.warm)
+    ready = head.worker.warm.get(job.spec.avatar)
+    return costs.start(warm=ready is not None) + max(0.0, (ready or 0.0) - state.now)
 
 
 def _timed(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from mouthpiece.core.scheduler.chunks import Start, begin, orphan, repeat_late, resume
-from mouthpiece.core.scheduler.events import Render
+from mouthpiece.core.scheduler.events import Prepare, Render
 from mouthpiece.core.scheduler.policy import attraction, key, shares
 from mouthpiece.core.scheduler.state import Attempt, Head, Job, State
 
@@ -18,8 +18,7 @@ def decide(state: State) -> Iterator[Render]:
     idle = list(state.idle())
     if not idle or not state.jobs:
         return
-    ranks = {job.spec.job: key(state, job) for job in state.jobs.values() if job.left}
-    order = sorted((state.jobs[name] for name in ranks), key=lambda job: (ranks[job.spec.job], job.spec.job))
+    ranks, order = _ranked(state)
     given = shares(state, order)
     yield from _go_on(state, idle, given)
     yield from _hire(state, idle, order, ranks, given)
@@ -73,6 +72,31 @@ def _help(state: State, idle: list[Head], order: Sequence[Job]) -> Iterator[Rend
                 idle.remove(head)
                 yield _take(state, job, head, start)
                 break
+
+
+def prepare(state: State) -> Iterator[Prepare]:
+    """Workers without work prepare the avatars of jobs that will want them when their speech is there."""
+    idle = [head for head in state.idle() if not any(at > state.now for at in head.worker.warm.values())]
+    if not idle or all(job.tape.final for job in state.jobs.values()):
+        return
+    _, order = _ranked(state)
+    given = shares(state, order)
+    for job in order:
+        able = [head for head in idle if _able(head, job)]
+        able.sort(key=lambda head: job.spec.avatar not in head.worker.warm)
+        wanted = 0 if job.tape.final else max(given[job.spec.job] - job.heads, 0)
+        for head in able[:wanted]:
+            idle.remove(head)
+            if job.spec.avatar not in head.worker.warm:
+                head.worker.warm[job.spec.avatar] = state.now + state.costs_of(job.engine).prep
+                yield Prepare(job.spec.job, head.worker.name)
+
+
+def _ranked(state: State) -> tuple[dict[str, float], list[Job]]:
+    ranks = {job.spec.job: key(state, job) for job in state.jobs.values() if job.left}
+    return ranks, sorted(
+        (state.jobs[name] for name in ranks), key=lambda job: (ranks[job.spec.job], job.spec.job)
+    )
 
 
 def _able(head: Head, job: Job) -> bool:

@@ -64,7 +64,10 @@ class _Crew:
                 self._own.setdefault(head.attempt.job, []).append(number)
 
     def fill(self, job: Job, most: int) -> tuple[float, float]:
-        """Give a job's work to at most so many heads; when it begins, and when it ends."""
+        """Give a job's work to at most so many heads; when it begins, and when it ends.
+
+        When there is nobody, it is told as if one worker came at once.
+        """
         state = self._state
         crew = [number for number in self._own.get(job.spec.job, ()) if not self._claimed[number]][:most]
         done = max((self._free[number] for number in crew), default=0.0)
@@ -72,7 +75,7 @@ class _Crew:
         starts = [(self._free[number] + costs.resume, number) for number in crew]
         starts += self._others(job, most - len(crew), crew)
         if not starts:
-            return float("inf"), float("inf")
+            return costs.start(warm=False), costs.start(warm=False) + state.seconds_left(job)
         flying = sum(len(span) for span in job.tape.taken.values())
         work = max(job.left - flying, 0) / state.mean_rate(job)
         level = _level([start for start, _ in starts], work)

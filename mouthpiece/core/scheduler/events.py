@@ -323,3 +323,13 @@ class WakeAt:
 
 
 Command = Render | Abort | Segment | Complete | Fail | Refuse | Eta | WakeAt
+
+# ---------------------------------------------------------------- hints
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """Let an idle worker prepare the avatar of a job whose speech is still being made. Needs no answer."""
+
+    job: str
+    worker: str

@@ -110,7 +110,7 @@ def _learn(state: State, job: Job, attempt: Attempt, timings: Timings) -> None:
     worker = attempt.head.worker
     state.costs_of(job.engine).learn(timings, resumed=attempt.resumed)
     worker.warm.pop(job.spec.avatar, None)
-    worker.warm[job.spec.avatar] = None
+    worker.warm[job.spec.avatar] = 0.0
     while len(worker.warm) > state.tuning.warm_avatars:
         del worker.warm[next(iter(worker.warm))]
     if timings.render > 0:

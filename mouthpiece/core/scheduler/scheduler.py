@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from math import inf
 
-from mouthpiece.core.scheduler.decide import decide
+from mouthpiece.core.scheduler.decide import decide, prepare
 from mouthpiece.core.scheduler.estimates import estimates, refusal
 from mouthpiece.core.scheduler.events import (
     ChunkDone,
@@ -18,6 +18,7 @@ from mouthpiece.core.scheduler.events import (
     Fault,
     JobCancelled,
     JobSubmitted,
+    Prepare,
     Refuse,
     SpeechGrew,
     WakeAt,
@@ -56,6 +57,10 @@ class Scheduler:
             commands.append(WakeAt(wake))
         self._wake = wake
         return commands
+
+    def hints(self) -> list[Prepare]:
+        """What idle workers may as well do, as of the last event. Each is given once; ask after `handle`."""
+        return list(prepare(self.state))
 
     def estimates(self) -> list[Eta]:
         """What to expect of every job, as of the last event."""

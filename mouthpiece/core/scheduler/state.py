@@ -84,8 +84,8 @@ class Worker:
     slots: int = 0
     heads: list[Head] = field(default_factory=list[Head])
     draining: bool = False
-    warm: dict[str, None] = field(default_factory=dict[str, None])
-    """Prepared avatars, the most recently used last."""
+    warm: dict[str, float] = field(default_factory=dict[str, float])
+    """Prepared avatars, the most recently used last, and when they will be ready."""
     rates: dict[tuple[str, str], Factor] = field(default_factory=dict[tuple[str, str], Factor])
     late: bool = False
     strikes: int = 0
@@ -270,7 +270,7 @@ class State:
         worker.draining = False
         worker.slots = event.slots
         worker.heads += [Head(worker, slot) for slot in range(len(worker.heads), event.slots)]
-        worker.warm.update(dict.fromkeys(event.warm))
+        worker.warm.update(dict.fromkeys(event.warm, 0.0))
         self.workers[event.worker] = worker
         self._pools.clear()
 
