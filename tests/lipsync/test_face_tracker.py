@@ -21,8 +21,8 @@ DRAWN = {
     263: (91, 330.8),
     133: (-26.8, 333.8),  # inner eye corners
     362: (26.8, 333.8),
-    61: (-50, 435.6),  # corners of the mouth
-    291: (50, 435.6),
+    61: (-52, 433.4),  # corners of the mouth
+    291: (52, 433.4),
     13: (0, 442.8),  # where the lips meet
 }
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
-from tempfile import mkstemp
 
 import cv2
 
@@ -15,13 +15,15 @@ DEFAULT_KEY = f"default-{VERSION}"
 
 
 def default_avatar(folder: Path) -> Path:
-    """The picture's file in `folder`, which is created; safe when several processes ask at once."""
+    """The picture's file in `folder`, which is created; processes that ask at once wait for one drawing."""
     path = folder / f"{DEFAULT_KEY}.png"
-    if not path.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        coded = cv2.imencode(".png", draw_portrait())[1]
-        descriptor, scratch = mkstemp(dir=folder, suffix=".png")
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(coded.tobytes())
-        Path(scratch).replace(path)
+    if path.is_file():
+        return path
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".drawing").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # let go by the kernel, at the latest when its holder dies
+        if not path.is_file():
+            scratch = path.with_suffix(f".{os.getpid()}")
+            scratch.write_bytes(cv2.imencode(".png", draw_portrait())[1].tobytes())
+            scratch.replace(path)
     return path

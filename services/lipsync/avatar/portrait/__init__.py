@@ -16,7 +16,7 @@ from services.lipsync.avatar.portrait._skin import paint_face
 
 __all__ = ["SIDE", "VERSION", "draw_portrait"]
 
-VERSION = 1
+VERSION = 2
 """Changes with anything that changes the picture."""
 
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from services.lipsync.avatar.portrait._paint import Canvas, Curve, Points, curve, placed, ramp, rgb
+from services.lipsync.avatar.portrait._paint import MIDDLE, Canvas, Curve, Points, curve, placed, ramp, rgb
 
 _DARK, _BASE, _SHINE = rgb("180e0a"), rgb("5a3724"), rgb("d39b69")
 _STEPS = 12
@@ -33,26 +33,27 @@ class _Side:
 
 _LEFT = _Side(
     outer=(
-        (21, 127), (-28, 118), (-88, 134), (-128, 186), (-146, 268),
-        (-151, 356), (-150, 440), (-154, 520), (-142, 586), (-108, 628),
+        (21, 121), (-28, 116), (-88, 134), (-128, 186), (-146, 268),
+        (-152, 356), (-152, 440), (-155, 520), (-145, 588), (-114, 632),
     ),
     inner=(
-        (26, 184), (2, 186), (-38, 202), (-80, 236), (-108, 288),
-        (-121, 352), (-117, 430), (-105, 505), (-92, 566), (-76, 610),
+        (27, 192), (3, 194), (-38, 209), (-80, 241), (-107, 290),
+        (-119, 352), (-115, 430), (-105, 505), (-92, 566), (-76, 606),
     ),
     ribbons=12, light=1.0, seed=21,
 )  # fmt: skip
 _RIGHT = _Side(
     outer=(
-        (19, 127), (66, 117), (112, 138), (140, 192), (150, 272),
-        (153, 358), (151, 440), (155, 520), (144, 586), (110, 630),
+        (19, 121), (66, 116), (112, 138), (140, 192), (150, 272),
+        (154, 358), (153, 440), (156, 520), (147, 588), (116, 634),
     ),
     inner=(
-        (24, 184), (50, 185), (82, 206), (106, 246), (118, 300),
-        (122, 358), (117, 432), (105, 506), (93, 566), (78, 610),
+        (25, 192), (50, 193), (81, 212), (105, 250), (116, 302),
+        (120, 358), (115, 432), (106, 506), (93, 566), (78, 606),
     ),
     ribbons=10, light=0.72, seed=42,
 )  # fmt: skip
+_PARTING = ((20, 122), (22, 144), (25, 168), (26, 188))
 _BACK = (
     (-138, 250), (-150, 360), (-146, 470), (-140, 560), (-112, 606), (-56, 590), (0, 560),
     (56, 590), (112, 606), (140, 560), (146, 470), (150, 360), (138, 250), (90, 150), (0, 128), (-90, 150),
@@ -73,6 +74,9 @@ def paint_front_hair(whole: Canvas) -> None:
         canvas.glaze(rgb("8a5240"), canvas.mask(shadow, soften=7), 0.60)
     for side in (_RIGHT, _LEFT):
         _paint_side(canvas, side)
+    canvas.over(
+        rgb("b98d74"), canvas.stroke(curve(placed(_PARTING), closed=False), (0.4, 1.8, 2.2), 0.8), 0.5
+    )
 
 
 def _guides(side: _Side) -> tuple[Curve, Curve]:
@@ -88,6 +92,7 @@ class _Strands:
         self._canvas = canvas
         self._outer, self._inner = guides
         self._light = light
+        self._turn = 1 if guides[0][-1][0] < MIDDLE else -1
         self.along = np.linspace(0, 1, len(guides[0]))
         self.cover, self.tone = (np.zeros(canvas.paint.shape[:2], np.uint8) for _ in range(2))
         body = canvas.fixed(np.vstack([self._outer[:-8], self._inner[:-8][::-1]]))
@@ -97,10 +102,11 @@ class _Strands:
     def ribbon(self, low: float, high: float, strands: int) -> None:
         """Strands between two places across that wave together and end together."""
         rng, along = self.rng, self.along
-        wave = 2 * np.pi * rng.uniform(1.3, 1.7) * along + rng.uniform(0, 1.2)
-        sway = rng.uniform(3.0, 5.5) * np.sin(wave) * ramp(along, 0.3, 0.85)
+        # Neighbours wave nearly alike, or the hair would look tangled.
+        wave = 2 * np.pi * rng.normal(1.75, 0.05) * along + 1.1 * low + rng.normal(0, 0.22)
+        sway = self._turn * rng.uniform(5.5, 8.5) * np.sin(wave) * ramp(along, 0.32, 0.8)
         shine = np.exp(-0.5 * ((along - 0.225 + rng.normal(0, 0.010)) / 0.06) ** 2)
-        shine = shine + 0.5 * np.clip(np.cos(wave - 0.6), 0, 1) ** 3 * ramp(along, 0.34, 0.5)
+        shine = shine + 0.6 * np.clip(np.cos(wave - 0.6), 0, 1) ** 3 * ramp(along, 0.34, 0.5)
         tone, reach = rng.normal(68, 7), rng.uniform(0.95, 1.0)
         for across in rng.permutation(np.linspace(0, 1, strands)):
             place = low + (high - low) * (0.5 + (across - 0.5) * (1 - 0.55 * along**5))
@@ -110,7 +116,7 @@ class _Strands:
             # Ribbons part from each other only below the crown.
             depth = 0.55 * (1 - np.sin(np.pi * np.clip(across, 0.02, 0.98))) * ramp(along, 0.12, 0.5)
             value = tone + rng.normal(0, 15) + 150 * shine * rng.uniform(0.5, 1.1) * self._light
-            value = np.clip(value * (1 - depth) * (1 - 0.25 * along), 12, 255)
+            value = np.clip(value * (1 - depth) * (1 - 0.12 * along), 12, 255)
             self._draw(path, value, int(len(along) * min(1.0, reach * rng.uniform(0.96, 1.02))))
 
     def _between(self, place: _Along) -> Curve:

@@ -7,7 +7,7 @@ import numpy as np
 from services.lipsync.avatar.portrait._paint import MIDDLE, Canvas, Field, curve, mirrored, placed, ramp, rgb
 from services.lipsync.avatar.portrait._skin import FACE, SKIN, lit
 
-_NECK = ((0, 430), (60, 430), (59, 500), (61, 540), (72, 568), (110, 588), (150, 604), (150, 740), (0, 740))
+_NECK = ((0, 430), (57, 430), (55, 500), (57, 540), (70, 568), (110, 588), (150, 604), (150, 740), (0, 740))
 _TOP = (
     (-66, 590), (-50, 604), (-26, 618), (0, 623), (26, 618), (50, 604), (66, 590), (110, 760), (-110, 760),
 )  # fmt: skip
@@ -32,8 +32,9 @@ def background() -> Canvas:
     canvas.over(rgb("dfe3dc"), canvas.bump(215, 210, 150, 190, 230), 0.75)
     canvas.over(rgb("c4cfcd"), canvas.bump(520, 240, 90, 170), 0.35)
     for at, (x, y, radius) in enumerate(_LIGHTS):
-        disc = ramp(np.hypot(canvas.x - x, canvas.y - y), radius + 6, radius - 6)
-        canvas.over(rgb(("f4e3c4", "e9eeea")[at % 2]), disc, 0.12)
+        near = canvas.window(x - radius - 8, y - radius - 8, x + radius + 8, y + radius + 8)
+        disc = ramp(np.hypot(near.x - x, near.y - y), radius + 6, radius - 6)
+        near.over(rgb(("f4e3c4", "e9eeea")[at % 2]), disc, 0.12)
     return canvas
 
 
@@ -43,7 +44,7 @@ def paint_neck(whole: Canvas) -> None:
     u = np.abs(canvas.x - np.float32(MIDDLE)) / np.float32(74)
     height = 60 * np.sqrt(np.maximum(1 - 0.86 * np.clip(u, 0, 1.05) ** 2.2, 0.05))
     height = height * (1 - ramp(canvas.y, 545, 640) * 0.75) + 34 * ramp(canvas.y, 540, 660)
-    height = height + 3.5 * canvas.pair(26, 560, 9, 60) - 5 * canvas.bump(MIDDLE, 588, 13, 14)
+    height = height + 1.6 * canvas.pair(30, 575, 12, 40) - 4 * canvas.bump(MIDDLE, 592, 11, 10)
     shape = canvas.mask(curve(mirrored(_NECK), 6), soften=0.6)
     canvas.over(lit(np.asarray(height, np.float32), SKIN * np.float32(0.96)), shape)
     chin = curve([(MIDDLE + 4 + 0.98 * (x - MIDDLE), y + 34) for x, y in mirrored(FACE)])

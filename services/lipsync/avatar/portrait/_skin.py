@@ -23,7 +23,7 @@ FACE = (
     (42, 501), (17, 512), (0, 514),
 )  # fmt: skip
 """Right half of the outline, from the hairline to the chin."""
-SKIN = rgb("e9b796")
+SKIN = rgb("f0c2a2")
 
 _DEPTH_AT, _DEPTH_HALF = (150, 230, 300, 400, 450, 530), (128, 127, 126, 126, 120, 104)
 """Half width of the head, where its depth comes from, at some heights."""
@@ -49,11 +49,11 @@ def lit(height: Field, albedo: Paint | Color) -> Paint:
     key = np.clip(((normal @ _KEY)[..., np.newaxis] + wrap) / (1 + wrap), 0, 1) ** 1.25
     fill = np.clip((normal @ _FILL + 0.3) / 1.3, 0, 1)[..., np.newaxis]
     sky = (0.5 - 0.5 * normal[..., 1])[..., np.newaxis]
-    light = key * np.array([0.877, 0.834, 0.791], np.float32)
+    light = key * np.array([0.93, 0.885, 0.84], np.float32)
     light += fill * np.array([0.149, 0.167, 0.186], np.float32)
-    light += (0.10 + 0.12 * sky) * np.array([1.0, 0.97, 0.95], np.float32)
+    light += (0.09 + 0.11 * sky) * np.array([1.0, 0.97, 0.95], np.float32)
     gleam = np.clip(normal @ _GLEAM, 0, 1)[..., np.newaxis]
-    return np.asarray(albedo * light + 0.055 * gleam**22 + 0.03 * gleam**60, np.float32)
+    return np.asarray(albedo * light + 0.07 * gleam**18 + 0.035 * gleam**60, np.float32)
 
 
 def paint_face(whole: Canvas) -> None:
