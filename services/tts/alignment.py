@@ -37,9 +37,10 @@ _REFERENCES = ("", "f3", "f2")
 
 _WORST_FIRST_MATCH = ((300, 0.945), (600, 0.965))
 _WORST_NEXT_MATCH = 0.975
-"""Highest price of the way through the text that is believed, in prices of ways through the same sounds in a
-wrong order; stricter for few frames. Measured with a human voice, four recorded and three of espeak-ng: in ten
-seconds 0.45 to 0.95 for what was said and 0.98 to 1.04 for other texts; in two, 0.86 to 0.94 and from 0.95."""
+"""Highest price of the way through the text that is believed, in prices of ways through the same sounds in
+a wrong order; stricter for few frames. Measured with a human voice, four recorded and three of espeak-ng: in
+ten seconds 0.45 to 0.95 for what was said and 0.98 to 1.04 for other texts; in two, 0.86 to 0.94 and 0.95 up.
+"""
 
 _AHEAD = 500
 _LEAST = 1_000

@@ -101,11 +101,12 @@ _SILENCE = 2
 _LONGEST_CLOSURE = RATE * 60 // 1000
 _LONGEST_STOP_CLOSURE = RATE * 50 // 1000
 _SHORTEST_SOUND = RATE * 10 // 1000
+_SHORTEST_REST = RATE * 20 // 1000
 
 
 def phonemes(utterance: Utterance) -> tuple[Phoneme, ...]:
     """The phonemes of an utterance on the 48 kHz grid, without gap or overlap; pauses have no symbol."""
-    sounds = _with_closures(_sounds(utterance), utterance.pcm)
+    sounds = _without_short_rests(_with_closures(_sounds(utterance), utterance.pcm))
     return tuple(
         Phoneme(sound.ipa, Span(to_speech_grid(sound.samples.first), to_speech_grid(sound.samples.end)))
         for sound in sounds
@@ -120,7 +121,7 @@ def _sounds(utterance: Utterance) -> list[Phoneme]:
     begins = [min(mark.sample, len(pcm)) for mark in marks]
     quiet = _rms(pcm) / 4  # some voices have an echo, a tenth as loud as the sound itself
     sounds = [Phoneme("", Span(0, begins[0] if begins else len(pcm)))]
-    for mark, first, end in zip(marks, begins, [*begins[1:], len(pcm)], strict=True):
+    for mark, first, end in zip(marks, begins, [*begins, len(pcm)][1:], strict=True):
         symbol, last = ipa(mark.symbol), sounds[-1]
         is_pause = not symbol and _rms(pcm[first:end]) <= quiet
         if symbol or (is_pause and last.ipa):
@@ -145,6 +146,20 @@ def _with_closures(sounds: Sequence[Phoneme], pcm: Pcm) -> list[Phoneme]:
             sound = replace(sound, samples=Span(first, sound.samples.end))  # noqa: PLW2901
         done.append(sound)
     return done
+
+
+def _without_short_rests(sounds: Sequence[Phoneme]) -> Iterator[Phoneme]:
+    """Let a sound last over the instant after it in which the synthesizer changes its voice."""
+    held: Phoneme | None = None
+    for sound in sounds:
+        if held and held.ipa and not sound.ipa and len(sound.samples) < _SHORTEST_REST:
+            held = replace(held, samples=Span(held.samples.first, sound.samples.end))
+            continue
+        if held:
+            yield held
+        held = sound
+    if held:
+        yield held
 
 
 def _earliest(before: Phoneme) -> int:

@@ -103,7 +103,8 @@ def _variants() -> frozenset[str]:
 
 def _read_voice(path: Path, file: str) -> tuple[Voice, str]:
     """Read a voice file, lines of a key and its values; return the voice and the name of its dictionary."""
-    lines = [line.split() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
+    text = path.read_text(encoding="utf-8", errors="replace")
+    lines = [line.partition("//")[0].split() for line in text.splitlines()]
     values = [line for line in lines if len(line) >= 2]
     title = next((" ".join(line[1:]) for line in values if line[0] == "name"), path.name)
     fits = [(line[1].lower(), line[2:3]) for line in values if line[0] == "language"]
@@ -164,10 +165,11 @@ def voice_for_language(tag: str) -> Voice:
 def _named(name: str) -> Choice:
     base, plus, variant = name.strip().partition("+")
     wanted = base.lower().replace("_", "-")
-    known = {tag for voice in all_voices() for tag in (voice.name, *voice.tags)}
-    if wanted not in known:
+    named = {voice.name: voice for voice in all_voices()}
+    tags = {tag for voice in all_voices() for tag in voice.tags}
+    if wanted not in named and wanted not in tags:
         raise BadInput("voice", f"there is no voice {name!r}")
-    voice = voice_for_language(wanted)
+    voice = named[wanted] if wanted in named else voice_for_language(wanted)
     if plus and variant not in _variants():
         raise BadInput("voice", f"there is no variant {variant!r} of the voice {base}")
     return Choice(voice, variant)
