@@ -46,6 +46,10 @@ class FaceBox:
         """Square pixels."""
         return self.width * self.height
 
+    def is_same(self, other: FaceBox) -> bool:
+        """Whether two boxes are of one face: they overlap much, or one's middle lies within the other."""
+        return self.iou(other) > SAME_FACE_IOU or _holds(self, other) or _holds(other, self)
+
     def scaled(self, by: float) -> FaceBox:
         """The same face in a picture `by` times as large."""
         corner, size = (self.x * by, self.y * by), (self.width * by, self.height * by)
@@ -143,14 +147,9 @@ def _distinct(faces: Sequence[FaceBox]) -> list[FaceBox]:
         group = [face for face in left if face.iou(left[0]) > SAME_FACE_IOU or face is left[0]]
         left = [face for face in left if not any(face is member for member in group)]
         merged = _mean(group)
-        if not any(_same(merged, other) for other in kept):
+        if not any(merged.is_same(other) for other in kept):
             kept.append(merged)
     return kept
-
-
-def _same(a: FaceBox, b: FaceBox) -> bool:
-    """Whether two boxes are one face: they overlap, or one's centre parts lie within the other."""
-    return a.iou(b) > SAME_FACE_IOU or _holds(a, b) or _holds(b, a)
 
 
 def _holds(outer: FaceBox, inner: FaceBox) -> bool:

@@ -86,12 +86,16 @@ class FaceTracker:
         return cls(FaceDetector(models_dir), Network(model_path(FACE_LANDMARK, models_dir)))
 
     def detect(self, picture: Picture) -> list[FaceBox]:
-        """Faces of a BGR picture that the landmark model agrees with, largest first."""
-        return [
-            face
-            for face in self._detector.detect(picture)
-            if self._run(picture, _crop_of(face)).presence >= MIN_PRESENCE
-        ]
+        """Faces of a BGR picture that the landmark model agrees with, largest first.
+
+        Boxes from which it arrives at the same face are one face.
+        """
+        kept: list[tuple[FaceBox, FaceBox]] = []
+        for face in sorted(self._detector.detect(picture), key=lambda face: -face.score):
+            found = self.landmarks(picture, face)
+            if found.presence >= MIN_PRESENCE and not any(found.box.is_same(other) for _, other in kept):
+                kept.append((face, found.box))
+        return sorted((face for face, _ in kept), key=lambda face: -face.area)
 
     def landmarks(self, picture: Picture, box: FaceBox) -> Landmarks:
         """Landmarks of the face at `box`; judge by their `presence` whether there is one."""
@@ -125,7 +129,7 @@ class FaceTracker:
         return not faces or any(face.iou(found.box) > 0.2 for face in faces)
 
     def _search(self, picture: Picture, last: Landmarks | None) -> Landmarks | None:
-        faces = self._detector.detect(picture)
+        faces = self.detect(picture)
         if last is not None:  # the face that was followed, if it is still there, goes before a larger one
             box = last.box
             faces.sort(key=lambda face: face.iou(box) < 0.1)
