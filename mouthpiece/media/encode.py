@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 import av
 import numpy as np
 import numpy.typing as npt
+from av.error import FFmpegError
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
@@ -144,7 +146,8 @@ class ChunkEncoder:
         self._seconds += perf_counter() - start
 
     def _discard(self) -> None:
-        self._container.close()
+        with suppress(FFmpegError):  # what it cannot write any more is not wanted any more
+            self._container.close()
         self._path.unlink(missing_ok=True)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import resource
+from collections.abc import Generator, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -165,6 +166,26 @@ def write_all(path: Path, frames: Iterable[Frame]) -> None:
 def test_a_failing_engine_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         write_all(tmp_path / "a.mp4", failing_engine())
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def full_disk() -> Generator[None]:
+    """No file may grow beyond 20 kB."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.usefixtures("full_disk")
+def test_a_full_disk_is_told_and_leaves_no_file(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    with ChunkEncoder(tmp_path / "a.mp4", PAL, 64, 48, Quality.LOSSLESS) as encoder:
+        for _ in range(10):
+            encoder.write(rng.integers(0, 255, (72, 64), np.uint8))
+        with pytest.raises(OSError, match="too large"):
+            encoder.finish()
     assert not list(tmp_path.iterdir())
 
 
