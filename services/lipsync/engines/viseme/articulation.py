@@ -44,6 +44,12 @@ _SHORTEST_REST = 70 * _MS
 _SHUT_FADE = 65 * _MS
 """Time in which lips part after a closure."""
 
+_JAW_RISE = 0.9
+"""Share of its opening by which the jaw rises when lips close."""
+
+_ADVANCE = 12 * _MS
+"""How much the mouth runs ahead of the sound, as mouths do: they move before they are heard."""
+
 _BLEND = 80 * _MS
 """Time in which the track changes between phonemes and sound where knowledge of phonemes ends."""
 
@@ -93,9 +99,9 @@ def pronounce(phonemes: Iterable[Phoneme], frames: Span, fps: Fraction) -> Track
 
 
 def frame_times(frames: Span, fps: Fraction) -> npt.NDArray[np.float64]:
-    """The middle of each frame, in samples."""
+    """The sample whose articulation each frame shows: a little after its middle."""
     twice = 2 * np.arange(frames.first, frames.end, dtype=np.int64) + 1
-    return (twice * (SPEECH_RATE // 2 * fps.denominator)) / fps.numerator
+    return (twice * (SPEECH_RATE // 2 * fps.denominator)) / fps.numerator + _ADVANCE
 
 
 def _segments(phonemes: Iterable[Phoneme]) -> Iterator[_Segment]:
@@ -141,19 +147,16 @@ def _shut(track: Track, times: npt.NDArray[np.float64], closures: list[_Segment]
     shut = np.zeros(len(times))
     for closure in closures:
         middle = (closure.first + closure.end) / 2
-        nearest = (
-            (2 * int(middle * fps.numerator // (SPEECH_RATE * fps.denominator)) + 1)
-            * (SPEECH_RATE // 2 * fps.denominator)
-            / fps.numerator
-        )
+        frame = max(0, int((middle - _ADVANCE) * fps.numerator // (SPEECH_RATE * fps.denominator)))
+        nearest = float(frame_times(Span(frame, frame + 1), fps)[0])
         hold = max(abs(nearest - middle), (closure.end - closure.first) / 4)
         beyond = np.maximum(np.abs(times - middle) - hold, 0.0)
         np.maximum(shut, 1.0 - ease(beyond / _SHUT_FADE), out=shut)
     open_ = 1.0 - shut
     for channel in (Channel.RAISE, Channel.TUCK, Channel.TEETH):
         track[:, channel] *= open_
-    track[:, Channel.JAW] = np.minimum(track[:, Channel.JAW], 1.0 - 0.9 * shut)
     track[:, Channel.PRESS] = track[:, Channel.PRESS] * open_ + shut
+    track[:, Channel.JAW] *= 1.0 - _JAW_RISE * track[:, Channel.PRESS]
 
 
 def _trust(speech: SpeechSlice, times: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

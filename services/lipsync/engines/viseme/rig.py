@@ -14,7 +14,7 @@ import numpy as np
 from services.lipsync.engines.viseme.arrays import Floats
 from services.lipsync.engines.viseme.face import CHIN, LOWER_INNER, LOWER_OUTER, UPPER_INNER, UPPER_OUTER
 
-_JAW_SWING = 0.155
+_JAW_SWING = 0.175
 """Radians that the jaw turns about its joint for an "ah"."""
 
 
@@ -55,9 +55,7 @@ _ON_CORNER = _mirrored(
 )
 """Skin that follows the corner of the mouth on its side."""
 
-_ON_UPPER_LIP = {164: 0.45} | _mirrored(
-    {(165, 391): 0.24, (92, 322): 0.22, (186, 410): 0.10}
-)
+_ON_UPPER_LIP = {164: 0.45} | _mirrored({(165, 391): 0.24, (92, 322): 0.22, (186, 410): 0.10})
 """Skin that follows the middle of the upper lip."""
 
 _FIXED = (2, 98, 327, 129, 358, 50, 280, 205, 425, 147, 376, 132, 361, 192, 416)
@@ -118,11 +116,12 @@ class Shape(IntEnum):
     PRESS = 7
     TUCK = 8
     SINK = 9
+    SMOOTH = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Rig:
-    """Control points of a face at rest, (n, 3), and its shapes, (10, n, 3), in head coordinates."""
+    """Control points of a face at rest, (n, 3), and its shapes, (11, n, 3), in head coordinates."""
 
     rest: Floats
     shapes: Floats
@@ -132,24 +131,25 @@ class Rig:
     def weights(self, pose: Floats) -> Floats:
         """Weights of the shapes for one row of an articulation track."""
         jaw, width, round_, raise_, press, tuck, _, teeth = (float(value) for value in pose)
-        open_ = 1.0 - press
+        open_, off_teeth = 1.0 - press * press, 1.0 - tuck * tuck
         drop = (
             open_
-            * (1.0 - tuck)
-            * (jaw * self.jaw_drop * (0.94 - 0.12 * round_) + 0.042 * teeth + 0.012 * raise_)
+            * off_teeth
+            * (jaw * self.jaw_drop * (0.96 - 0.12 * round_) + 0.034 * teeth + 0.012 * raise_)
         )
         lift = open_ * (0.035 * jaw + 0.055 * raise_ * (1 - 0.5 * round_) + 0.016 * teeth + 0.014 * tuck)
-        drop += open_ * 0.035 * round_ * (1.0 - tuck) * (1.0 - 0.7 * teeth)
-        lift += open_ * 0.018 * round_
+        drop += open_ * 0.024 * round_ * off_teeth * (1.0 - 0.7 * teeth)
+        lift += open_ * 0.012 * round_
         made = np.zeros(len(Shape))
         made[Shape.JAW] = jaw * (1.0 - 0.25 * tuck) * _JAW_SWING
         made[Shape.DROP_WIDE], made[Shape.DROP_ROUND] = drop * (1.0 - round_), drop * round_
         made[Shape.LIFT_WIDE], made[Shape.LIFT_ROUND] = lift * (1.0 - round_), lift * round_
         made[Shape.SPREAD] = width * (1.0 - 0.5 * round_) - 0.25 * jaw * open_
         made[Shape.PURSE] = round_
-        made[Shape.PRESS] = press
-        made[Shape.TUCK] = tuck * open_
-        made[Shape.SINK] = press * jaw * self.jaw_drop * 0.4
+        made[Shape.PRESS] = press * press
+        made[Shape.TUCK] = tuck * tuck * open_
+        made[Shape.SMOOTH] = min(drop / 0.08, 1.0)
+        made[Shape.SINK] = press * press * jaw * self.jaw_drop * 0.4
         return made
 
     def controls(self, pose: Floats) -> Floats:
@@ -243,5 +243,8 @@ def _mouth_shapes(shapes: Floats, rest: Floats) -> None:
     tuck[lower_inner, 1] = 0.004
     tuck[lower_outer, 1] = -0.030 * wide_outer[lower_outer]
     tuck[lower_outer, 2] = tuck[lower_inner, 2] = 0.03
+    # Lips that meet in a line with a dip do not keep it when they part.
+    line, at = rest[lower_inner, 1], across_inner[lower_inner]
+    shapes[Shape.SMOOTH, lower_inner, 1] = (np.polyval(np.polyfit(at, line, 2), at) - line) * (1.0 - at**8)
     sink = shapes[Shape.SINK]
     sink[lips, 1] = wide_outer[lips]
