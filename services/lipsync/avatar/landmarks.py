@@ -32,6 +32,8 @@ CROP_SCALE = 1.5
 """Side of the crop in units of the box of the face."""
 SETTLE_PASSES = 3
 """A crop from the detector is coarse; each pass takes a better one from the landmarks of the pass before."""
+SEARCH_EVERY = 6
+"""Frames between thorough searches while no face is to be seen."""
 CHECK_EVERY = 12
 """Frames between looks of the detector at a face that is being tracked."""
 
@@ -85,13 +87,13 @@ class FaceTracker:
         """Load the models; raises `Unmet` (WEIGHTS_MISSING) when one is not in `models_dir`."""
         return cls(FaceDetector(models_dir), Network(model_path(FACE_LANDMARK, models_dir)))
 
-    def detect(self, picture: Picture) -> list[FaceBox]:
+    def detect(self, picture: Picture, *, thorough: bool = True) -> list[FaceBox]:
         """Faces of a BGR picture that the landmark model agrees with, largest first.
 
-        Boxes from which it arrives at the same face are one face.
+        Boxes from which it arrives at the same face are one face. Not `thorough`: only faces that stand out.
         """
         kept: list[tuple[FaceBox, FaceBox]] = []
-        for face in sorted(self._detector.detect(picture), key=lambda face: -face.score):
+        for face in sorted(self._detector.detect(picture, thorough=thorough), key=lambda face: -face.score):
             found = self.landmarks(picture, face)
             if found.presence >= MIN_PRESENCE and not any(found.box.is_same(other) for _, other in kept):
                 kept.append((face, found.box))
@@ -109,9 +111,11 @@ class FaceTracker:
     def track(self, pictures: Iterable[Picture]) -> Iterator[Landmarks | None]:
         """Follow the largest face of the first picture that has one; `None` where it is not to be seen."""
         last: Landmarks | None = None
+        lost = 0
         for index, picture in enumerate(pictures):
-            found = self._follow(picture, last, check=index % CHECK_EVERY == 0) if last else None
-            found = found or self._search(picture, last)
+            found = self._follow(picture, last, check=index % CHECK_EVERY == 0) if last and not lost else None
+            found = found or self._search(picture, last, thorough=lost % SEARCH_EVERY == 0)
+            lost = 0 if found else lost + 1
             last = found or last
             yield found
 
@@ -128,8 +132,8 @@ class FaceTracker:
         faces = self._detector.detect(picture, thorough=False)
         return not faces or any(face.iou(found.box) > 0.2 for face in faces)
 
-    def _search(self, picture: Picture, last: Landmarks | None) -> Landmarks | None:
-        faces = self.detect(picture)
+    def _search(self, picture: Picture, last: Landmarks | None, *, thorough: bool) -> Landmarks | None:
+        faces = self.detect(picture, thorough=thorough)
         if last is not None:  # the face that was followed, if it is still there, goes before a larger one
             box = last.box
             faces.sort(key=lambda face: face.iou(box) < 0.1)
