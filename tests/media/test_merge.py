@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 
 from mouthpiece.core.timeline import Span
 from mouthpiece.errors import BadInput
+from mouthpiece.media.encode import ChunkEncoder
 from mouthpiece.media.merge import PROVENANCE, SYNTHETIC_MARK, MergeFormat, Merger
 from mouthpiece.media.probe import (
     AudioTrack,
@@ -228,6 +230,26 @@ def test_nothing_stays_of_a_merge_that_was_called_off(tmp_path: Path) -> None:
     with Merger(folder / "movie.mp4", FORM) as merger:
         merger.add_speech(Span(0, 48000), bytes(96000))
         merger.add_chunk(Span(0, 25), chunk)
+    assert not list(folder.iterdir())
+
+
+@pytest.mark.parametrize("limit", [1_000, 100_000], ids=["speech", "movie"])
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path, limit: int) -> None:
+    rng = np.random.default_rng(0)
+    with ChunkEncoder(tmp_path / "a", PAL, 64, 48, Quality.LOSSLESS) as encoder:
+        for _ in range(25):
+            encoder.write(rng.integers(0, 255, (72, 64), np.uint8))
+        chunk = encoder.finish()
+    assert chunk.size_bytes > 100_000 > 2 * 48_000
+    folder = tmp_path / "out"
+    folder.mkdir()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            merge(folder / "movie.mp4", [chunk.path], [0, 25], tone(48_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert not list(folder.iterdir())
 
 
