@@ -97,7 +97,7 @@ def _speak(plan: Plan, index: int, first: int, cancelled: Callable[[], bool]) ->
     pause = LEAD_OUT if index == len(plan.pieces) - 1 else _PAUSES[piece.ending]
     utterance = espeak.speak(piece.text, plan.choice.file, cancelled=cancelled)
     sounds = articulation.phonemes(utterance)
-    sound = _to_speech_rate(utterance.pcm)
+    sound = to_speech_rate(utterance.pcm)
     samples = Span(first, first + lead + len(sound) + pause)
     shift = first + lead
     phonemes = _with_silence(samples, [replace(part, samples=part.samples.shift(shift)) for part in sounds])
@@ -133,7 +133,7 @@ def _with_silence(samples: Span, sounds: Sequence[Phoneme]) -> tuple[Phoneme, ..
     return tuple(sound for sound in (before, *inner, after) if sound.samples)
 
 
-def _to_speech_rate(pcm: espeak.Pcm) -> npt.NDArray[np.int16]:
+def to_speech_rate(pcm: espeak.Pcm) -> npt.NDArray[np.int16]:
     """Sound at 48 kHz, as long as the same stretch on the grid, faded at both ends, never clipped."""
     wanted = articulation.to_speech_grid(len(pcm))
     sound = soxr.resample(pcm.astype(np.float32), espeak.RATE, SPEECH_RATE, quality="HQ")[:wanted]
