@@ -96,7 +96,10 @@ class FaceDetector:
 
     def _look(self, picture: Picture, window: _Square) -> list[FaceBox]:
         found: list[FaceBox] = []
-        for network, anchors in ((self._near, self._near_anchors), (self._far, self._far_anchors)):
+        detectors = [(self._far, self._far_anchors)]
+        if window.side >= max(picture.shape):  # tiles are there for faces that were small so far
+            detectors.append((self._near, self._near_anchors))
+        for network, anchors in detectors:
             crop = _crop(picture, window, network.side).astype(np.float32) / 127.5 - 1.0
             boxes, scores = network(crop)
             found += _decode(boxes / np.float32(network.side), scores[:, 0], anchors, window)
