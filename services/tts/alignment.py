@@ -24,7 +24,7 @@ from mouthpiece.text.sentences import Piece
 from services.tts import articulation, cepstra, espeak
 from services.tts.cepstra import Features
 from services.tts.synthesis import Plan
-from services.tts.warping import follow, furthest
+from services.tts.warping import Path, follow, furthest
 
 Pcm = npt.NDArray[np.int16]
 _Timed = TypeVar("_Timed", Phoneme, Word)
@@ -44,10 +44,10 @@ ten seconds 0.45 to 0.95 for what was said and 0.98 to 1.04 for other texts; in 
 
 _AHEAD = 500
 _LEAST = 1_000
-"""Frames that are looked at after a piece, and together with it."""
+_SAMPLE = 600
+"""Frames that are looked at after a piece, together with it, and to judge whether the text is that of it."""
 
 _BEHIND = 30
-_CHANCE = 800
 _MOST_FAILURES = 3
 
 
@@ -152,11 +152,33 @@ class _Script:
 
 
 @dataclass(frozen=True, slots=True)
-class _Match:
-    """A way through the script for frames of a recording; ``score`` is below 1 when it is no accident."""
+class _Way:
+    """A place in a script from which a recording may go on."""
 
-    frames: npt.NDArray[np.int64]
-    score: float
+    script: _Script
+    start: int
+
+    def follow(self, heard: SpeechFrames) -> Path | None:
+        """The way through the script for some frames of the recording; ``None`` when the script is over."""
+        first, end = self._reach(heard)
+        part = self.script.frames.part(first, end)
+        if not len(part):
+            return None
+        mine, theirs = cepstra.with_slopes(heard.features), cepstra.with_slopes(part.features)
+        path = follow(mine, theirs, self.start - first)
+        return Path(path.frames + first, path.cost)
+
+    def cost_by_chance(self, heard: SpeechFrames) -> float:
+        """What it costs to go through the same part of the script in a wrong order."""
+        part = self.script.frames.part(*self._reach(heard))
+        mine, theirs = cepstra.with_slopes(heard.features), cepstra.with_slopes(part.features)
+        wrong = [np.roll(theirs, -len(theirs) * third // 3, axis=0) for third in (1, 2)]
+        return float(np.mean([follow(mine, order, 0).cost for order in wrong]))
+
+    def _reach(self, heard: SpeechFrames) -> tuple[int, int]:
+        end = self.start + furthest(len(heard))
+        self.script.reach(end)
+        return max(0, self.start - _BEHIND), end
 
 
 class Aligner:
@@ -178,7 +200,7 @@ class Aligner:
     def wants(self, frames: Sequence[SpeechFrames]) -> bool:
         """Whether more is to be seen of what follows before the first of these stretches can be timed."""
         total = sum(len(part) for part in frames)
-        return total < max(_LEAST, len(frames[0]) + _AHEAD)
+        return not self.lost and total < max(_LEAST, len(frames[0]) + _AHEAD)
 
     def time(self, stretch: Stretch, frames: Sequence[SpeechFrames]) -> Timing | None:
         """Words and phonemes of a stretch, whose frames come first; ``None`` when text and sound disagree."""
@@ -186,44 +208,28 @@ class Aligner:
         if not own or self.lost:
             return None
         window = _joined(frames).part(0, max(_LEAST, own + _AHEAD))
-        options = [
-            (script, start, self._match(script, start, window))
-            for script in self._scripts
-            for start in self._starts
-        ]
-        script, start, match = min(options, key=lambda option: option[2].score)
-        after = int(match.frames[own - 1]) + 1
-        if match.score > self._worst(len(window)):
+        sample = window.part(0, _SAMPLE)
+        ways = [_Way(script, start) for script in self._scripts for start in self._starts]
+        tried = [(way, path) for way in ways if (path := way.follow(sample))]
+        if not tried:
+            return None
+        way, path = min(tried, key=lambda one: one[1].cost)
+        believed = path.cost <= self._worst(len(sample)) * way.cost_by_chance(sample)
+        if len(window) > len(sample):
+            path = way.follow(window) or path
+        after = int(path.frames[own - 1]) + 1
+        if not believed:
             self._failures += 1
             self._starts = [self._starts[0], after]
             return None
-        self._scripts, self._starts, self._failures, self._found = [script], [after], 0, True
-        return _carried_over(script, start, match.frames[:own], frames[0].times, stretch)
+        self._scripts, self._starts, self._failures, self._found = [way.script], [after], 0, True
+        return _carried_over(way, path.frames[:own], frames[0].times, stretch)
 
     def _worst(self, frames: int) -> float:
         if self._found and not self._failures:
             return _WORST_NEXT_MATCH
         counts, scores = zip(*_WORST_FIRST_MATCH, strict=True)
         return float(np.interp(frames, counts, scores))
-
-    @staticmethod
-    def _match(script: _Script, start: int, window: SpeechFrames) -> _Match:
-        end = start + furthest(len(window))
-        script.reach(end)
-        first = max(0, start - _BEHIND)
-        part = script.frames.part(first, end)
-        if not len(part):
-            return _Match(np.full(len(window), start, np.int64), 1.0)
-        mine, theirs = cepstra.with_slopes(window.features), cepstra.with_slopes(part.features)
-        path = follow(mine, theirs, start - first)
-        chance = [follow(mine[:_CHANCE], theirs[order], 0).cost for order in _wrong_orders(len(theirs))]
-        return _Match(path.frames + first, path.cost / float(np.mean(chance)))
-
-
-def _wrong_orders(frames: int) -> Iterator[npt.NDArray[np.int64]]:
-    """The frames from the first and from the second third on, continued at the beginning."""
-    for third in (1, 2):
-        yield np.roll(np.arange(frames), -frames * third // 3)
 
 
 def _rate(plan: Plan, speech_samples: int) -> int:
@@ -236,13 +242,10 @@ def _rate(plan: Plan, speech_samples: int) -> int:
 
 
 def _carried_over(
-    script: _Script,
-    start: int,
-    matched: npt.NDArray[np.int64],
-    times: npt.NDArray[np.int64],
-    stretch: Stretch,
+    way: _Way, matched: npt.NDArray[np.int64], times: npt.NDArray[np.int64], stretch: Stretch
 ) -> Timing:
-    """What the script says from frame ``start`` to the last ``matched``, at ``times`` of the recording."""
+    """What the script says from the start of the way to the last frame ``matched``, at ``times``."""
+    script, start = way.script, way.start
     said = script.frames.times[matched]
     when = _Clock(said, times)
     end = int(said[-1]) + _HOP // 2

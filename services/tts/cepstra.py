@@ -35,6 +35,8 @@ def cepstra(sound: npt.NDArray[np.float32]) -> Features:
     Returns an array of shape (ceil(samples / 160), 13).
     """
     count = -(-len(sound) // HOP)
+    if not count:
+        return np.zeros((0, COEFFICIENTS), np.float32)
     before = (_WINDOW - HOP) // 2
     padded = np.pad(sound, (before, before + _WINDOW))
     emphasised = np.append(padded[:1], padded[1:] - 0.97 * padded[:-1]).astype(np.float32)
