@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.lipsync.avatar._convert import Upright, turned
@@ -26,6 +26,7 @@ from services.lipsync.avatar.smoothing import jitter, smooth
 levels = st.integers(0, 255)
 
 
+@settings(deadline=None, max_examples=50)
 @given(levels, levels, levels)
 def test_a_plain_colour_survives_the_way_to_the_encoder_and_back(blue: int, green: int, red: int) -> None:
     picture = np.full((4, 6, 3), (blue, green, red), np.uint8)
@@ -69,6 +70,7 @@ sides = st.integers(1, 900)
 even = st.integers(1, 450).map(lambda half: 2 * half)
 
 
+@settings(deadline=None, max_examples=50)
 @given(sides, sides, even, even)
 def test_framing_fills_the_frame_from_within_the_picture(w: int, h: int, width: int, height: int) -> None:
     cut = framing((w, h), (width, height))
@@ -76,6 +78,7 @@ def test_framing_fills_the_frame_from_within_the_picture(w: int, h: int, width: 
     assert 0 <= cut.y <= cut.scaled[1] - height
 
 
+@settings(deadline=None, max_examples=50)
 @given(sides, sides, even, even, st.floats(0, 1), st.floats(0, 1))
 def test_framing_keeps_the_face_in_the_frame(
     w: int, h: int, width: int, height: int, across: float, down: float
@@ -117,6 +120,7 @@ def test_timestamps_rounded_to_milliseconds_neither_drop_nor_repeat_a_frame() ->
     assert numbers(frames, fps, 200) == list(range(200))
 
 
+@settings(deadline=None, max_examples=50)
 @given(
     st.lists(st.fractions(Fraction(1, 1000), Fraction(1, 2)), min_size=1, max_size=40),
     st.sampled_from([Fraction(10), Fraction(25), Fraction(30000, 1001), Fraction(60)]),
@@ -204,6 +208,7 @@ def test_exif_orientation_is_read_in_both_byte_orders(order: str, turn: Turn) ->
     assert exif_turn(exif(order, turn.value)) is turn
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.binary(max_size=80), st.sampled_from([b"", b"II*\0", b"MM\0*"]))
 def test_any_bytes_may_stand_where_exif_should(tail: bytes, head: bytes) -> None:
     assert exif_turn(head + tail) in Turn

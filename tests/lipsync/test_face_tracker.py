@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mouthpiece.errors import Reason, Unmet
@@ -142,6 +142,7 @@ def test_a_damaged_model_is_not_a_crash(tmp_path: Path) -> None:
         FaceTracker.load(tmp_path)
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.integers(1, 5000), st.integers(1, 5000))
 def test_tiles_cover_the_picture_and_overlap(length: int, side: int) -> None:
     starts = tile_starts(length, side)
@@ -166,6 +167,7 @@ boxes = st.builds(
 )
 
 
+@settings(deadline=None, max_examples=50)
 @given(boxes, boxes)
 def test_overlap_is_symmetric_and_between_nothing_and_all(a: FaceBox, b: FaceBox) -> None:
     assert a.iou(b) == pytest.approx(b.iou(a))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mouthpiece.core.speech import SpeechSlice
@@ -34,6 +34,7 @@ def task(first: int, end: int) -> RenderTask:
     return RenderTask(Span(first, end), Fraction(25), SpeechSlice(Span(0, 0), b""), 1)
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.integers(0, 2**BITS - 1), st.integers(32, 100).map(lambda n: 2 * n), st.integers(16, 60))
 def test_a_number_that_was_drawn_can_be_read(number: int, width: int, half: int) -> None:
     frame = np.full((half * 3, width), 90, np.uint8)
