@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.lipsync.engines.viseme.arrays import Bytes, Floats
-from services.lipsync.engines.viseme.surface import FINE, Box, Origins, even_box, sample
+from services.lipsync.engines.viseme.source import Source
+from services.lipsync.engines.viseme.surface import Box, Origins, even_box_within, sample
 
 _LEFT = (
     (33, 246, 161, 160, 159, 158, 157, 173, 133),
@@ -64,9 +65,7 @@ def _eye(points: Floats, rings: tuple[tuple[int, ...], ...], unit: float, within
     fold = np.minimum(lid - 2 * _LASHES * unit, lid + 0.75 * (brow - lid))
     around = points[[index for ring in rings for index in ring]]
     low, high = around.min(axis=0) - _MARGIN * unit, around.max(axis=0) + _MARGIN * unit
-    low, high = low - (within.x0, within.y0), high - (within.x0, within.y0)
-    box = even_box(low[0], low[1], high[0], high[1], within.width, within.height)
-    box = box.shifted(within.x0, within.y0)
+    box = even_box_within(low, high, within)
     return Eye(box, start, axes, at, lid, floor, fold, unit)
 
 
@@ -76,13 +75,14 @@ def _over(points: Floats, ring: tuple[int, ...], start: Floats, axes: Floats, at
     return np.asarray(np.interp(at, place[order, 0], place[order, 1]))
 
 
-def close_lid(canvas: Bytes, fine: Bytes, whole: Box, origins: Origins, eye: Eye, shut: float) -> None:
+def close_lid(canvas: Bytes, source: Source, origins: Origins, eye: Eye, shut: float) -> None:
     """Draw the upper lid, ``shut`` 0..1, into ``canvas`` (h, w, 4), the picture around the eye.
 
-    ``origins`` tell where its pixels come from in ``fine``, a fine copy of the ``whole``.
+    ``origins`` tell where its pixels come from in the skin of ``source``.
     """
-    x = origins.x.astype(np.float64) / FINE + (whole.x0 - eye.start[0])
-    y = origins.y.astype(np.float64) / FINE + (whole.y0 - eye.start[1])
+    fine, whole = source.fine, source.box
+    x = origins.x.astype(np.float64) / fine + (whole.x0 - eye.start[0])
+    y = origins.y.astype(np.float64) / fine + (whole.y0 - eye.start[1])
     along, height = x * eye.axes[0, 0] + y * eye.axes[1, 0], x * eye.axes[0, 1] + y * eye.axes[1, 1]
     lid, floor, fold = (np.interp(along, eye.at, curve) for curve in (eye.lid, eye.floor, eye.fold))
     lashes = _LASHES * eye.unit
@@ -90,12 +90,12 @@ def close_lid(canvas: Bytes, fine: Bytes, whole: Box, origins: Origins, eye: Eye
     edge = lid + fall
     stretch = (lid - lashes - fold) / (edge - lashes - fold)
     back = np.where(height > edge - lashes, -fall, (height - fold) * (stretch - 1.0))
-    back = np.where(height < fold, 0.0, back) * FINE
+    back = np.where(height < fold, 0.0, back) * fine
     from_x, from_y = (
         (plane + back * part).astype(np.float32)
         for plane, part in zip((origins.x, origins.y), eye.axes[:, 1], strict=True)
     )
-    skin = sample(fine, Origins(from_x, from_y))
+    skin = sample(source.skin, Origins(from_x, from_y))
     soft = max(0.012 * eye.unit, 1.0)
     cover = (np.clip((edge + soft - height) / soft, 0.0, 1.0) * np.clip(fall, 0.0, 1.0))[..., None]
     blended = canvas[..., :3] + (skin[..., :3].astype(np.float32) - canvas[..., :3]) * cover

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import cv2
 import numpy as np
 
 from mouthpiece.core.timeline import clip_index
@@ -12,7 +13,7 @@ from services.lipsync.engines.viseme.arrays import Bytes, Floats, Singles
 from services.lipsync.engines.viseme.eyes import close_lid
 from services.lipsync.engines.viseme.grid import make_nodes
 from services.lipsync.engines.viseme.idle import Idle, idle
-from services.lipsync.engines.viseme.lips import Held, borrowed_lips, draw_lips, lip_nodes, put
+from services.lipsync.engines.viseme.lips import Held, borrow, draw_lips, lip_nodes
 from services.lipsync.engines.viseme.motion import SKIN_CELLS, Motion, mouth_motions
 from services.lipsync.engines.viseme.mouth import Jaw
 from services.lipsync.engines.viseme.prepared import Portrait, Prepared
@@ -36,19 +37,22 @@ def _clip_frame(prepared: Prepared, index: int, pose: Floats) -> Bytes:
     lender = prepared.lender if share > 0.0 else None
     held = Held(source.pose, _target(prepared, source, pose), _jaw(prepared, pose))
     skin = make_nodes(source.box, max(1, round(source.pose.scale / SKIN_CELLS)))
-    near = lip_nodes(held, source.box, borrowed=lender is not None)
+    near = lip_nodes(held, source.box)
     controls = [source.controls] if lender is None else [source.controls, lender.controls]
-    moved, motions = mouth_motions(source.pose, held.target, controls, skin.places, near.places)
-    canvas = sample(source.skin, skin.origins(moved, source.box))
+    fields, motions = mouth_motions(source.pose, held.target, controls, skin.places, near.places)
+    canvas = sample(source.skin, skin.origins(fields[0], source.box, source.fine))
     view = canvas[near.box.part_of(source.box)]
-    under = sample(source.skin, near.origins(motions[0].both, source.box))[..., :3].astype(np.float32)
-    picture = under
+    loan = borrow(canvas, skin, fields[1], lender, held) if lender else None
+    if loan:
+        loan.lay(canvas[loan.box.part_of(source.box)], share)
+    mouth = under = np.ascontiguousarray(view)
     if source.lips:
-        picture = draw_lips(under, near, source.lips, motions[0], held, prepared.interior)
-    if lender:
-        lent = borrowed_lips(under, near, lender, motions[1], held, prepared.interior)
-        picture = np.asarray(picture + (lent - picture) * np.float32(share), np.float32)
-    put(view, picture)
+        mouth = draw_lips(under, near, source.lips, motions[0], held, prepared.interior)
+    if loan and lender and lender.lips:
+        light = loan.light_in(near.box)
+        lent = draw_lips(under, near, lender.lips, motions[1], held, prepared.interior, light)
+        mouth = np.asarray(cv2.addWeighted(lent, share, mouth, 1.0 - share, 0.0), np.uint8)
+    view[:] = mouth
     planes = source.planes.copy()
     write_yuv(planes, source.box, canvas, _ramp(source.box))
     return planes
@@ -60,19 +64,19 @@ def _portrait_frame(prepared: Prepared, portrait: Portrait, idle_: Idle, pose: F
     sway = portrait.field.displacement(idle_)
     carried = -sway[portrait.lips].astype(np.float64)
     held = Held(source.pose.shifted(carried), target + carried, _jaw(prepared, pose))
-    near = lip_nodes(held, source.box, borrowed=False)
+    near = lip_nodes(held, source.box)
     sway_near = nodes.between(sway, near.places)
     cells = portrait.cells.rows, portrait.cells.columns
     skin_places, lip_places = nodes.places[cells] + sway[cells], near.places + sway_near
-    moved, (lips,) = mouth_motions(source.pose, target, [source.controls], skin_places, lip_places)
+    (moved,), (lips,) = mouth_motions(source.pose, target, [source.controls], skin_places, lip_places)
     motion = Motion(lips.upper + sway_near, lips.lower + sway_near, lips.both + sway_near)
     sway[cells] += moved
-    origins = nodes.origins(sway, source.box)
+    origins = nodes.origins(sway, source.box, source.fine)
     canvas = sample(source.skin, origins)
     if source.lips:
-        under = sample(source.skin, near.origins(motion.both, source.box))[..., :3].astype(np.float32)
-        picture = draw_lips(under, near, source.lips, motion, held, prepared.interior)
-        put(canvas[near.box.part_of(source.box)], picture)
+        view = canvas[near.box.part_of(source.box)]
+        under = np.ascontiguousarray(view)
+        view[:] = draw_lips(under, near, source.lips, motion, held, prepared.interior)
     if idle_.lids > 0.0:
         _blink(canvas, portrait, origins, idle_.lids)
     planes = source.planes.copy()
@@ -96,7 +100,7 @@ def _blink(canvas: Bytes, portrait: Portrait, origins: Origins, shut: float) -> 
     source = portrait.source
     for eye in portrait.eyes:
         part = eye.box.part_of(source.box)
-        close_lid(canvas[part], source.skin, source.box, origins.part(*part), eye, shut)
+        close_lid(canvas[part], source, origins.part(*part), eye, shut)
 
 
 def _ramp(box: Box) -> Singles:

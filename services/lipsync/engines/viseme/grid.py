@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from services.lipsync.engines.viseme.arrays import Floats, Singles
-from services.lipsync.engines.viseme.surface import FINE, Box, Origins
+from services.lipsync.engines.viseme.surface import Box, Origins
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,13 @@ class Nodes:
         end_x, end_y = min(max(int(x1) + 3, first_x + 1), columns), min(max(int(y1) + 3, first_y + 1), rows)
         return Box(first_x, first_y, end_x, end_y)
 
+    def part(self, cells: Box) -> Nodes:
+        """The nodes of some columns and rows, over the pixels of these."""
+        box = self.box
+        x0, y0 = box.x0 + cells.x0 * self.step, box.y0 + cells.y0 * self.step
+        x1, y1 = min(box.x0 + cells.x1 * self.step, box.x1), min(box.y0 + cells.y1 * self.step, box.y1)
+        return Nodes(Box(x0, y0, x1, y1), self.step, self.places[cells.rows, cells.columns])
+
     def between(self, field: Singles, places: Singles) -> Singles:
         """A field (rows, columns, 2) of this grid at other ``places`` (m, n, 2) in pixels."""
         scale = np.float32(1 / self.step)
@@ -46,20 +53,20 @@ class Nodes:
         found = cv2.remap(field, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         return np.asarray(found, np.float32)
 
-    def origins(self, field: Singles, texture: Box) -> Origins:
+    def origins(self, field: Singles, texture: Box, fine: int) -> Origins:
         """Where each pixel of the box comes from when ``field`` (rows, columns, 2) displaces it.
 
-        In samples of the fine copy of ``texture``.
+        In samples of a copy of ``texture`` with ``fine`` of them per pixel.
         """
         rows, columns = self.shape
         size = (columns * self.step, rows * self.step)
         height, width = self.box.height, self.box.width
         across, down = (
-            cv2.resize(np.ascontiguousarray(field[..., axis]) * np.float32(FINE), size)[:height, :width]
+            cv2.resize(np.ascontiguousarray(field[..., axis]) * np.float32(fine), size)[:height, :width]
             for axis in (0, 1)
         )
-        x = np.arange(self.box.x0 - texture.x0, self.box.x1 - texture.x0, dtype=np.float32) * FINE
-        y = np.arange(self.box.y0 - texture.y0, self.box.y1 - texture.y0, dtype=np.float32) * FINE
+        x = np.arange(self.box.x0 - texture.x0, self.box.x1 - texture.x0, dtype=np.float32) * fine
+        y = np.arange(self.box.y0 - texture.y0, self.box.y1 - texture.y0, dtype=np.float32) * fine
         return Origins(np.asarray(across + x, np.float32), np.asarray(down + y[:, None], np.float32))
 
 

@@ -11,19 +11,22 @@ from services.lipsync.engines.viseme import rig
 from services.lipsync.engines.viseme.arrays import Bytes, Floats, Singles, ease
 from services.lipsync.engines.viseme.face import HeadPose
 from services.lipsync.engines.viseme.grid import Nodes, make_nodes
-from services.lipsync.engines.viseme.motion import LIP_CELLS, Motion
+from services.lipsync.engines.viseme.motion import BAND, LIP_CELLS, Motion
 from services.lipsync.engines.viseme.mouth import Interior, Jaw
 from services.lipsync.engines.viseme.source import Lips, Source
-from services.lipsync.engines.viseme.surface import Box, even_box, sample
+from services.lipsync.engines.viseme.surface import Box, even_box_within, sample
 
 _TABLE = 128
 """Entries of a table along the lips."""
 
-_NEAR, _AROUND = (0.12, 0.10), (0.40, 0.30)
-"""Units, across and down, around the lips of a frame that are drawn with them: its own, and borrowed ones."""
+_BEYOND = 0.05
+"""Units beyond the corners of the mouth over which its drawing fades out."""
 
 _COVER = 0.42
 """How much farther than the lips the skin reaches that is borrowed with them, as a share of their size."""
+
+_COVER_FADE = 0.055
+"""Standard deviation, in units, of the edge of borrowed skin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,37 +38,57 @@ class Held:
     jaw: Jaw
 
 
-def lip_nodes(held: Held, within: Box, *, borrowed: bool) -> Nodes:
-    """The grid around the lips, inside the box of what may change."""
-    lips = held.target[: len(rig.LIPS)]
-    margin = np.array(_AROUND if borrowed else _NEAR) * held.pose.scale
-    (left, top), (right, bottom) = lips.min(axis=0) - margin, lips.max(axis=0) + margin
-    box = even_box(
-        left - within.x0, top - within.y0, right - within.x0, bottom - within.y0, within.width, within.height
-    ).shifted(within.x0, within.y0)
+def lip_nodes(held: Held, within: Box) -> Nodes:
+    """The grid over the mouth's opening and the edges of the lips, inside the box of what may change."""
+    line = held.target[[*rig.UPPER_LINE, *rig.LOWER_LINE, *rig.CORNERS]]
+    margin = np.array((_BEYOND, BAND)) * held.pose.scale + 2
+    box = even_box_within(line.min(axis=0) - margin, line.max(axis=0) + margin, within)
     return make_nodes(box, max(1, round(held.pose.scale / LIP_CELLS)))
 
 
 def draw_lips(
-    skin: Singles, nodes: Nodes, lips: Lips, motion: Motion, held: Held, interior: Interior
-) -> Singles:
-    """Lips of a source and what is between them, over ``skin`` (h, w, 3), the picture under ``nodes``."""
-    upper = sample(lips.upper, nodes.origins(motion.upper, lips.box)).astype(np.float32)
-    lower = sample(lips.lower, nodes.origins(motion.lower, lips.box)).astype(np.float32)
-    over, under = upper[..., 3:] * np.float32(1 / 255), lower[..., 3:] * np.float32(1 / 255)
-    total = over + under
-    between, ajar, light = _along_lips(held, nodes.box)
-    missing = np.maximum(1.0 - total, 0.0)
-    inside = missing * ajar
-    picture = (upper[..., :3] * over + lower[..., :3] * under) / np.maximum(total, 1.0)
-    picture += skin * (missing - inside)
+    under: Bytes,
+    nodes: Nodes,
+    lips: Lips,
+    motion: Motion,
+    held: Held,
+    interior: Interior,
+    light: Singles | None = None,
+) -> Bytes:
+    """The mouth over ``under`` (h, w, 4), the picture under ``nodes``; lips are lit by adding ``light``."""
+    upper = sample(lips.upper, nodes.origins(motion.upper, lips.box, lips.fine))
+    lower = sample(lips.lower, nodes.origins(motion.lower, lips.box, lips.fine))
+    over, below = (cv2.extractChannel(side, 3).astype(np.float32) / 255 for side in (upper, lower))
+    between, ajar, bright = _along_lips(held, nodes.box)
+    total = over + below
+    inside = np.maximum(1.0 - total, 0.0) * ajar * between
+    shown = np.minimum(total, 1.0) * between
+    mouth = cv2.blendLinear(upper, lower, over, below)
+    if light is not None:
+        mouth = cv2.add(mouth, light, dtype=cv2.CV_8U)
     if inside.max() > 0.02:
-        picture += interior.paint(held.pose, (nodes.box.x0, nodes.box.y0), inside, light, held.jaw)
-    return np.asarray(skin + (picture - skin) * between, np.float32)
+        part = opening(held, nodes.box)
+        rows, columns = part.part_of(nodes.box)
+        depth, lit = np.ascontiguousarray(inside[rows, columns]), bright[rows, columns]
+        inner = interior.paint(held.pose, (part.x0, part.y0), depth, lit, held.jaw)
+        mouth[rows, columns] = cv2.blendLinear(
+            np.ascontiguousarray(mouth[rows, columns]),
+            inner,
+            np.ascontiguousarray(shown[rows, columns]),
+            depth,
+        )
+    share = shown + inside
+    return np.asarray(cv2.blendLinear(mouth, under, share, 1.0 - share), np.uint8)
+
+
+def opening(held: Held, within: Box) -> Box:
+    """The pixels between the lips' inner edges, inside another box."""
+    line = held.target[[*rig.UPPER_LINE, *rig.LOWER_LINE]]
+    return even_box_within(line.min(axis=0) - 3, line.max(axis=0) + 3, within)
 
 
 def _along_lips(held: Held, box: Box) -> tuple[Singles, Singles, Singles]:
-    """Three weights (h, w, 1) by how far along the lips a pixel lies.
+    """Three weights (h, w) by how far along the lips a pixel lies.
 
     1 between the corners of the mouth, 0 a little beyond: there the lips end, and what their two sides differ
     by must not open a gap. 1 where the lips are apart. How much light comes in, less by the corners.
@@ -79,39 +102,66 @@ def _along_lips(held: Held, box: Box) -> tuple[Singles, Singles, Singles]:
     corner = np.minimum(steps, length - steps) / unit
     tables = np.stack(
         (
-            ease((corner + 0.05) / 0.10),
+            ease((corner + _BEYOND) / (2 * _BEYOND)),
             ease(np.interp(steps, inner, apart) / (0.016 * unit) - 0.1),
             0.25 + 0.75 * ease((corner - 0.02) / 0.16),
         ),
     ).astype(np.float32)
-    x = (np.arange(box.x0, box.x1) - left[0]) * along[0] * (_TABLE / length)
+    x = (np.arange(box.x0, box.x1) - left[0]) * along[0] * (_TABLE / length) + (_TABLE // 4 + 0.5)
     y = (np.arange(box.y0, box.y1) - left[1]) * along[1] * (_TABLE / length)
-    at = np.clip(x + y[:, None] + (_TABLE // 4 + 0.5), 0, len(steps) - 1).astype(np.int32)
-    between, ajar, light = (table[at][..., None] for table in tables)
-    return between, ajar, light
+    at = np.clip(x + y[:, None], 0, len(steps) - 1).astype(np.intp)
+    between, ajar, bright = (table.take(at) for table in tables)
+    return between, ajar, bright
 
 
-def borrowed_lips(
-    skin: Singles, nodes: Nodes, lender: Source, motion: Motion, held: Held, interior: Interior
-) -> Singles:
-    """Lips from another frame, in the light of this one, over ``skin`` (h, w, 3)."""
-    around = sample(lender.skin, nodes.origins(motion.both, lender.box))[..., :3].astype(np.float32)
-    cover = _near_lips(held, nodes.box)
-    light = _difference(skin - around, 1.0 - cover, 0.16 * held.pose.scale)
-    if lender.lips:
-        around = draw_lips(around, nodes, lender.lips, motion, held, interior)
-    return np.asarray(skin + (around + light - skin) * cover[..., None], np.float32)
+@dataclass(frozen=True, slots=True)
+class Loan:
+    """Lips and the skin by them from another frame, in a part of the picture.
+
+    ``skin`` (h, w, 4) is that of the lender, ``light`` (h, w, 4) what it takes to look like this frame, and
+    ``cover`` (h, w) how much of it is used.
+    """
+
+    box: Box
+    skin: Bytes
+    light: Singles
+    cover: Singles
+
+    def light_in(self, box: Box) -> Singles:
+        """The light in a box that this one contains."""
+        return np.ascontiguousarray(self.light[box.part_of(self.box)])
+
+    def lay(self, canvas: Bytes, share: float) -> None:
+        """Blend the skin into ``canvas``, the picture of the same box, by ``share`` of its cover."""
+        lit = cv2.add(self.skin, self.light, dtype=cv2.CV_8U)
+        used = self.cover * np.float32(share)
+        canvas[:] = cv2.blendLinear(lit, np.ascontiguousarray(canvas), used, 1.0 - used)
+
+
+def borrow(canvas: Bytes, nodes: Nodes, field: Singles, lender: Source, held: Held) -> Loan:
+    """What ``lender`` has to lend to ``canvas``, the picture of ``nodes``; ``field`` is the way to it."""
+    lips = held.target[: len(rig.LIPS)]
+    reach = (lips.max(axis=0) - lips.min(axis=0)) * (_COVER / 2) + 3 * _COVER_FADE * held.pose.scale
+    (left, top), (right, bottom) = lips.min(axis=0) - reach, lips.max(axis=0) + reach
+    part = nodes.part(nodes.cells(left, top, right, bottom))
+    cells = nodes.cells(left, top, right, bottom)
+    origins = part.origins(field[cells.rows, cells.columns], lender.box, lender.fine)
+    skin = sample(lender.skin, origins)
+    cover = _near_lips(held, part.box)
+    own = canvas[part.box.part_of(nodes.box)].astype(np.float32)
+    light = _difference(own - skin, 1.0 - cover, 0.16 * held.pose.scale)
+    return Loan(part.box, skin, light, cover)
 
 
 def _difference(change: Singles, weight: Singles, sigma: float) -> Singles:
-    """``change`` (h, w, 3) where ``weight`` (h, w) is high, spread smoothly over where it is not."""
+    """``change`` (h, w, 4) where ``weight`` (h, w) is high, spread smoothly over where it is not."""
     height, width = weight.shape
     less = max(1, int(sigma / 3))
     size = (max(1, width // less), max(1, height // less))
-    packed = np.dstack((change * weight[..., None], weight))
-    small = cv2.resize(packed, size, interpolation=cv2.INTER_AREA)
+    change[..., 3] = 1.0
+    small = cv2.resize(change * weight[..., None], size, interpolation=cv2.INTER_AREA)
     small = cv2.GaussianBlur(small, (0, 0), sigma / less)
-    spread = np.asarray(small[..., :3] / (small[..., 3:] + np.float32(1e-3)), np.float32)
+    spread = np.asarray(small / (small[..., 3:] + np.float32(1e-3)), np.float32)
     return np.asarray(cv2.resize(spread, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
@@ -123,10 +173,5 @@ def _near_lips(held: Held, box: Box) -> Singles:
     mask = np.zeros((box.height, box.width), np.uint8)
     at = ((hull - (box.x0, box.y0)) * 16).round().astype(np.int32)
     cv2.fillConvexPoly(mask, at, 255, cv2.LINE_8, 4)
-    soft = np.asarray(cv2.GaussianBlur(mask, (0, 0), 0.055 * held.pose.scale), np.float32)
+    soft = np.asarray(cv2.GaussianBlur(mask, (0, 0), _COVER_FADE * held.pose.scale), np.float32)
     return ease((soft - 15.0) / 153.0)
-
-
-def put(canvas: Bytes, picture: Singles) -> None:
-    """Round a picture (h, w, 3) into a part of a canvas (h, w, 4)."""
-    canvas[..., :3] = np.clip(picture + 0.5, 0, 255).astype(np.uint8)

@@ -14,6 +14,9 @@ from services.lipsync.engines.viseme.warp import basis, solve
 SKIN_CELLS, LIP_CELLS = 11, 22
 """Nodes per unit of the face on its skin and around the lips."""
 
+BAND = 0.09
+"""Units above and below the line of the lips within which its two sides pass into each other."""
+
 _REACH_X, _REACH_UP, _REACH_DOWN = 1.30, 0.72, 1.25
 """Units from the middle of the mouth within which the picture may change."""
 
@@ -40,11 +43,11 @@ class Motion:
 
 def mouth_motions(
     pose: HeadPose, target: Floats, sources: list[Floats], skin: Singles, lips: Singles
-) -> tuple[Singles, list[Motion]]:
+) -> tuple[list[Singles], list[Motion]]:
     """How pixels move when the control points of ``sources`` go to ``target``, each (n, 2) in pixels.
 
-    For the first source, the frame itself, the displacements at places on the ``skin`` (rows, columns, 2);
-    towards the edge of what may change they vanish. For each source, the motion around the ``lips``.
+    For each source the displacements at places on the ``skin`` (rows, columns, 2), and the motion around the
+    ``lips``. Those of the first source, the frame itself, vanish towards the edge of what may change.
     """
     middle, unit = target[list(rig.CORNERS)].mean(axis=0), pose.scale
     controls = (target - middle) / unit
@@ -64,7 +67,7 @@ def mouth_motions(
         Motion(*(_plane(field[count:, at : at + 2], lips) for field in sides))
         for at in range(0, moves.shape[1], 2)
     ]
-    return _plane(both[:count, :2], skin), near
+    return [_plane(both[:count, at : at + 2], skin) for at in range(0, moves.shape[1], 2)], near
 
 
 def _plane(field: Singles, places: Singles) -> Singles:
@@ -82,6 +85,6 @@ def _zones(pose: HeadPose, controls: Floats, flat: Singles) -> tuple[Singles, Si
     line = (controls[list(rig.UPPER_LINE)] + controls[list(rig.LOWER_LINE)]) / 2 @ plane.T
     height = np.interp(x, line[:, 0], line[:, 1]).astype(np.float32)
     middle, half = float(line[:, 0].mean()), float(line[-1, 0] - line[0, 0]) / 2
-    softness = 0.05 + 0.6 * (np.abs(x - middle) - half).clip(0.0, 0.25)
+    softness = BAND / 2 + 0.6 * (np.abs(x - middle) - half).clip(0.0, 0.25)
     below = ease((y - height) / (2.0 * softness) + 0.5)
     return np.asarray(window, np.float32), np.asarray(below, np.float32)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from services.lipsync.engines.viseme.arrays import Floats, Singles, ease
+from services.lipsync.engines.viseme.arrays import Bytes, Floats, Singles, ease
 from services.lipsync.engines.viseme.face import HeadPose
 
 _TOOTH_WIDTHS = (0.136, 0.106, 0.120, 0.112, 0.108, 0.150)
@@ -42,7 +42,7 @@ class Palette:
     """How much brighter the right of the picture is than the left, relative to the mean, per unit."""
 
 
-OFFSET = np.array([16.0, 128.0, 128.0], np.float32)
+OFFSET = np.array([16.0, 128.0, 128.0, 0.0], np.float32)
 """What black is in Y'CbCr; colours in here are relative to it, so that shading is a product."""
 
 
@@ -58,16 +58,16 @@ class Interior:
 
     def paint(
         self, pose: HeadPose, corner: tuple[int, int], inside: Singles, light: Singles, jaw: Jaw
-    ) -> Singles:
-        """The inside of the mouth, weighted by ``inside`` and lit by ``light``, both (h, w, 1); (h, w, 3).
+    ) -> Bytes:
+        """The inside of the mouth, uint8 (h, w, 4), where ``inside`` (h, w) is 1, lit by ``light`` (h, w).
 
         ``corner`` is the pixel of the picture at their upper left.
         """
         size = (inside.shape[1], inside.shape[0])
-        open_ = np.asarray(cv2.GaussianBlur(inside[..., 0], (0, 0), 0.045 * pose.scale), np.float32)
-        shade = (0.62 + 0.38 * ease(open_ / 0.7))[..., None] * light
-        made = np.empty((*inside.shape[:2], 3), np.float32)
-        made[:] = self.palette.cavity
+        open_ = np.asarray(cv2.GaussianBlur(inside, (0, 0), 0.045 * pose.scale), np.float32)
+        shade = (0.62 + 0.38 * ease(open_ / 0.7)) * light
+        made = np.empty((*inside.shape, 4), np.float32)
+        made[:] = (*self.palette.cavity, 0.0)
         tip = float(ease(np.array(jaw.tongue * 1.3 - 0.3)))
         for texture, down, amount in (
             (self.tongue, 0.30 * jaw.drop + 0.030, 1.0),
@@ -77,12 +77,11 @@ class Interior:
         ):
             if amount > 0.0:
                 layer = texture.place(pose, self.anchor + np.array((0.0, down, _DEPTH)), corner, size)
-                layer *= np.float32(amount)
-                made *= 1.0 - layer[..., 3:]
-                made += layer[..., :3]
-        made *= shade
+                made *= 1.0 - np.float32(amount) * layer[..., 3:]
+                made += np.float32(amount) * layer
+        made *= shade[..., None]
         made += OFFSET
-        return made * inside
+        return made.clip(0.0, 255.0).astype(np.uint8)
 
 
 @dataclass(frozen=True, slots=True)

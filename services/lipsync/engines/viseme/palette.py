@@ -37,4 +37,4 @@ def face_palette(yuv: Bytes, points: Floats, unit: float) -> Palette:
 def _mean_inside(yuv: Bytes, ring: Floats) -> Floats:
     mask = np.zeros(yuv.shape[:2], np.uint8)
     cv2.fillConvexPoly(mask, cv2.convexHull(ring.round().astype(np.int32)), 255)
-    return np.array(cv2.mean(yuv, mask)[:3], np.float64) - OFFSET.astype(np.float64)
+    return np.array(cv2.mean(yuv, mask)[:3], np.float64) - OFFSET[:3].astype(np.float64)

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from services.lipsync.engines.viseme.arrays import Bytes, Singles
+from services.lipsync.engines.viseme.arrays import Bytes, Floats, Singles
 
-FINE = 2
-"""Samples of a fine copy per pixel, each way; sampled linearly it stays about as sharp as bicubically."""
+_LARGE = 160
+"""Pixels per unit of a face from which on a fine copy is not needed: its details are larger than pixels."""
 
 _HALFWAY = np.array([[-1, 9, 9, -1]], np.float32) / 16
 
@@ -67,6 +67,21 @@ def even_box(left: float, top: float, right: float, bottom: float, width: int, h
     return Box(x0, y0, x1, y1)
 
 
+def even_box_within(low: Floats, high: Floats, outer: Box) -> Box:
+    """The smallest box on even pixels around two corners (2,), inside another box on even pixels."""
+    x0, y0 = outer.x0, outer.y0
+    box = even_box(low[0] - x0, low[1] - y0, high[0] - x0, high[1] - y0, outer.width, outer.height)
+    return box.shifted(x0, y0)
+
+
+def fineness(unit: float) -> int:
+    """Samples per pixel, each way, of the copies that a face of ``unit`` pixels is drawn from.
+
+    A finer copy, sampled linearly, is about as sharp as the original sampled bicubically, and much faster.
+    """
+    return 1 if unit >= _LARGE else 2
+
+
 def yuv_of(planes: Bytes, box: Box) -> Bytes:
     """Part of a planar frame as uint8 (h, w, 4): Y, U, V and a fourth channel of zeros."""
     height, width = planes.shape[0] * 2 // 3, planes.shape[1]
@@ -114,8 +129,10 @@ def write_yuv(planes: Bytes, box: Box, yuv: Bytes, edge: Singles | None = None) 
             )
 
 
-def finer(yuv: Bytes) -> Bytes:
-    """Twice the samples each way of uint8 (h, w, 4); every second one is a pixel, unchanged."""
+def finer(yuv: Bytes, fine: int) -> Bytes:
+    """``fine`` (1 or 2) times the samples each way of uint8 (h, w, 4); the pixels are among them."""
+    if fine == 1:
+        return yuv
     height, width = yuv.shape[:2]
     between = cv2.filter2D(yuv, -1, _HALFWAY, anchor=(1, 0), borderType=cv2.BORDER_REPLICATE)
     row = np.empty((height, 2 * width), np.uint32)
