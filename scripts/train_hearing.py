@@ -273,8 +273,8 @@ def blurred(inputs: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.ND
     """Inputs through yet another line, with a little noise, so that no lesson is heard twice alike."""
     bands = np.arange(hearing.BANDS)
     bumps = np.exp(-0.5 * ((bands - np.linspace(0, hearing.BANDS - 1, 7)[:, None]) / 2.5) ** 2)
-    gain = rng.normal(0.0, 0.1, (len(inputs), 7)) @ bumps + rng.normal(0.0, 0.1, (len(inputs), 1))
-    noise = rng.normal(0.0, 0.05, inputs.shape)
+    gain = rng.normal(0.0, 0.2, (len(inputs), 7)) @ bumps + rng.normal(0.0, 0.1, (len(inputs), 1))
+    noise = rng.normal(0.0, 0.1, inputs.shape)
     return (inputs + np.tile(gain, len(hearing.OFFSETS)) + noise).clip(-1.5, 1.9).astype(np.float32)
 
 
