@@ -1,0 +1,255 @@
+"""The speech service over gRPC, with the real synthesizer and a real store."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import grpc.aio
+import pytest
+
+from mouthpiece.artifacts import ArtifactStore
+from mouthpiece.core.speech import Sentence
+from mouthpiece.core.timeline import SPEECH_RATE
+from mouthpiece.errors import BadInput, Busy, DataLoss, NotFound
+from mouthpiece.rpc.channel import dial
+from mouthpiece.rpc.server import serving
+from mouthpiece.rpc.speech_codec import sentence_from_proto
+from mouthpiece.rpc.status import from_rpc_error
+from mouthpiece.settings import CommonSettings, TtsSettings
+from mouthpiece.v1 import tts_pb2 as pb
+from mouthpiece.v1.tts_pb2_grpc import SpeechServiceStub
+from services.tts.__main__ import program
+from tests.support.tts_audio import silence, speak_aloud, tone, write_wav
+
+LIMIT = 60
+SENTENCE = "A sentence of the usual length is spoken here at leisure. "
+TWENTY_MINUTES = SENTENCE * 330
+
+
+@dataclass
+class Service:
+    """A speech service on loopback and its store."""
+
+    stub: Any
+    store: ArtifactStore
+    folder: Path
+    servicer: Any
+
+    async def speak(self, text: str, **options: Any) -> tuple[pb.SpeechOutline, list[Sentence]]:
+        """Outline and sentences of a text. Raises the error that the call ends with."""
+        request = pb.SynthesizeRequest(text=text, **options)
+        return await _collect(self.stub.Synthesize(request, timeout=LIMIT))
+
+    async def take(self, sha256: str, **options: Any) -> tuple[pb.SpeechOutline, list[Sentence]]:
+        """The same of a recording."""
+        request = pb.ImportSpeechRequest(audio_sha256=sha256, **options)
+        return await _collect(self.stub.ImportSpeech(request, timeout=LIMIT))
+
+    async def store_wav(self, sound: Any) -> str:
+        """Put a recording into the store."""
+        return (await self.store.put_file(write_wav(self.folder / "sound.wav", sound))).sha256
+
+
+async def _collect(call: Any) -> tuple[pb.SpeechOutline, list[Sentence]]:
+    try:
+        messages = [message async for message in call]
+    except grpc.aio.AioRpcError as error:
+        raise from_rpc_error(error) from None
+    assert messages[0].HasField("outline")
+    assert all(message.HasField("sentence") for message in messages[1:])
+    return messages[0].outline, [sentence_from_proto(message.sentence) for message in messages[1:]]
+
+
+@pytest.fixture
+async def service(tmp_path: Path) -> AsyncGenerator[Service]:
+    common = CommonSettings(data=tmp_path / "data")
+    tts = program(common, TtsSettings(max_calls=6, max_seconds=60))
+    async with AsyncExitStack() as stack:
+        running = await stack.enter_async_context(serving(tts, "127.0.0.1", 0, 5))
+        stub = SpeechServiceStub(await stack.enter_async_context(dial(running.address)))
+        yield Service(stub, ArtifactStore.open(common.artifacts_url), tmp_path, tts.servicer)
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "voice"),
+    [
+        ("Hello there. How are you?", "en-US", "en-us"),
+        ("Привет, мир. Как дела?", "ru", "ru"),
+        ("Grüß dich! Schön, dass du da bist.", "de", "de"),
+        ("你好。今天天气很好！", "zh", "cmn"),
+    ],
+)
+async def test_a_text_becomes_an_outline_and_its_sentences(
+    service: Service, text: str, language: str, voice: str
+) -> None:
+    outline, speech = await service.speak(text, language=language)
+    assert (outline.sentences, outline.language, outline.voice) == (2, language, voice)
+    assert outline.expected_samples == pytest.approx(speech[-1].samples.end, rel=0.5)
+    assert [text[sentence.source.first : sentence.source.end] for sentence in speech] == [
+        sentence.text for sentence in speech
+    ]
+    assert speech[0].samples.end == speech[1].samples.first
+    assert all(sentence.phonemes and sentence.words and sentence.pauses for sentence in speech)
+
+
+async def test_a_named_variant_speaks(service: Service) -> None:
+    outline, _ = await service.speak("Good morning.", voice="en-gb+f3")
+    assert (outline.language, outline.voice) == ("en-GB", "en-gb+f3")
+
+
+async def test_a_check_ends_after_the_outline(service: Service) -> None:
+    outline, speech = await service.speak(TWENTY_MINUTES, check_only=True)
+    assert outline.sentences == 330
+    assert speech == []
+
+
+async def test_a_broken_stream_is_gone_on_with(service: Service) -> None:
+    outline, speech = await service.speak("One. Two. Three. Four.", first_sentence=2)
+    assert outline.sentences == 4
+    assert [(sentence.index, sentence.text) for sentence in speech] == [(2, "Three."), (3, "Four.")]
+    assert speech[0].samples.first == 0
+
+
+async def test_the_first_sentence_of_a_long_text_comes_at_once_and_the_rest_is_not_made_ahead(
+    service: Service,
+) -> None:
+    async def first_sound() -> float:
+        start = time.perf_counter()
+        call = service.stub.Synthesize(pb.SynthesizeRequest(text=TWENTY_MINUTES), timeout=LIMIT)
+        await call.read()
+        assert (await call.read()).sentence.pcm
+        took = time.perf_counter() - start
+        call.cancel()
+        return took
+
+    assert min([await first_sound() for _ in range(5)]) < 0.15
+    await asyncio.wait_for(service.servicer.drain(), 10)
+
+
+async def test_calls_side_by_side_take_turns(service: Service) -> None:
+    heard: asyncio.Queue[int] = asyncio.Queue()
+
+    async def listen(number: int) -> None:
+        request = pb.SynthesizeRequest(text=SENTENCE * 12)
+        async for message in service.stub.Synthesize(request, timeout=LIMIT):
+            if message.HasField("sentence"):
+                heard.put_nowait(number)
+
+    await asyncio.gather(*(listen(number) for number in range(3)))
+    order = [heard.get_nowait() for _ in range(36)]
+    assert set(order[:18]) == {0, 1, 2}
+    assert all(order[:24].count(number) >= 4 for number in range(3))
+
+
+async def test_a_call_too_many_is_told_when_to_come_back(service: Service) -> None:
+    async with AsyncExitStack() as stack:
+        for _ in range(6):
+            call = service.stub.Synthesize(pb.SynthesizeRequest(text=TWENTY_MINUTES), timeout=LIMIT)
+            stack.callback(call.cancel)
+            await call.read()
+        with pytest.raises(Busy) as caught:
+            await service.speak("Hello.")
+        assert 0 < caught.value.retry_after <= 10
+    await asyncio.wait_for(service.servicer.drain(), 10)
+    assert (await service.speak("Hello."))[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"text": ""}, "text"),
+        ({"text": "...!?"}, "text"),
+        ({"text": "x" * 10_000_000}, "text"),
+        ({"text": "你好", "language": "en"}, "text"),
+        ({"text": "Hello", "language": "xx"}, "language"),
+        ({"text": "Hello", "voice": "nobody"}, "voice"),
+        ({"text": "Hello", "voice": "en-us", "language": "ru"}, "voice"),
+        ({"text": "Hello", "first_sentence": -1}, "first_sentence"),
+    ],
+)
+async def test_what_cannot_be_spoken_is_refused_with_the_field(
+    service: Service, options: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(BadInput) as caught:
+        await service.speak(**options)
+    assert [violation.field for violation in caught.value.violations] == [field]
+
+
+async def test_a_recording_becomes_pieces_of_exactly_its_length(service: Service) -> None:
+    sound = speak_aloud(SENTENCE * 5, "gmw/en-US").sound
+    outline, speech = await service.take(await service.store_wav(sound))
+    assert outline.expected_samples == len(sound)
+    assert outline.sentences == len(speech)
+    assert speech[-1].samples.end == len(sound)
+    assert all(one.samples.end == other.samples.first for one, other in pairwise(speech))
+    assert all(sentence.phonemes is None for sentence in speech)
+
+
+async def test_a_recording_with_its_words_has_phonemes(service: Service) -> None:
+    text = "Bob Palmer bought a blue map of the Mississippi. Maybe people prefer a simple paper plan."
+    sha256 = await service.store_wav(speak_aloud(text, "gmw/en-US+f3").sound)
+    outline, speech = await service.take(sha256, transcript=text)
+    assert outline.language == "en-US"
+    assert [word.text for sentence in speech for word in sentence.words] == text.replace(".", "").split()
+    assert all(sentence.phonemes for sentence in speech)
+
+
+async def test_a_recording_is_checked_without_being_sent(service: Service) -> None:
+    outline, speech = await service.take(await service.store_wav(tone(3)), check_only=True)
+    assert outline.expected_samples == 3 * SPEECH_RATE
+    assert speech == []
+
+
+async def test_recordings_that_are_none_are_refused(service: Service) -> None:
+    bad = {
+        "silence": await service.store_wav(silence(5)),
+        "too long": await service.store_wav(tone(61)),
+        "text": (await service.store.put_bytes(b"hello " * 100)).sha256,
+        "no name": "abc",
+    }
+    for sha256 in bad.values():
+        with pytest.raises(BadInput) as caught:
+            await service.take(sha256)
+        assert [violation.field for violation in caught.value.violations] == ["audio"]
+    with pytest.raises(BadInput) as caught:
+        await service.take(await service.store_wav(tone(1)), language="xx")
+    assert [violation.field for violation in caught.value.violations] == ["language"]
+
+
+async def test_recordings_that_are_missing_or_damaged_are_told_apart(service: Service) -> None:
+    with pytest.raises(NotFound):
+        await service.take("0" * 64)
+    sha256 = await service.store_wav(tone(1))
+    (service.folder / "data" / "artifacts" / sha256[:2] / sha256).write_bytes(b"other")
+    with pytest.raises(DataLoss):
+        await service.take(sha256)
+
+
+async def test_voices_are_listed_by_language(service: Service) -> None:
+    everything = (await service.stub.ListVoices(pb.SpeechServiceListVoicesRequest(), timeout=LIMIT)).voices
+    german = (
+        await service.stub.ListVoices(pb.SpeechServiceListVoicesRequest(language="de"), timeout=LIMIT)
+    ).voices
+    assert (german[0].name, german[0].is_default) == ("de", True)
+    assert len(german) > 5
+    assert all(voice.engine == "espeak" and voice.description for voice in everything)
+    assert {voice.language for voice in everything if voice.is_default} >= {"en-US", "ru", "de", "zh"}
+    outline, _ = await service.speak("Eins zwei.", voice=german[-1].name)
+    assert outline.voice == german[-1].name
+
+
+async def test_a_caller_who_goes_away_frees_the_synthesizer(service: Service) -> None:
+    for _ in range(8):
+        call = service.stub.Synthesize(pb.SynthesizeRequest(text=TWENTY_MINUTES), timeout=LIMIT)
+        await call.read()
+        await call.read()
+        call.cancel()
+    await asyncio.wait_for(service.servicer.drain(), 10)
+    assert (await service.speak("Still here."))[1]
