@@ -1,0 +1,15 @@
+"""Measures this machine: `python -m bench`, or one part by its own module."""
+
+from __future__ import annotations
+
+from bench import gateway, merge, viseme
+
+
+def main() -> None:
+    for part in (viseme, merge, gateway):
+        part.main()
+        print()
+
+
+if __name__ == "__main__":
+    main()
