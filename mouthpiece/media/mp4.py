@@ -8,13 +8,15 @@ follow the convention of iTunes, which players and editors read.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import starmap
 from typing import BinaryIO
 
 import numpy as np
+
+from mouthpiece.media.boxes import Box, boxes
 
 TITLE = "©nam"
 COMMENT = "©cmt"
@@ -26,40 +28,6 @@ _OFFSETS = {b"stco": ">u4", b"co64": ">u8"}
 _LAST_NARROW = 0xFFFF_FFFF
 _UTF8 = 1
 _TAG_DOMAIN = "mouthpiece"
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """Where a box stands: its kind, its first byte, that of its content, and the byte after it."""
-
-    kind: bytes
-    first: int
-    content: int
-    end: int
-
-
-def boxes(data: BinaryIO, first: int = 0, end: int | None = None) -> Iterator[Box]:
-    """The boxes that follow each other in [first, end), by default those at the top level.
-
-    Raises `ValueError` when the bytes there are not boxes.
-    """
-    if end is None:
-        end = data.seek(0, 2)
-    while first < end:
-        data.seek(first)
-        head = data.read(16)
-        if len(head) < 8:
-            raise ValueError("box cut off")
-        size, kind = struct.unpack(">I4s", head[:8])
-        content = first + 8
-        if size == 1:
-            size, content = int.from_bytes(head[8:16], "big"), first + 16
-        elif size == 0:
-            size = end - first
-        if not content <= first + size <= end:
-            raise ValueError(f"box {kind!r} has an impossible size")
-        yield Box(kind, first, content, first + size)
-        first += size
 
 
 def move_index_first(source: BinaryIO, target: BinaryIO, tags: Mapping[str, str]) -> None:

@@ -13,7 +13,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from mouthpiece.media.mp4 import boxes
+from mouthpiece.media.boxes import boxes
 
 if TYPE_CHECKING:
     from av.container.input import InputContainer

@@ -36,6 +36,7 @@ from mouthpiece.rpc.status import to_proto
 from mouthpiece.v1 import gateway_pb2
 from mouthpiece.v1.gateway_pb2 import (
     CHUNK_STATE_CANCELLED,
+    CHUNK_STATE_FAILED,
     CHUNK_STATE_RUNNING,
     JOB_STATE_CANCELLED,
     JOB_STATE_DONE,
@@ -49,6 +50,7 @@ from mouthpiece.v1.gateway_pb2 import (
 )
 from mouthpiece.v1.merger_pb2 import MergeResult
 from services.gateway import metrics
+from services.gateway.chunks import Chunks
 from services.gateway.merging import Merging
 from services.gateway.rendering import Renderer
 from services.gateway.report import statistics
@@ -115,14 +117,14 @@ class Director:
         self.runs.pop(run.id, None)
         self._watching.end(run.id)
 
-    async def restore(self) -> None:
+    async def restore(self, chunks: Chunks) -> None:
         """Take up the jobs that an earlier process left, done chunks included."""
         jobs = await self._store.jobs(limit=1_000_000, states=UNFINISHED, oldest_first=True)
         for job in jobs:
             run = JobRun(job, engine_from_proto(job.engine), self._store, self._watching)
             run.sentences = await self._store.sentences(job.id)
             for attempt in await self._store.attempts(job.id):
-                await _restore_attempt(run, attempt)
+                await _restore_attempt(run, attempt, chunks)
             self.runs[job.id] = run
             self.tell(_resumption(run))
             self.begin(run)
@@ -216,6 +218,9 @@ class Director:
             if attempt is not None and not self._draining:
                 await run.update_chunk(attempt)
             raise
+        except Exception:
+            log.exception("job %s: attempt %s failed", run.id, command.attempt)
+            events = await self._renderer.give_up(run, command)
         for event in events:
             metrics.attempt_ended(run.engine.name, event)
             self.tell(event)
@@ -298,8 +303,12 @@ def _resumption(run: JobRun) -> JobSubmitted:
     )
 
 
-async def _restore_attempt(run: JobRun, attempt: Attempt) -> None:
+async def _restore_attempt(run: JobRun, attempt: Attempt, chunks: Chunks) -> None:
     """Take up what is stored of an attempt; one that was running then has ended with its caller."""
+    if attempt.result is not None and not await chunks.holds(attempt.result):
+        end_chunk(attempt.chunk, CHUNK_STATE_FAILED, error="its artifact is gone")
+        await run.update_chunk(Attempt(attempt.chunk))
+        return
     run.take(attempt)
     if attempt.chunk.state == CHUNK_STATE_RUNNING:
         end_chunk(attempt.chunk, CHUNK_STATE_CANCELLED, error="the gateway restarted")

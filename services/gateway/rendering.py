@@ -17,13 +17,14 @@ from mouthpiece.core.scheduler.events import (
     Timings,
 )
 from mouthpiece.core.speech import SpeechSlice
-from mouthpiece.errors import BadInput, Busy, MouthpieceError, Reason, Unavailable, Unmet
+from mouthpiece.errors import BadInput, Busy, DataLoss, MouthpieceError, Reason, Unavailable, Unmet
 from mouthpiece.rpc.convert import artifact_from_proto, seconds, span_to_proto
 from mouthpiece.rpc.speech_codec import slice_to_proto
 from mouthpiece.rpc.status import from_rpc_error
 from mouthpiece.v1.gateway_pb2 import CHUNK_STATE_CANCELLED, CHUNK_STATE_DONE, CHUNK_STATE_FAILED
 from mouthpiece.v1.lipsync_pb2 import ChunkResult, RenderChunkRequest, RenderChunkResponse
-from services.gateway.fleet import Fleet
+from services.gateway.chunks import Chunks
+from services.gateway.fleet import Fleet, Member
 from services.gateway.run import JobRun, end_chunk, new_chunk
 from services.gateway.speech import SpeechLibrary, digest
 from services.gateway.store import Attempt, Rendered
@@ -37,23 +38,21 @@ RenderCall = grpc.aio.UnaryStreamCall[RenderChunkRequest, RenderChunkResponse]
 class Renderer:
     """Carries out the scheduler's `Render` commands."""
 
-    def __init__(self, fleet: Fleet, library: SpeechLibrary, tell: Callable[[Event], None]) -> None:
+    def __init__(
+        self, fleet: Fleet, library: SpeechLibrary, chunks: Chunks, tell: Callable[[Event], None]
+    ) -> None:
         self._tell = tell
         self._fleet = fleet
         self._library = library
+        self._chunks = chunks
 
     async def attempt(self, run: JobRun, command: Render) -> list[Event]:
         """Render one chunk. Returns the events that end the attempt; cancelling it calls the worker off."""
         member = self._fleet.members[command.worker]
         chunk = new_chunk(command.attempt, command.span, member.name)
         await run.update_chunk(Attempt(chunk))
-        speech = await self._library.cut(run.sentences, run.heard(command.span))
-        call = member.stub.RenderChunk(_request(run, command, speech))
-        loop = asyncio.get_running_loop()
-        start = loop.time()
         try:
-            result = await self._follow(run, command, call)
-            rendered = _check(run, command, result, digest(speech))
+            rendered, timings = await self._render(run, command, member)
         except asyncio.CancelledError:
             end_chunk(chunk, CHUNK_STATE_CANCELLED)
             raise
@@ -61,11 +60,26 @@ class Renderer:
             return await self._failed(run, command, from_rpc_error(error), _is_transport(error))
         except MouthpieceError as error:
             return await self._failed(run, command, error, broken=False)
-        finally:
-            call.cancel()
         end_chunk(chunk, CHUNK_STATE_DONE, frames_done=len(command.span))
         await run.update_chunk(Attempt(chunk, rendered))
-        return [ChunkDone(run.id, command.attempt, _timings(result, loop.time() - start))]
+        return [ChunkDone(run.id, command.attempt, timings)]
+
+    async def _render(self, run: JobRun, command: Render, member: Member) -> tuple[Rendered, Timings]:
+        speech = await self._library.cut(run.sentences, run.heard(command.span))
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        call = member.stub.RenderChunk(_request(run, command, speech))
+        try:
+            result = await self._follow(run, command, call)
+        finally:
+            call.cancel()
+        timings = _timings(result, loop.time() - start)
+        rendered = _check(run, command, result, digest(speech))
+        try:
+            await self._chunks.check(rendered)
+        except DataLoss as error:
+            raise _Distrust(error.message) from None
+        return rendered, timings
 
     async def _follow(self, run: JobRun, command: Render, call: RenderCall) -> ChunkResult:
         chunk = run.attempts[command.attempt].chunk
@@ -82,6 +96,11 @@ class Renderer:
         except TimeoutError:
             raise _Distrust(f"no sign of life for {STALL_SECONDS:g} s") from None
         raise _Distrust("the worker ended the call without a result")
+
+    async def give_up(self, run: JobRun, command: Render) -> list[Event]:
+        """End an attempt that broke for a reason of our own."""
+        error = MouthpieceError("internal error; the gateway's log tells more")
+        return await self._failed(run, command, error, broken=False)
 
     async def _failed(
         self, run: JobRun, command: Render, error: MouthpieceError, broken: bool

@@ -23,6 +23,7 @@ from mouthpiece.v1.merger_pb2_grpc import MergerServiceStub
 from mouthpiece.v1.tts_pb2 import SpeechServiceListVoicesRequest
 from mouthpiece.v1.tts_pb2_grpc import SpeechServiceStub
 from services.gateway.admission import Admission
+from services.gateway.chunks import Chunks
 from services.gateway.cluster import describe
 from services.gateway.director import Director
 from services.gateway.fleet import Fleet
@@ -64,12 +65,12 @@ class VideoServicer(VideoServiceServicer):
         self._speech = SpeechServiceStub(speech)
         self._watching = Watching(store)
         self._director = Director(Scheduler(), store, self._watching)
-        library = SpeechLibrary(artifacts)
+        library, chunks = SpeechLibrary(artifacts), Chunks(artifacts)
         tell = self._director.tell
         self._fleet = Fleet(_addresses(settings.workers), tell)
         self._director.equip(
-            Speaker(self._speech, library, tell),
-            Renderer(self._fleet, library, tell),
+            Speaker(self._speech, library, chunks, tell),
+            Renderer(self._fleet, library, chunks, tell),
             Merging(MergerServiceStub(merger), library),
         )
         await self._open.enter_async_context(self._fleet)
@@ -77,7 +78,7 @@ class VideoServicer(VideoServiceServicer):
         admission = Admission(artifacts, self._fleet, self._speech, settings.max_text)
         self._jobs = Jobs(admission, self._fleet, self._director, store, artifacts, self._watching)
         self._uploads = Uploads(common.data / "uploads", artifacts, settings.max_upload_bytes)
-        await self._director.restore()
+        await self._director.restore(chunks)
         retention = Retention(store, artifacts, Policy(settings.keep_days, settings.cache_bytes))
         self._open.push_async_callback(_stop, asyncio.create_task(retention.run()))
 

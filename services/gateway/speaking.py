@@ -13,7 +13,7 @@ import grpc.aio
 from mouthpiece.core.scheduler.events import Event, SpeechGrew
 from mouthpiece.core.speech import CutMark, cut_marks, ready_frames
 from mouthpiece.core.timeline import Span, frame_count
-from mouthpiece.errors import Busy, MouthpieceError, Unavailable
+from mouthpiece.errors import Busy, DataLoss, MouthpieceError, Unavailable
 from mouthpiece.rpc.status import from_rpc_error
 from mouthpiece.v1 import common_pb2
 from mouthpiece.v1.gateway_pb2 import (
@@ -23,6 +23,7 @@ from mouthpiece.v1.gateway_pb2 import (
     JobSpec,
 )
 from services.gateway.admission import start_speech
+from services.gateway.chunks import Chunks
 from services.gateway.run import JobRun, end_chunk, new_chunk
 from services.gateway.speech import SpeechLibrary, digest
 from services.gateway.store import Attempt, Rendered, StoredSentence
@@ -46,16 +47,21 @@ class Speaker:
     """Makes the speech of jobs."""
 
     def __init__(
-        self, stub: SpeechServiceAsyncStub, library: SpeechLibrary, tell: Callable[[Event], None]
+        self,
+        stub: SpeechServiceAsyncStub,
+        library: SpeechLibrary,
+        chunks: Chunks,
+        tell: Callable[[Event], None],
     ) -> None:
         self._stub = stub
         self._library = library
+        self._chunks = chunks
         self._tell = tell
         self._turns = asyncio.Semaphore(8)
 
     async def speak(self, run: JobRun) -> None:
         """Go on from the sentences that a run already has, to the end."""
-        growth = _Growth(run, self._library, self._tell)
+        growth = _Growth(run, self._library, self._chunks, self._tell)
         for stored in run.sentences:
             await growth.hear(stored)
         if not run.job.speech_final:
@@ -66,7 +72,9 @@ class Speaker:
 
     async def _speak(self, run: JobRun, growth: _Growth) -> None:
         if not run.sentences:
-            for stored in await run.store.same_speech(speech_key(run.spec)):
+            known = await run.store.same_speech(speech_key(run.spec))
+            there = all([await self._library.holds(stored.pcm) for stored in known])
+            for stored in known if there else ():
                 await run.add_sentence(stored, final=False)
                 await growth.hear(stored)
             if run.sentences:
@@ -120,9 +128,12 @@ def _shift(sentence: common_pb2.Sentence, by: int) -> None:
 class _Growth:
     """Tells the scheduler how a speech grows, and which chunks of it exist already."""
 
-    def __init__(self, run: JobRun, library: SpeechLibrary, tell: Callable[[Event], None]) -> None:
+    def __init__(
+        self, run: JobRun, library: SpeechLibrary, chunks: Chunks, tell: Callable[[Event], None]
+    ) -> None:
         self._run = run
         self._library = library
+        self._chunks = chunks
         self._tell = tell
         self._samples = 0
         self._marks: list[CutMark] = []
@@ -170,7 +181,13 @@ class _Growth:
 
     async def _matches(self, rendered: Rendered) -> bool:
         speech = await self._library.cut(self._run.sentences, self._run.heard(rendered.frames))
-        return digest(speech) == rendered.speech and await self._library.holds(rendered.chunk.sha256)
+        if digest(speech) != rendered.speech:
+            return False
+        try:
+            await self._chunks.check(rendered)
+        except DataLoss:
+            return False
+        return True
 
     async def _reuse(self, rendered: Rendered) -> None:
         self._hits += 1

@@ -67,7 +67,7 @@ def _front(addresses: list[str]) -> ServicePlan:
 
 
 async def submit_all(client: Client, deadly: set[int], gateway: Process) -> dict[str, str]:
-    """Hand in all jobs; the gateway is killed whenever a deadly number of answers is in. Job ids by request."""
+    """Hand in all jobs; the gateway is killed when a deadly number of answers is in. Job ids by request."""
     turns = asyncio.Semaphore(AT_A_TIME)
     told: dict[str, str] = {}
 

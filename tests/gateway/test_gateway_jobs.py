@@ -104,12 +104,13 @@ async def test_a_request_id_makes_one_job_however_often_and_fast_it_is_sent(suit
 
 
 async def test_an_attempt_that_fails_is_repeated_elsewhere(suite: FakeSuite) -> None:
-    suite.workers[0].fail = MouthpieceError("the picture caught fire")
-    suite.workers[0].fail_times = 1
+    for worker in suite.workers:
+        worker.fail = MouthpieceError("the picture caught fire")
+        worker.fail_times = 1
     job = await finish(suite, await submit(suite))
     assert job.state == pb.JOB_STATE_DONE
     assert await suite.video(job.id) == frame_lines(FRAMES)
-    assert job.result.statistics.failed_attempts == 1
+    assert 1 <= job.result.statistics.failed_attempts <= 2
     assert "the picture caught fire" in [chunk.error for chunk in job.chunks]
 
 

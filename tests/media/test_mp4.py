@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mouthpiece.media.mp4 import boxes, move_index_first
+from mouthpiece.media.boxes import boxes
+from mouthpiece.media.mp4 import move_index_first
 from mouthpiece.media.probe import decode_frames, read_movie
 from tests.support.media_chunks import encode, pictures
 

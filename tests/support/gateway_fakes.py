@@ -1,7 +1,7 @@
 """Speech, worker and merger services in memory, with knobs, around a real gateway on loopback.
 
-A chunk's "video" lists the numbers of its frames, and merging concatenates: whatever the gateway does, a job
-of n frames must end as the lines 0 … n-1.
+A chunk is an MP4 whose data lists the numbers of its frames, and merging concatenates those: whatever the
+gateway does, a job of n frames must end as the lines 0 … n-1.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from mouthpiece.core.engines import EngineClass, EngineInfo
 from mouthpiece.core.speech import BYTES_PER_SAMPLE
 from mouthpiece.core.timeline import SPEECH_RATE, Span
 from mouthpiece.errors import BadInput, Busy, MouthpieceError
+from mouthpiece.media.boxes import boxes
 from mouthpiece.rpc.channel import dial
 from mouthpiece.rpc.convert import artifact_to_proto, duration, engine_to_proto
 from mouthpiece.rpc.server import Program, Running, serving
@@ -170,8 +172,7 @@ class FakeWorker(_Idle, lipsync_pb2_grpc.LipSyncServiceServicer):
             raise self.fail
         span = Span(request.frames.first, request.frames.end)
         yield lipsync_pb2.RenderChunkResponse(progress=lipsync_pb2.ChunkProgress(frames_done=len(span) // 2))
-        content = "".join(f"{frame}\n" for frame in span).encode()
-        chunk = await self.artifacts.put_bytes(content)
+        chunk = await self.artifacts.put_bytes(fake_movie(span))
         self.rendered.append(span)
         yield lipsync_pb2.RenderChunkResponse(
             result=lipsync_pb2.ChunkResult(
@@ -181,6 +182,24 @@ class FakeWorker(_Idle, lipsync_pb2_grpc.LipSyncServiceServicer):
                 render_time=duration(0.01),
             )
         )
+
+
+def fake_movie(span: Span) -> bytes:
+    """The least that counts as a movie of some frames."""
+    index = bytes(8) + len(span).to_bytes(4, "big")
+    for kind in (b"stsz", b"stbl", b"minf", b"mdia", b"trak", b"moov"):
+        index = _box(kind, index)
+    return index + _box(b"mdat", "".join(f"{frame}\n" for frame in span).encode())
+
+
+def _box(kind: bytes, content: bytes) -> bytes:
+    return (8 + len(content)).to_bytes(4, "big") + kind + content
+
+
+def fake_data(movie: bytes) -> bytes:
+    """What the frames of a movie say."""
+    file = BytesIO(movie)
+    return next(movie[box.content : box.end] for box in boxes(file) if box.kind == b"mdat")
 
 
 @dataclass
@@ -201,7 +220,7 @@ class FakeMerger(_Idle, merger_pb2_grpc.MergerServiceServicer):
             if request.HasField("chunk"):
                 assert request.chunk.frames.first == frames, "a gap between chunks"
                 frames = request.chunk.frames.end
-                content += await self.artifacts.get_bytes(request.chunk.chunk.sha256)
+                content += fake_data(await self.artifacts.get_bytes(request.chunk.chunk.sha256))
                 yield merger_pb2.MergeResponse(progress=merger_pb2.MergeProgress(frames=frames))
             elif request.HasField("speech"):
                 assert request.speech.samples.first == samples, "a gap in the speech"
