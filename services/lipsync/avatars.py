@@ -29,6 +29,9 @@ log = logging.getLogger(__name__)
 CLOSE_SECONDS = 10.0
 """Time for preparations to end after they were called off; they end within a frame."""
 
+PREPARATIONS = 2
+"""Avatars prepared at a time; others wait."""
+
 _REMEMBERED = 256
 """Inspections whose results are kept."""
 
@@ -62,15 +65,13 @@ class AvatarLibrary:
         self._cache = AvatarCache(folder / "prepared", size)
         self._under_way: dict[str, _Preparation] = {}
         self._inspected: OrderedDict[str, AvatarInfo] = OrderedDict()
-        # Two: a long preparation must not keep callers who only want to look waiting.
-        self._pool = ThreadPoolExecutor(2, thread_name_prefix="avatar")
+        self._pool = ThreadPoolExecutor(PREPARATIONS, thread_name_prefix="avatar")
 
     async def inspect(self, sha256: str) -> AvatarInfo:
         """Look at an avatar; "" is the default one. Raises `NotFound`, and what `inspect` raises."""
         if sha256 not in self._inspected:
             async with self._file(sha256) as path:
-                loop = asyncio.get_running_loop()
-                self._inspected[sha256] = await loop.run_in_executor(self._pool, self._look, path)
+                self._inspected[sha256] = await asyncio.to_thread(self._look, path)
         self._inspected.move_to_end(sha256)
         if len(self._inspected) > _REMEMBERED:
             self._inspected.popitem(last=False)
@@ -110,13 +111,13 @@ class AvatarLibrary:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def _obtain(self, sha256: str, wanted: Format, key: str, stop: threading.Event) -> Ready:
-        loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._pool, self._cache.find, key)
+        found = await asyncio.to_thread(self._cache.find, key)
         if found is not None:
             metrics.avatar_found()
             return Ready(*found, was_ready=True)
         async with self._file(sha256) as path:
             start = time.perf_counter()
+            loop = asyncio.get_running_loop()
             found = await loop.run_in_executor(self._pool, self._prepare, path, wanted, key, stop)
         took = time.perf_counter() - start
         metrics.avatar_prepared(took)
@@ -139,8 +140,7 @@ class AvatarLibrary:
     @asynccontextmanager
     async def _file(self, sha256: str) -> AsyncGenerator[Path]:
         if not sha256:
-            loop = asyncio.get_running_loop()
-            yield await loop.run_in_executor(self._pool, default_avatar, self._folder)
+            yield await asyncio.to_thread(default_avatar, self._folder)
             return
         artifact = await self._store.find(sha256)
         if artifact.size_bytes > self._limits.max_bytes:

@@ -26,6 +26,7 @@ from services.lipsync.avatars import AvatarLibrary
 from services.lipsync.device import find_device
 from services.lipsync.engine import Engine
 from services.lipsync.engines import create_engine
+from services.lipsync.scratch import sweep
 from services.lipsync.wire import (
     avatar_name,
     device_to_proto,
@@ -67,6 +68,7 @@ class LipSyncServicer(LipSyncServiceServicer):
         folder = self._common.cache_folder / "lipsync"
         scratch = folder / "chunks"
         await asyncio.to_thread(scratch.mkdir, parents=True, exist_ok=True)
+        await asyncio.to_thread(sweep, scratch)
         models = self._common.models or default_models_dir()
         for name in missing_models(models):
             log.warning("face model %s is missing: avatars cannot be prepared", name)

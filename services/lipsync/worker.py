@@ -179,6 +179,8 @@ class RenderWorker:
         order = attempt.order
         start = time.perf_counter()
         ready = await self._obtain(attempt)
+        if attempt.stop.is_set():
+            raise CalledOff("the caller went away")
         _check_kind(self._engines[order.engine].info, ready.avatar)
         prepared = await self.rig(order.engine, ready.avatar)
         prepare_seconds = time.perf_counter() - start

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -255,3 +256,17 @@ def test_the_limit_of_pixels_holds_for_every_format(
 def test_the_limits_of_pixels_and_bytes_hold_for_videos(look: Look, clip: Path) -> None:
     assert "0.05 million" in look.refuses(clip, Limits(max_pixels=50_000))
     assert "MiB" in look.refuses(clip, Limits(max_bytes=1000))
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_whatever_bytes_are_damaged_the_answer_is_one_of_ours(
+    tmp_path: Path, look: Look, clip: Path, face: Picture, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    source = clip if seed % 2 else write_picture(tmp_path / "face.jpg", face)
+    content = np.frombuffer(source.read_bytes(), np.uint8).copy()
+    near_the_start = rng.integers(4, 2000, 12)
+    content[near_the_start] = rng.integers(0, 256, 12)
+    source.write_bytes(content.tobytes())
+    with suppress(BadInput, Unmet):
+        assert look.at(source).faces >= 1

@@ -232,7 +232,7 @@ def _opened(path: Path, limits: Limits) -> Generator[tuple[InputContainer, Sniff
     with path.open("rb") as file:
         try:
             options = {"max_pixels": str(limits.max_pixels)}
-            container = av.open(file, "r", format=sniffed.demuxer, options=options)
+            container = av.open(file, "r", format=sniffed.demuxer, options=options, metadata_errors="replace")
         except FFmpegError:
             raise BadInput(FIELD, "damaged or cut off: its index cannot be read") from None
         with container:
@@ -242,8 +242,11 @@ def _opened(path: Path, limits: Limits) -> Generator[tuple[InputContainer, Sniff
 
 def _video_stream(container: InputContainer) -> VideoStream:
     for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic:
-            return stream
+        if stream.disposition & Disposition.attached_pic:
+            continue
+        if cast("object | None", stream.codec_context) is None:
+            raise BadInput(FIELD, "its video is in a format that cannot be decoded")
+        return stream
     raise BadInput(FIELD, "it holds sound but no picture" if container.streams.audio else "it holds no video")
 
 

@@ -21,10 +21,9 @@ from mouthpiece.errors import MouthpieceError
 from services.lipsync.avatar.clip import Avatar
 from services.lipsync.avatar.inspection import AvatarInfo
 from services.lipsync.avatar.preparation import Stopped, load
+from services.lipsync.scratch import sweep
 
 _LOCKS, _SCRATCH = ".locks", ".scratch"
-_STALE_SECONDS = 6 * 3600
-"""Age at which scratch folders are those of a process that died."""
 _POLL_SECONDS = 0.05
 _WAIT_SECONDS = 1800
 """Longer than any preparation takes."""
@@ -38,7 +37,7 @@ class AvatarCache:
         self._limit = limit_bytes
         for name in (_LOCKS, _SCRATCH):
             (folder / name).mkdir(parents=True, exist_ok=True)
-        self._sweep_scratch()
+        sweep(folder / _SCRATCH)
 
     def find(self, key: str) -> tuple[Avatar, AvatarInfo] | None:
         """The avatar, when it is there; it counts as used now."""
@@ -46,9 +45,7 @@ class AvatarCache:
         try:
             found = load(folder, key)
             os.utime(folder)
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, KeyError):
+        except (FileNotFoundError, ValueError, KeyError, EOFError):
             self._remove(folder)
             return None
         return found
@@ -117,18 +114,11 @@ class AvatarCache:
         return found
 
     def _remove(self, folder: Path) -> None:
-        """Make it vanish at once, then delete it: nobody opens half of it."""
+        """Make it vanish at once, then delete it: nobody opens half of it. It may be gone already."""
         trash = Path(mkdtemp(dir=self._folder / _SCRATCH))
         with suppress(OSError):
             folder.rename(trash / folder.name)
         shutil.rmtree(trash, ignore_errors=True)
-
-    def _sweep_scratch(self) -> None:
-        oldest = time.time() - _STALE_SECONDS
-        for folder in (self._folder / _SCRATCH).iterdir():
-            with suppress(FileNotFoundError):
-                if folder.stat().st_mtime < oldest:
-                    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _lock_name(key: str) -> str:
