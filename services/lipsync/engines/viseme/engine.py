@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from mouthpiece.core.engines import EngineClass, EngineInfo
@@ -46,7 +46,7 @@ class VisemeEngine:
 
         return prepare(avatar)
 
-    def render(self, prepared: Prepared, task: RenderTask) -> Iterator[Frame]:
+    def render(self, prepared: Prepared, task: RenderTask) -> Generator[Frame]:
         """Yield the frames of a task in order."""
         from services.lipsync.engines.viseme.frames import draw_frame
 

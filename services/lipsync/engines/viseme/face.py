@@ -123,8 +123,9 @@ def neutral(local: Floats) -> Floats:
     upper, lower = list(UPPER_INNER), list(LOWER_INNER)
     opening = np.maximum(local[lower, 1] - local[upper, 1], 0.0)
     opening[[0, -1]] = 0.0
-    rest[upper, 1] += 0.45 * opening
-    rest[lower, 1] = rest[upper, 1]
+    meeting = (local[upper] + local[lower]) / 2
+    meeting[:, 1] = local[upper, 1] + 0.45 * opening
+    rest[upper] = rest[lower] = meeting
     rest[list(UPPER_OUTER), 1] += 0.36 * opening
     rest[list(LOWER_OUTER), 1] -= 0.47 * opening
     grin = min(1.0, float(opening.max()) / 0.10)
