@@ -54,7 +54,7 @@ from services.gateway.chunks import Chunks
 from services.gateway.merging import Merging
 from services.gateway.rendering import Renderer
 from services.gateway.report import statistics
-from services.gateway.run import Estimate, JobRun, end_chunk, submission
+from services.gateway.run import Estimate, JobRun, disjoint, end_chunk, submission
 from services.gateway.speaking import Speaker
 from services.gateway.store import Attempt, JobStore
 from services.gateway.watching import Watching
@@ -298,7 +298,7 @@ def _resumption(run: JobRun) -> JobSubmitted:
         _submission(run),
         restored=True,
         age=max(0.0, time.time() - run.job.created.ToNanoseconds() / 1e9),
-        done=tuple(run.rendered),
+        done=tuple(disjoint(run.rendered)),
         attempts=max(numbers, default=0),
     )
 

@@ -72,6 +72,12 @@ class Merging:
                     return message.result
         except grpc.aio.AioRpcError as error:
             raise from_rpc_error(error) from None
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # gRPC calls a stream off when what makes its requests fails, and logs why.
+            raise MouthpieceError("what is to be merged cannot be sent") from None
         finally:
             call.cancel()
         raise MouthpieceError("the merger ended the call without a result")

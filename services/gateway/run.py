@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -56,6 +57,7 @@ class JobRun:
     sentences: list[StoredSentence] = field(default_factory=list)
     attempts: dict[str, Attempt] = field(default_factory=dict)
     rendered: dict[Span, Rendered] = field(default_factory=dict)
+    """Chunks that exist. They may overlap: which of them are shown is for the scheduler to say."""
     segments: list[Span] = field(default_factory=list)
     complete: bool = False
     estimate: Estimate | None = None
@@ -147,11 +149,10 @@ class JobRun:
         )
 
     def take(self, attempt: Attempt) -> None:
-        """Know an attempt, and its result when nothing better covers its frames."""
+        """Know an attempt, and its result when it is the first for its frames."""
         self.attempts[attempt.chunk.id] = attempt
-        result = attempt.result
-        if result is not None and not any(span.overlaps(result.frames) for span in self.rendered):
-            self.rendered[result.frames] = result
+        if attempt.result is not None:
+            self.rendered.setdefault(attempt.result.frames, attempt.result)
 
     async def record(
         self,
@@ -206,7 +207,7 @@ class JobRun:
 
     def _percent(self, running: list[Chunk]) -> float:
         """Rendering counts for 97, merging for the rest; two attempts at the same frames count once."""
-        done = sum(len(span) for span in self.rendered)
+        done = sum(map(len, disjoint(self.rendered)))
         spans = {chunk.frames.first: chunk.frames_done for chunk in sorted(running, key=_frames_done)}
         total = max(1, self.job.frames, done)
         return min(97.0, 97.0 * (done + sum(spans.values())) / total)
@@ -250,6 +251,15 @@ def submission(
         max_chunk_frames=engine.max_chunk_frames,
         chained=engine.engine_class is EngineClass.CHAINED,
     )
+
+
+def disjoint(spans: Iterable[Span]) -> list[Span]:
+    """Spans of which none overlaps another, in order: of those that do, the one that begins first."""
+    found: list[Span] = []
+    for span in sorted(spans, key=lambda span: (span.first, -span.end)):
+        if not found or span.first >= found[-1].end:
+            found.append(span)
+    return found
 
 
 def stamp(event: JobEvent, job: Job, sequence: int) -> JobEvent:

@@ -125,6 +125,7 @@ class FakeWorker(_Idle, lipsync_pb2_grpc.LipSyncServiceServicer):
     fail: MouthpieceError | None = None
     fail_times: int = 1_000_000
     lie: bool = False
+    forgetful: bool = False
     codec: str = "c" * 64
     avatar_error: MouthpieceError | None = None
     rendering: int = 0
@@ -173,6 +174,8 @@ class FakeWorker(_Idle, lipsync_pb2_grpc.LipSyncServiceServicer):
         span = Span(request.frames.first, request.frames.end)
         yield lipsync_pb2.RenderChunkResponse(progress=lipsync_pb2.ChunkProgress(frames_done=len(span) // 2))
         chunk = await self.artifacts.put_bytes(fake_movie(span))
+        if self.forgetful:
+            await self.artifacts.delete(chunk.sha256)
         self.rendered.append(span)
         yield lipsync_pb2.RenderChunkResponse(
             result=lipsync_pb2.ChunkResult(

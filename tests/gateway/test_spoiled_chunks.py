@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from mouthpiece.media.boxes import count_frames
+from mouthpiece.v1 import gateway_pb2 as pb
+from tests.gateway.test_gateway_jobs import FRAMES, finish, first_busy, submit
+from tests.support.gateway_fakes import FakeSuite, fake_suite, frame_lines
+
+
+@pytest.fixture
+async def suite(tmp_path: Path) -> AsyncGenerator[FakeSuite]:
+    async with fake_suite(tmp_path) as running:
+        yield running
+
+
+async def stored_chunks(suite: FakeSuite) -> list[Path]:
+    """Files of all artifacts that are movies."""
+    names = [entry.artifact.sha256 async for entry in suite.artifacts.entries()]
+    paths = [suite.data / "artifacts" / name[:2] / name for name in names]
+    return [path for path in paths if path.read_bytes()[4:8] == b"moov"]
+
+
+async def assert_whole(suite: FakeSuite, job: pb.Job) -> None:
+    assert job.state == pb.JOB_STATE_DONE, job.error
+    assert await suite.video(job.id) == frame_lines(FRAMES)
+
+
+def rendered_frames(suite: FakeSuite) -> int:
+    return sum(len(span) for worker in suite.workers for span in worker.rendered)
+
+
+async def test_a_worker_that_stores_nothing_is_not_believed(suite: FakeSuite) -> None:
+    suite.workers[0].forgetful = True
+    job = await finish(suite, await submit(suite))
+    await assert_whole(suite, job)
+    assert {c.worker for c in job.chunks if c.state == pb.CHUNK_STATE_DONE} == {"w1"}
+
+
+@pytest.mark.parametrize("content", [b"", b"not what the name says"])
+async def test_a_cached_chunk_that_was_damaged_is_rendered_anew(suite: FakeSuite, content: bytes) -> None:
+    await finish(suite, await submit(suite, seed=7))
+    chunk, *_ = await stored_chunks(suite)
+    frames = count_frames(BytesIO(chunk.read_bytes()))
+    chunk.write_bytes(content)
+    again = await finish(suite, await submit(suite, seed=7))
+    await assert_whole(suite, again)
+    assert rendered_frames(suite) == FRAMES + frames
+
+
+async def test_speech_that_is_gone_is_spoken_anew(suite: FakeSuite) -> None:
+    await finish(suite, await submit(suite, seed=7))
+    chunks = await stored_chunks(suite)
+    async for entry in suite.artifacts.entries():
+        if entry.artifact.sha256 not in {chunk.name for chunk in chunks}:
+            await suite.artifacts.delete(entry.artifact.sha256)
+    await suite.restart_gateway()
+    await assert_whole(suite, await finish(suite, await submit(suite, seed=7)))
+    assert suite.speech.spoken == 10
+
+
+async def test_chunks_that_are_gone_after_a_restart_are_rendered_again(suite: FakeSuite) -> None:
+    suite.merger.hold = asyncio.Event()
+    job = await submit(suite)
+    await first_busy(suite)
+    call = suite.stub.WatchJob(pb.WatchJobRequest(job_id=job.id))
+    async for message in call:
+        if message.event.state.state == pb.JOB_STATE_MERGING:
+            break
+    call.cancel()
+    await suite.stop_gateway()
+    lost, *_ = await stored_chunks(suite)
+    lost.unlink()
+    suite.merger.hold = None
+    await suite.start_gateway()
+    job = await finish(suite, job)
+    await assert_whole(suite, job)
+    assert "its artifact is gone" in [chunk.error for chunk in job.chunks]
