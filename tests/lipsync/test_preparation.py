@@ -171,6 +171,25 @@ def test_frames_of_a_varying_rate_stand_at_their_times_on_the_grid(
     assert numbers(avatar)[:11] == [0, 1, 1, 1, 1, 2, 3, 4, 4, 4, 5]
 
 
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("clip.mkv", Shape()),
+        ("clip.ts", Shape()),
+        ("clip.m2ts", Shape()),
+        ("clip.flv", Shape()),
+        ("clip.avi", Shape("mjpeg", "yuvj420p", options=(("qscale", "2"),))),
+        ("clip.mov", Shape("prores", "yuv422p10le", options=())),
+        ("fragments.mp4", Shape(container=(("movflags", "frag_keyframe+empty_moov"),))),
+    ],
+)
+def test_every_frame_of_every_container_stands_in_its_place(
+    preparer: Preparer, tmp_path: Path, face: Picture, name: str, shape: Shape
+) -> None:
+    pictures = [shaded(face, number) for number in range(15)]
+    assert numbers(preparer.of(write_video(tmp_path / name, pictures, shape=shape))) == list(range(15))
+
+
 def test_another_rate_repeats_and_leaves_out_evenly(
     preparer: Preparer, tmp_path: Path, face: Picture
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, islice, pairwise
@@ -75,14 +75,16 @@ class Traits:
 class Source:
     """An open picture or video. One user at a time."""
 
-    def __init__(self, container: InputContainer, sniffed: Sniffed, limits: Limits) -> None:
+    def __init__(self, path: Path, limits: Limits, stack: ExitStack) -> None:
+        sniffed = _accepted(path, limits)
         self.picture = sniffed.picture
-        self._container = container
+        self._path = path
+        self._sniffed = sniffed
         self._limits = limits
-        self._stream = _video_stream(container)
-        _guard(self._stream, limits)
+        self._stack = stack
         self._convert = Converter(still=sniffed.picture, turn=sniffed.turn)
         self._packets = self._frames = 0
+        self._open()
         first = next(self._decoded(), None)
         if first is None:
             raise BadInput(FIELD, "damaged: not a single frame of it can be decoded")
@@ -93,7 +95,7 @@ class Source:
 
         Raises `BadInput` at the end when many of them could not be decoded.
         """
-        self._rewind(0)
+        self._go_to(0)
         self._packets = self._frames = 0
         start: Fraction | None = None
         for frame in self._deinterlaced() if self.traits.interlaced else self._decoded():
@@ -108,7 +110,7 @@ class Source:
         at, decoded = -FAR_SECONDS, self._decoded()
         for second in seconds:
             if second - at >= FAR_SECONDS:
-                self._rewind(second)
+                self._go_to(second)
                 decoded = self._decoded()
             frame: VideoFrame | None = None
             for frame in islice(decoded, MAX_SKIPPED):
@@ -153,9 +155,19 @@ class Source:
             graph.push(frame)
             yield from _pulled(graph)
 
-    def _rewind(self, seconds: float) -> None:
+    def _open(self) -> None:
+        self._stack.close()
+        self._container = self._stack.enter_context(_opened(self._path, self._sniffed, self._limits))
+        self._stream = _video_stream(self._container)
+        _guard(self._stream, self._limits)
+
+    def _go_to(self, seconds: float) -> None:
+        """Continue from the key frame before a time."""
         if self.picture:
             self._container.seek(0)
+            return
+        if not seconds:
+            self._open()  # without an index, seeking to the beginning may miss its only key frame
             return
         unit = self._stream.time_base or Fraction(1)
         offset = (self._stream.start_time or 0) + int(seconds / unit)
@@ -184,13 +196,13 @@ class Source:
 @contextmanager
 def open_source(path: Path, limits: Limits) -> Generator[Source]:
     """Open a file and decode its first frame; raises `BadInput` when it is not acceptable."""
-    with _opened(path, limits) as (container, sniffed):
-        yield Source(container, sniffed, limits)
+    with ExitStack() as stack:
+        yield Source(path, limits, stack)
 
 
 def read_timing(path: Path, limits: Limits) -> Timing:
     """Times of the frames of a video, from its packets alone; raises `BadInput` when it is cut off."""
-    with _opened(path, limits) as (container, _):
+    with _opened(path, _accepted(path, limits), limits) as container:
         stream = _video_stream(container)
         unit = stream.time_base or Fraction(0)
         times = _times(container, stream, limits.max_clip_seconds)
@@ -222,13 +234,18 @@ def _rounded(rate: Fraction) -> Fraction:
     return best if abs(best - rate) <= best * 3 / 100 else nearest_standard_rate(rate)
 
 
-@contextmanager
-def _opened(path: Path, limits: Limits) -> Generator[tuple[InputContainer, Sniffed]]:
+def _accepted(path: Path, limits: Limits) -> Sniffed:
+    """What the file is; raises `BadInput` when it is too large, or nothing that can be read."""
     if path.stat().st_size > limits.max_bytes:
         raise BadInput(FIELD, f"larger than {limits.max_bytes >> 20} MiB, the most that is accepted")
     sniffed = sniff(path)
     if sniffed.size and sniffed.size[0] * sniffed.size[1] > limits.max_pixels:
         raise BadInput(FIELD, _too_large(*sniffed.size, limits))
+    return sniffed
+
+
+@contextmanager
+def _opened(path: Path, sniffed: Sniffed, limits: Limits) -> Generator[InputContainer]:
     with path.open("rb") as file:
         try:
             options = {"max_pixels": str(limits.max_pixels)}
@@ -237,7 +254,7 @@ def _opened(path: Path, limits: Limits) -> Generator[tuple[InputContainer, Sniff
             raise BadInput(FIELD, "damaged or cut off: its index cannot be read") from None
         with container:
             _check_index(_video_stream(container), path.stat().st_size)
-            yield container, sniffed
+            yield container
 
 
 def _video_stream(container: InputContainer) -> VideoStream:

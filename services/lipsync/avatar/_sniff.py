@@ -175,7 +175,10 @@ def _riff(kind: bytes) -> Callable[[bytes], bool]:
 
 
 def _transport_stream(head: bytes) -> bool:
-    return len(head) >= 189 and head[0] == head[188] == 0x47
+    """Packets of 188 bytes, or of 192 with a time stamp before each."""
+    return any(
+        len(head) > at + size and head[at] == head[at + size] == 0x47 for at, size in ((0, 188), (4, 192))
+    )
 
 
 def _is(demuxer: str, *, picture: bool = False) -> Callable[[bytes, BinaryIO], Sniffed]:
