@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.lipsync.engines.viseme.arrays import Bytes, Floats
+from services.lipsync.engines.viseme.arrays import Bytes, Floats, ease
+from services.lipsync.engines.viseme.lipline import dark_line
 from services.lipsync.engines.viseme.source import Source
 from services.lipsync.engines.viseme.surface import Box, Origins, even_box_within, sample
 
@@ -25,8 +26,20 @@ _RIGHT = (
 _LASHES = 0.035
 """Units above the edge of the lid that move without being stretched."""
 
+_EDGE = 0.014
+"""Units by which the lid reaches below the middle of its lash line."""
+
+_OVERLAP = 0.045
+"""Units below the landmarks of the lower lid, which see too little of an eye, to which the upper lid falls."""
+
+_HIGHEST, _LOWEST, _LIKELY = -0.10, 0.03, -0.025
+"""Units below the landmarks of the upper lid where its lashes are searched for, and where they mostly are."""
+
 _MARGIN = 0.14
 """Units around an eye within which it is to be found wherever the head sways."""
+
+_OUTSIDE = 0.18
+"""How far beyond its corners, in lengths of the eye, an eye that landmarks see too small may reach."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,25 +61,36 @@ class Eye:
     unit: float
 
 
-def eyes_of(points: Floats, unit: float, within: Box) -> tuple[Eye, Eye]:
-    """Both eyes of landmarks (468, 2), their boxes inside the box of what is drawn."""
-    left, right = (_eye(points, rings, unit, within) for rings in (_LEFT, _RIGHT))
+def eyes_of(luma: Bytes, points: Floats, unit: float, within: Box) -> tuple[Eye, Eye]:
+    """Both eyes of a picture with landmarks (468, 2), their boxes inside the box of what is drawn."""
+    left, right = (_eye(luma, points, rings, unit, within) for rings in (_LEFT, _RIGHT))
     return left, right
 
 
-def _eye(points: Floats, rings: tuple[tuple[int, ...], ...], unit: float, within: Box) -> Eye:
+def _eye(luma: Bytes, points: Floats, rings: tuple[tuple[int, ...], ...], unit: float, within: Box) -> Eye:
     start, end = points[rings[0][0]], points[rings[0][-1]]
     length = max(float(np.hypot(*(end - start))), 1e-6)
     along = (end - start) / length
     axes = np.column_stack((along, (-along[1], along[0])))
-    at = np.linspace(-0.1 * length, 1.1 * length, 49)
+    at = np.linspace(-_OUTSIDE * length, (1 + _OUTSIDE) * length, 49)
     lid, floor, brow = (_over(points, ring, start, axes, at) for ring in rings)
-    floor = np.maximum(floor, lid)
-    fold = np.minimum(lid - 2 * _LASHES * unit, lid + 0.75 * (brow - lid))
+    outside = np.maximum(np.abs(at - length / 2) - length / 2, 0.0) / (_OUTSIDE * length)
+    lashes = lid + _lash_line(luma, start + np.outer(at, axes[:, 0]), lid, axes[:, 1], unit)
+    lid = np.where(outside > 0, np.maximum(lashes, floor - 0.12 * unit), lashes) + _EDGE * unit
+    floor = np.maximum(floor + _OVERLAP * unit * (1 - outside), lid)
+    floor = lid + (floor - lid) * ease(1.0 - outside)
+    fold = np.minimum(lid - 2.5 * _LASHES * unit, lid + 0.75 * (brow - lid))
     around = points[[index for ring in rings for index in ring]]
     low, high = around.min(axis=0) - _MARGIN * unit, around.max(axis=0) + _MARGIN * unit
-    box = even_box_within(low, high, within)
-    return Eye(box, start, axes, at, lid, floor, fold, unit)
+    return Eye(even_box_within(low, high, within), start, axes, at, lid, floor, fold, unit)
+
+
+def _lash_line(luma: Bytes, base: Floats, lid: Floats, down: Floats, unit: float) -> Floats:
+    """How far below the landmarks the dark line of the lashes runs, in pixels, for each place along the eye."""
+    offsets = np.linspace(_HIGHEST, _LOWEST, 40) * unit
+    places = base[:, None, :] + (lid[:, None] + offsets)[..., None] * down
+    stray = 6.0 * (offsets / unit - _LIKELY) ** 2 / (_HIGHEST - _LIKELY) ** 2 * 0.05
+    return dark_line(luma, places, offsets, stray, unit)
 
 
 def _over(points: Floats, ring: tuple[int, ...], start: Floats, axes: Floats, at: Floats) -> Floats:

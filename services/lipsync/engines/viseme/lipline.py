@@ -20,6 +20,7 @@ _REACH, _STEPS = 0.07, 57
 _STRAY = 0.35
 """Cost of the far end of the search range, relative to that of a line as bright as skin."""
 _BEND = 0.06
+"""Cost of a step by one offset between two columns, in the same measure."""
 
 
 def lip_line(luma: Bytes, pose: HeadPose, local: Floats) -> Floats:
@@ -30,21 +31,24 @@ def lip_line(luma: Bytes, pose: HeadPose, local: Floats) -> Floats:
     fine = np.stack([np.interp(along, np.arange(len(guess)), guess[:, axis]) for axis in range(3)], axis=1)
     offsets = np.linspace(-_REACH, _REACH, _STEPS)
     places = fine[:, None, :] + offsets[None, :, None] * np.array([0.0, 1.0, 0.0])
-    shade = _sampled(luma, pose, places)
-    darkest, brightest = float(shade.min()), float(np.percentile(shade, 95))
-    cost = (shade - darkest) / (brightest - darkest + 1.0) + _STRAY * (offsets / _REACH) ** 2
-    found = offsets[_cheapest_path(cost)]
-    smooth = np.convolve(np.pad(found, 2, "edge"), (0.1, 0.2, 0.4, 0.2, 0.1), "valid")
+    found = dark_line(luma, pose.project(places), offsets, _STRAY * (offsets / _REACH) ** 2, pose.scale)
     line = guess.copy()
-    line[:, 1] += np.interp(np.arange(len(guess)), along, smooth)
+    line[:, 1] += np.interp(np.arange(len(guess)), along, found)
     return line
 
 
-def _sampled(luma: Bytes, pose: HeadPose, places: Floats) -> Floats:
-    at = pose.project(places).astype(np.float32)
-    blurred = cv2.GaussianBlur(luma, (0, 0), max(0.6, 0.006 * pose.scale))
-    values = cv2.remap(blurred, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return values.astype(np.float64)
+def dark_line(luma: Bytes, places: Floats, offsets: Floats, stray: Floats, unit: float) -> Floats:
+    """For each column of ``places`` (n, m, 2), in pixels, the one of ``offsets`` (m,) where a dark line runs.
+
+    ``stray`` (m,) is what each offset costs, where 1 is the difference between skin and the darkest place.
+    """
+    at = places.astype(np.float32)
+    blurred = cv2.GaussianBlur(luma, (0, 0), max(0.6, 0.006 * unit))
+    shade = cv2.remap(blurred, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    darkest, brightest = float(shade.min()), float(np.percentile(shade, 95))
+    cost = (shade.astype(np.float64) - darkest) / (brightest - darkest + 1.0) + stray
+    found = offsets[_cheapest_path(cost)]
+    return np.convolve(np.pad(found, 2, "edge"), (0.1, 0.2, 0.4, 0.2, 0.1), "valid")
 
 
 def _cheapest_path(cost: Floats) -> list[int]:

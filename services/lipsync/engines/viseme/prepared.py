@@ -147,7 +147,7 @@ def _portrait(avatar: Avatar, pose: HeadPose, controls: Floats, face: Floats, po
     planes = _consistent(avatar.frame_i420(0))
     nodes = make_nodes(box, max(1, round(pose.scale / SKIN_CELLS)))
     field = head_field(nodes.places, pose, face[1], avatar.width, avatar.height)
-    eyes = eyes_of(points[:, :2], pose.scale, box)
+    eyes = eyes_of(np.ascontiguousarray(planes[: avatar.height]), points[:, :2], pose.scale, box)
     source = open_source(planes, pose, controls, box, mouth)
     middle = controls[list(rig.CORNERS)].mean(axis=0)
     rows, columns = nodes.shape
