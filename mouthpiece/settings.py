@@ -126,7 +126,8 @@ class GatewaySettings(_Settings):
     """Address of the merger. Default: 127.0.0.1:50053."""
 
     workers: str = "127.0.0.1:50060"
-    """Addresses of the lip-sync workers, separated by commas. Default: 127.0.0.1:50060."""
+    """Lip-sync workers, separated by commas: `HOST:PORT` for one, `dns:HOST:PORT` for all addresses that a
+    name has, such as a headless service; it is looked up every 5 seconds. Default: 127.0.0.1:50060."""
 
     database: str = ""
     """SQLAlchemy URL of the job store. Default: SQLite `mouthpiece.db` in the data folder."""

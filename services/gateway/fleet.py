@@ -1,10 +1,11 @@
-"""The lip-sync workers: one channel each, watched once a second."""
+"""The lip-sync workers: one channel each, watched once a second. They may come and go."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from types import TracebackType
@@ -19,6 +20,7 @@ from mouthpiece.rpc.channel import dial, is_serving
 from mouthpiece.rpc.convert import engine_from_proto
 from mouthpiece.v1.lipsync_pb2 import GetWorkerRequest, Worker
 from mouthpiece.v1.lipsync_pb2_grpc import LipSyncServiceStub
+from services.gateway.discovery import Directory
 
 if TYPE_CHECKING:
     from mouthpiece.v1.lipsync_pb2_grpc import LipSyncServiceAsyncStub
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 1.0
+RESOLVE_EVERY = 5.0
+"""Seconds between two looks at names in DNS."""
+HANG_UP_SECONDS = 5.0
+"""What a short call to a worker that leaves gets to end."""
 ANSWER_WITHIN = 3.0
 MISSES = 3
 """Looks in a row that time out before a worker counts as lost: one that freezes is noticed in 12 s."""
@@ -48,6 +54,11 @@ class Member:
     standing: Standing = Standing.LOST
     told: Worker = field(default_factory=Worker)
     misses: int = 0
+    calls: int = 0
+    """Chunks that it is rendering for us."""
+    leaving: bool = False
+    """Whether its address is gone: it gets no more chunks, and is dropped when the last has ended."""
+    watch: asyncio.Task[None] | None = None
 
     @property
     def name(self) -> str:
@@ -72,27 +83,33 @@ class Member:
 
 
 class Fleet:
-    """All workers that were named. Tells the scheduler who comes and goes."""
+    """All workers in a directory. Tells the scheduler who comes and goes."""
 
-    def __init__(self, addresses: list[str], tell: Callable[[Event], None]) -> None:
+    def __init__(
+        self, directory: Directory, tell: Callable[[Event], None], resolve_every: float = RESOLVE_EVERY
+    ) -> None:
+        self._directory = directory
         self._tell = tell
-        self.members = {address: Member(address, dial(address)) for address in addresses}
-        self._tasks: list[asyncio.Task[None]] = []
+        self._resolve_every = resolve_every
+        self.members: dict[str, Member] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self.changed = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         """Look at every worker once, then keep looking."""
-        await asyncio.gather(*(self._look(member) for member in self.members.values()))
-        self._tasks = [asyncio.create_task(self._watch(member)) for member in self.members.values()]
+        await self._enlist(await self._directory.addresses())
+        if self._directory.names:
+            self._start(self._follow())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop looking and hang up."""
-        for task in self._tasks:
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         for member in self.members.values():
             await member.channel.close(None)
 
@@ -109,11 +126,67 @@ class Fleet:
 
     def lose(self, address: str, reason: str) -> None:
         """A call to a worker broke: it is gone until it answers again."""
-        member = self.members[address]
-        if member.standing is not Standing.LOST:
+        member = self.members.get(address)
+        if member is not None and member.standing is not Standing.LOST:
             log.warning("worker %s is lost: %s", member.name, reason)
             self._become(member, Standing.LOST)
             self._tell(WorkerDown(address, reason))
+
+    @contextmanager
+    def hold(self, address: str) -> Generator[Member]:
+        """A worker, which is not dropped inside the context. Raises `Unavailable` when it has been."""
+        member = self.members.get(address)
+        if member is None:
+            raise Unavailable(f"there is no worker at {address} any more")
+        member.calls += 1
+        try:
+            yield member
+        finally:
+            member.calls -= 1
+            self._drop_if_idle(member)
+
+    # ------------------------------------------------------------ who belongs to it
+
+    async def _follow(self) -> None:
+        while True:
+            await asyncio.sleep(self._resolve_every)
+            await self._enlist(await self._directory.addresses())
+
+    async def _enlist(self, addresses: list[str]) -> None:
+        """Make these the members; returns when every new one was looked at."""
+        for member in list(self.members.values()):
+            if member.address not in addresses:
+                self._dismiss(member)
+            else:
+                member.leaving = False
+        new = [Member(address, dial(address)) for address in addresses if address not in self.members]
+        self.members |= {member.address: member for member in new}
+        await asyncio.gather(*map(self._look, new))
+        for member in new:
+            member.watch = self._start(self._watch(member))
+
+    def _dismiss(self, member: Member) -> None:
+        """Give a worker nothing more, and drop it when what it has is done."""
+        if not member.leaving:
+            log.info("worker %s leaves", member.name)
+            member.leaving = True
+            self._drain(member)
+        self._drop_if_idle(member)
+
+    def _drop_if_idle(self, member: Member) -> None:
+        if member.leaving and not member.calls and self.members.get(member.address) is member:
+            del self.members[member.address]
+            self._tell(WorkerDown(member.address, "it left"))
+            self._start(_hang_up(member))
+            self._notify()
+
+    def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    # ------------------------------------------------------------ how they are
 
     def _up(self) -> list[Member]:
         return [member for member in self.members.values() if member.standing is Standing.UP]
@@ -131,9 +204,13 @@ class Fleet:
             self._missed(member, error)
             return
         member.misses = 0
-        if ready:
+        if ready and not member.leaving:
             self._seen(member, worker)
-        elif member.standing is Standing.UP:
+        else:
+            self._drain(member)
+
+    def _drain(self, member: Member) -> None:
+        if member.standing is Standing.UP:
             self._become(member, Standing.DRAINING)
             self._tell(WorkerDraining(member.address))
 
@@ -159,6 +236,13 @@ class Fleet:
     def _notify(self) -> None:
         self.changed.set()
         self.changed = asyncio.Event()
+
+
+async def _hang_up(member: Member) -> None:
+    if member.watch is not None:
+        member.watch.cancel()
+        await asyncio.gather(member.watch, return_exceptions=True)
+    await member.channel.close(HANG_UP_SECONDS)
 
 
 def _terms(offer: WorkerUp) -> tuple[object, ...]:

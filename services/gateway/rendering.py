@@ -48,7 +48,13 @@ class Renderer:
 
     async def attempt(self, run: JobRun, command: Render) -> list[Event]:
         """Render one chunk. Returns the events that end the attempt; cancelling it calls the worker off."""
-        member = self._fleet.members[command.worker]
+        try:
+            with self._fleet.hold(command.worker) as member:
+                return await self._attempt(run, command, member)
+        except Unavailable as error:
+            return [ChunkFailed(run.id, command.attempt, error.message, Fault.NOBODY)]
+
+    async def _attempt(self, run: JobRun, command: Render, member: Member) -> list[Event]:
         chunk = new_chunk(command.attempt, command.span, member.name)
         await run.update_chunk(Attempt(chunk))
         try:

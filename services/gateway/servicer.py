@@ -12,7 +12,7 @@ from grpc.aio import ServicerContext
 
 from mouthpiece.artifacts import Artifact, ArtifactStore
 from mouthpiece.core.scheduler import Scheduler
-from mouthpiece.errors import BadInput, MouthpieceError
+from mouthpiece.errors import BadInput
 from mouthpiece.rpc.channel import dial
 from mouthpiece.rpc.convert import artifact_to_proto, engine_to_proto
 from mouthpiece.rpc.status import from_rpc_error
@@ -26,6 +26,7 @@ from services.gateway.admission import Admission
 from services.gateway.chunks import Chunks
 from services.gateway.cluster import describe
 from services.gateway.director import Director
+from services.gateway.discovery import read_directory
 from services.gateway.fleet import Fleet
 from services.gateway.jobs import Jobs
 from services.gateway.merging import Merging
@@ -67,7 +68,7 @@ class VideoServicer(VideoServiceServicer):
         self._director = Director(Scheduler(), store, self._watching)
         library, chunks = SpeechLibrary(artifacts), Chunks(artifacts)
         tell = self._director.tell
-        self._fleet = Fleet(_addresses(settings.workers), tell)
+        self._fleet = Fleet(read_directory(settings.workers), tell)
         self._director.equip(
             Speaker(self._speech, library, chunks, tell),
             Renderer(self._fleet, library, chunks, tell),
@@ -210,10 +211,3 @@ async def _blocks(requests: AsyncIterator[pb.UploadAssetRequest]) -> AsyncGenera
 
 def _sqlite_url(common: CommonSettings) -> str:
     return f"sqlite+aiosqlite:///{(common.data / 'mouthpiece.db').absolute()}"
-
-
-def _addresses(workers: str) -> list[str]:
-    found = [address.strip() for address in workers.split(",") if address.strip()]
-    if not found:
-        raise MouthpieceError("MOUTHPIECE_GATEWAY_WORKERS names no worker")
-    return list(dict.fromkeys(found))
