@@ -108,6 +108,7 @@ class Director:
 
     def begin(self, run: JobRun) -> None:
         """Start working on a job that is stored."""
+        metrics.job_taken(run.job.state)
         self._watching.feed(run.id)
         self._jobs[run.id] = self._loop.create_task(self._carry(run))
 
@@ -251,16 +252,13 @@ class Director:
             await asyncio.gather(merging, return_exceptions=True)
 
     async def _succeed(self, run: JobRun, merged: MergeResult, speech_end: float) -> None:
+        figures = statistics(run, speech_end, time.time())
         run.job.result.CopyFrom(
-            JobResult(
-                video=merged.video,
-                frames=merged.frames,
-                samples=merged.samples,
-                statistics=statistics(run, speech_end, time.time()),
-            )
+            JobResult(video=merged.video, frames=merged.frames, samples=merged.samples, statistics=figures)
         )
         run.job.percent = 100.0
         await run.enter(JOB_STATE_DONE)
+        metrics.video_made(run.engine.name, figures)
         self._forget(run)
 
     def _finish(self, run: JobRun, state: gateway_pb2.JobState.ValueType, error: MouthpieceError) -> None:
@@ -283,7 +281,6 @@ class Director:
     def _forget(self, run: JobRun) -> None:
         self.runs.pop(run.id, None)
         self._jobs.pop(run.id, None)
-        metrics.job_ended(gateway_pb2.JobState.Name(run.job.state))
 
 
 def _submission(run: JobRun) -> JobSubmitted:

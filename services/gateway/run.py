@@ -29,6 +29,7 @@ from mouthpiece.v1.gateway_pb2 import (
     JobState,
     SpeechGrew,
 )
+from services.gateway import metrics
 from services.gateway.admission import wanted_chunk_frames
 from services.gateway.store import ENDED, Attempt, JobStore, Rendered, StoredSentence
 from services.gateway.watching import Watching
@@ -115,7 +116,7 @@ class JobRun:
         """Go over to another state; a job that ended stays as it is."""
         if self.ended or state == self.job.state:
             return
-        self.job.state = state
+        before, self.job.state = self.job.state, state
         if error is not None:
             self.job.error.CopyFrom(error)
         if state in ENDED:
@@ -125,7 +126,10 @@ class JobRun:
             self.job.started.CopyFrom(timestamp(time.time()))
         await self.record(JobEvent(state=self.job))
         if state in ENDED:
+            metrics.job_ended(before, state)
             self.watching.end(self.id)
+        else:
+            metrics.job_moved(before, state)
 
     async def add_sentence(self, stored: StoredSentence, *, final: bool) -> None:
         """More was spoken."""
