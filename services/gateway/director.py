@@ -124,6 +124,8 @@ class Director:
         for job in jobs:
             run = JobRun(job, engine_from_proto(job.engine), self._store, self._watching)
             run.sentences = await self._store.sentences(job.id)
+            run.job.last_sequence = await self._store.last_sequence(job.id)
+            run.job.samples = max(run.job.samples, run.samples)
             for attempt in await self._store.attempts(job.id):
                 await _restore_attempt(run, attempt, chunks)
             self.runs[job.id] = run

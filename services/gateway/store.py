@@ -15,6 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event as sql_event
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from mouthpiece.artifacts import Artifact
@@ -115,6 +116,8 @@ class JobStore:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._writing = asyncio.Lock()
+        self._put_attempt = _upsert(_chunks, engine.dialect.name)
+        self._put_rendered = _upsert(_rendered, engine.dialect.name)
 
     @classmethod
     async def open(cls, url: str) -> JobStore:
@@ -147,8 +150,8 @@ class JobStore:
             "document": job.SerializeToString(),
         }
         async with self._write() as connection:
-            await connection.execute(sa.insert(_jobs).values(row))
-            await _append(connection, event)
+            await connection.execute(_ADD_JOB, row)
+            await connection.execute(_ADD_EVENT, _event_row(event))
 
     async def job(self, job_id: str) -> Job | None:
         """A job without its chunks."""
@@ -217,21 +220,19 @@ class JobStore:
     ) -> None:
         """Store an event and what it changed, all or nothing.
 
-        With a `recipe`, the attempt's result can be found by it from now on.
+        The job itself is written when its state has changed: what else changes in it follows from its events
+        and sentences. With a `recipe`, the attempt's result can be found by it from now on.
         """
         async with self._write() as connection:
-            await _append(connection, event)
-            await connection.execute(
-                sa.update(_jobs)
-                .where(_jobs.c.id == job.id)
-                .values(state=job.state, document=job.SerializeToString())
-            )
+            await connection.execute(_ADD_EVENT, _event_row(event))
+            if event.HasField("state"):
+                await connection.execute(_CHANGE_JOB, _change_row(job))
             if sentence is not None:
-                await _put_sentence(connection, job.id, sentence)
+                await connection.execute(_ADD_SENTENCE, _sentence_row(job.id, sentence))
             if attempt is not None:
-                await _put_attempt(connection, job.id, attempt)
+                await connection.execute(self._put_attempt, _attempt_row(job.id, attempt))
                 if recipe and attempt.result is not None:
-                    await _put_rendered(connection, recipe, attempt.result)
+                    await connection.execute(self._put_rendered, _rendered_row(recipe, attempt.result))
 
     async def events(self, job_id: str, from_sequence: int, limit: int) -> list[JobEvent]:
         """Stored events from a sequence number on."""
@@ -243,6 +244,12 @@ class JobStore:
         )
         async with self._engine.connect() as connection:
             return [JobEvent.FromString(document) for document in await connection.scalars(query)]
+
+    async def last_sequence(self, job_id: str) -> int:
+        """Number of a job's latest event, 0 when it has none."""
+        query = sa.select(sa.func.max(_events.c.sequence)).where(_events.c.job_id == job_id)
+        async with self._engine.connect() as connection:
+            return await connection.scalar(query) or 0
 
     async def attempts(self, job_id: str) -> list[Attempt]:
         """Every attempt of a job, in the order in which they began."""
@@ -350,19 +357,39 @@ def _tune_sqlite(connection: sa.engine.interfaces.DBAPIConnection, _record: obje
     cursor.close()
 
 
-async def _append(connection: AsyncConnection, event: JobEvent) -> None:
-    await connection.execute(
-        sa.insert(_events).values(
-            job_id=event.job_id, sequence=event.sequence, document=event.SerializeToString()
-        )
-    )
+_ADD_JOB = sa.insert(_jobs)
+_ADD_EVENT = sa.insert(_events)
+_ADD_SENTENCE = sa.insert(_sentences)
+_CHANGE_JOB = (
+    sa.update(_jobs)
+    .where(_jobs.c.id == sa.bindparam("job"))
+    .values(state=sa.bindparam("new_state"), document=sa.bindparam("new_document"))
+)
+
+_Row = dict[str, str | int | float | bytes]
 
 
-async def _put_attempt(connection: AsyncConnection, job_id: str, attempt: Attempt) -> None:
-    key = {"job_id": job_id, "attempt": attempt.chunk.id}
+def _upsert(table: sa.Table, dialect: str) -> sa.Insert:
+    """Put a row, in place of the one with the same key if there is any."""
+    insert = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    key = [column.name for column in table.primary_key]
+    rest = {column.name: insert.excluded[column.name] for column in table.columns if not column.primary_key}
+    return insert.on_conflict_do_update(index_elements=key, set_=rest)
+
+
+def _event_row(event: JobEvent) -> _Row:
+    return {"job_id": event.job_id, "sequence": event.sequence, "document": event.SerializeToString()}
+
+
+def _change_row(job: Job) -> _Row:
+    return {"job": job.id, "new_state": job.state, "new_document": job.SerializeToString()}
+
+
+def _attempt_row(job_id: str, attempt: Attempt) -> _Row:
     result = attempt.result
-    values = {
-        **key,
+    return {
+        "job_id": job_id,
+        "attempt": attempt.chunk.id,
         "state": attempt.chunk.state,
         "sha256": result.chunk.sha256 if result else "",
         "size_bytes": result.chunk.size_bytes if result else 0,
@@ -370,8 +397,6 @@ async def _put_attempt(connection: AsyncConnection, job_id: str, attempt: Attemp
         "codec": result.codec if result else "",
         "document": attempt.chunk.SerializeToString(),
     }
-    await connection.execute(sa.delete(_chunks).filter_by(**key))
-    await connection.execute(sa.insert(_chunks).values(values))
 
 
 def _attempt_of(row: sa.Row[Any]) -> Attempt:
@@ -382,31 +407,23 @@ def _attempt_of(row: sa.Row[Any]) -> Attempt:
     return Attempt(chunk, Rendered(frames, row.speech, Artifact(row.sha256, row.size_bytes), row.codec))
 
 
-async def _put_sentence(connection: AsyncConnection, job_id: str, stored: StoredSentence) -> None:
-    await connection.execute(
-        sa.insert(_sentences).values(
-            job_id=job_id,
-            position=stored.sentence.index,
-            pcm=stored.pcm,
-            document=stored.sentence.SerializeToString(),
-        )
-    )
+def _sentence_row(job_id: str, stored: StoredSentence) -> _Row:
+    return {
+        "job_id": job_id,
+        "position": stored.sentence.index,
+        "pcm": stored.pcm,
+        "document": stored.sentence.SerializeToString(),
+    }
 
 
-async def _put_rendered(connection: AsyncConnection, recipe: str, rendered: Rendered) -> None:
-    key = {
+def _rendered_row(recipe: str, rendered: Rendered) -> _Row:
+    return {
         "recipe": recipe,
         "first": rendered.frames.first,
         "end": rendered.frames.end,
         "speech": rendered.speech,
+        "sha256": rendered.chunk.sha256,
+        "size_bytes": rendered.chunk.size_bytes,
+        "codec": rendered.codec,
+        "used": time.time(),
     }
-    await connection.execute(sa.delete(_rendered).filter_by(**key))
-    await connection.execute(
-        sa.insert(_rendered).values(
-            **key,
-            sha256=rendered.chunk.sha256,
-            size_bytes=rendered.chunk.size_bytes,
-            codec=rendered.codec,
-            used=time.time(),
-        )
-    )
