@@ -1,0 +1,152 @@
+"""Whatever happens, in whatever order: the scheduler keeps its promises."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from mouthpiece.core.scheduler import Fault, Mode, SpeechGrew, Timings
+from mouthpiece.core.speech import CutGrade, CutMark
+from mouthpiece.core.timeline import Span
+from tests.support.scheduler_world import ModelWorld, submit, up
+
+WORKERS = [f"w{number}" for number in range(5)]
+
+
+class Histories(RuleBasedStateMachine):
+    """Random events against the model world."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = ModelWorld()
+        self.submitted = 0
+
+    @initialize(workers=st.integers(0, 4))
+    def begin(self, workers: int) -> None:
+        for name in WORKERS[:workers]:
+            self.world.worker_up(up(name))
+
+    @rule(name=st.sampled_from(WORKERS), slots=st.sampled_from([1, 1, 1, 2]))
+    def worker_up(self, name: str, slots: int) -> None:
+        known = self.world.workers.get(name)
+        self.world.worker_up(up(name, slots=known.slots if known else slots))
+
+    @precondition(lambda self: self.world.workers)
+    @rule(data=st.data())
+    def worker_leaves(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(sorted(self.world.workers)))
+        if data.draw(st.booleans()):
+            self.world.worker_draining(name)
+        else:
+            self.world.worker_down(name)
+
+    @rule(
+        frames=st.integers(1, 2000),
+        mode=st.sampled_from(list(Mode)),
+        chunk=st.sampled_from([0, 0, 12, 50]),
+        workers=st.sampled_from([0, 0, 1, 2]),
+        limit=st.sampled_from([0, 0, 40, 120]),
+        chained=st.sampled_from([False, False, True]),
+        tenant=st.sampled_from(["alice", "bob"]),
+        avatar=st.sampled_from(["face", "hat"]),
+    )
+    def submit(
+        self,
+        frames: int,
+        mode: Mode,
+        chunk: int,
+        workers: int,
+        limit: int,
+        chained: bool,
+        tenant: str,
+        avatar: str,
+    ) -> None:
+        self.submitted += 1
+        job = submit(
+            f"j{self.submitted}",
+            tenant=tenant,
+            avatar=avatar,
+            expected_frames=frames,
+            mode=mode,
+            chunk_frames=chunk if mode is Mode.CHUNKED else 0,
+            max_workers=workers,
+            max_chunk_frames=limit,
+            chained=chained,
+        )
+        self.world.tell(job)
+
+    @precondition(lambda self: any(not job.final for job in self.world.jobs.values()))
+    @rule(data=st.data(), frames=st.integers(0, 400), final=st.sampled_from([False, False, True]))
+    def speech_grows(self, data: st.DataObject, frames: int, final: bool) -> None:
+        growing = sorted(name for name, job in self.world.jobs.items() if not job.final)
+        name = data.draw(st.sampled_from(growing))
+        job = self.world.jobs[name]
+        ready = job.ready + frames
+        places = data.draw(st.lists(st.integers(job.ready + 1, ready + 20), max_size=8, unique=True))
+        grades = data.draw(st.lists(st.sampled_from(list(CutGrade)[:3]), min_size=8, max_size=8))
+        new = tuple(CutMark(*mark) for mark in zip(sorted(places), grades, strict=False))
+        self.world.tell(SpeechGrew(name, ready, new, final))
+
+    @precondition(lambda self: any(job.ready for job in self.world.jobs.values()))
+    @rule(data=st.data())
+    def part_is_cached(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(sorted(n for n, job in self.world.jobs.items() if job.ready)))
+        job = self.world.jobs[name]
+        edges = sorted({0, job.ready, *(frame for frame in job.marks if frame < job.ready)})
+        at = data.draw(st.integers(0, len(edges) - 2))
+        self.world.cached(name, Span(edges[at], edges[at + 1]))
+
+    def running(self, *, aborted: bool) -> list[tuple[str, str]]:
+        return sorted(key for key, one in self.world.attempts.items() if one.aborted is aborted)
+
+    @precondition(lambda self: self.world.attempts)
+    @rule(data=st.data(), seconds=st.floats(0.01, 20.0))
+    def chunk_is_done(self, data: st.DataObject, seconds: float) -> None:
+        key = data.draw(st.sampled_from(sorted(self.world.attempts)))
+        self.world.now += seconds
+        self.world.finish(
+            key, data.draw(st.sampled_from([None, Timings(0.0, 0.1, seconds), Timings(3.0, 0.1, 1.0)]))
+        )
+
+    @precondition(lambda self: self.world.attempts)
+    @rule(data=st.data(), fault=st.sampled_from(list(Fault)))
+    def chunk_fails(self, data: st.DataObject, fault: Fault) -> None:
+        self.world.fail(data.draw(st.sampled_from(sorted(self.world.attempts))), fault)
+
+    @precondition(lambda self: self.running(aborted=True))
+    @rule(data=st.data())
+    def chunk_stops(self, data: st.DataObject) -> None:
+        self.world.stop(data.draw(st.sampled_from(self.running(aborted=True))))
+
+    @precondition(lambda self: self.running(aborted=False))
+    @rule(data=st.data())
+    def chunk_progresses(self, data: st.DataObject) -> None:
+        key = data.draw(st.sampled_from(self.running(aborted=False)))
+        self.world.progress(key, data.draw(st.integers(0, len(self.world.attempts[key].render.span))))
+
+    @precondition(lambda self: self.world.jobs)
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        self.world.cancel(data.draw(st.sampled_from(sorted(self.world.jobs))))
+
+    @rule(seconds=st.floats(0.0, 60.0))
+    def time_passes(self, seconds: float) -> None:
+        self.world.pass_time(seconds)
+
+    @rule()
+    def scheduler_restarts(self) -> None:
+        self.world.restart()
+
+    def teardown(self) -> None:
+        self.world.calm()
+        self.world.replay()
+
+
+Histories.TestCase.settings = settings(
+    max_examples=60,
+    stateful_step_count=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+TestHistories = Histories.TestCase
