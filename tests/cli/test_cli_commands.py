@@ -185,12 +185,19 @@ def test_an_upload_that_is_refused_names_the_option(run: Run, tmp_path: Path) ->
     assert (result.code, result.err) == (2, f"mouthpiece: --avatar: {face}: is empty\n")
 
 
+def hear_interrupts() -> None:
+    """Tests that run in the background of a shell inherit that Ctrl-C is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_generate_calls_the_job_off(tmp_path: Path, number: signal.Signals) -> None:
     with FakeProgram(endless=True) as fake:
         command = [sys.executable, "-m", "mouthpiece.cli.main", "generate", "--text", "Hi."]
         command += ["-o", str(tmp_path / "out.mp4"), "--gateway", fake.address]
-        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen(
+            command, stderr=subprocess.PIPE, text=True, preexec_fn=hear_interrupts
+        ) as process:
             assert process.stderr is not None
             while "speaking" not in process.stderr.readline():
                 pass
