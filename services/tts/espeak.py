@@ -68,7 +68,7 @@ class Manner:
     """How to speak: words per minute (80-450), volume (0-200), pitch and melody range (0-99)."""
 
     rate: int = 165
-    volume: int = 80
+    volume: int = 60
     pitch: int = 50
     melody: int = 50
 

@@ -15,6 +15,7 @@ from mouthpiece.errors import BadInput
 from mouthpiece.text.scripts import is_readable
 from mouthpiece.text.sentences import Ending, Piece, split_sentences, weight
 from services.tts import articulation, espeak
+from services.tts.tone import warmed
 from services.tts.voices import Choice, choose_voice
 
 MAX_TEXT = 200_000
@@ -134,9 +135,9 @@ def _with_silence(samples: Span, sounds: Sequence[Phoneme]) -> tuple[Phoneme, ..
 
 
 def to_speech_rate(pcm: espeak.Pcm) -> npt.NDArray[np.int16]:
-    """Sound at 48 kHz, as long as the same stretch on the grid, faded at both ends, never clipped."""
+    """Warmed sound at 48 kHz, as long as the same stretch on the grid, faded at both ends, never clipped."""
     wanted = articulation.to_speech_grid(len(pcm))
-    sound = soxr.resample(pcm.astype(np.float32), espeak.RATE, SPEECH_RATE, quality="HQ")[:wanted]
+    sound = soxr.resample(warmed(pcm.astype(np.float32)), espeak.RATE, SPEECH_RATE, quality="HQ")[:wanted]
     sound = np.pad(sound, (0, wanted - len(sound)))
     rise, fall = min(_FADE_IN, wanted // 2), min(_FADE_OUT, wanted // 2)
     sound[:rise] *= np.linspace(0, 1, rise, dtype=np.float32)

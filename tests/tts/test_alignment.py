@@ -79,7 +79,7 @@ def test_lips_close_when_they_do_in_the_recording(
 @pytest.fixture(scope="module")
 def long_speech(tmp_path_factory: pytest.TempPathFactory) -> tuple[Spoken, str, list[Sentence]]:
     """Half a minute of speech with longer pauses than the synthesizer makes."""
-    text = " ".join([EN, OTHER, EN])
+    text = f"{EN} {OTHER}"
     truth = speak_aloud(text, "gmw/en-US+f3", Manner(rate=150), pause=0.9)
     return truth, text, aligned(tmp_path_factory.mktemp("long"), truth, text)
 
