@@ -157,9 +157,9 @@ def _is_end(text: str, before: Span, mark: str, gap: Span, known: Abbreviations)
 
 def _stop_belongs_to_word(text: str, before: Span, following: int, known: Abbreviations) -> bool:
     """Whether the stop after ``before`` is part of an abbreviation, initial or number, not an end."""
-    words = text[max(before.first, before.end - 2 * _LONGEST_ABBREVIATION) : before.end].split()
-    if not words or text[before.end - 1].isspace():
+    if not before or text[before.end - 1].isspace():
         return False
+    words = text[max(before.first, before.end - 2 * _LONGEST_ABBREVIATION) : before.end].split()
     word = words[-1].lstrip(_OPENERS)
     if _is_abbreviation(word.lower(), words[:-1], text[following], known):
         return True
