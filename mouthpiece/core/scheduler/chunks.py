@@ -34,13 +34,36 @@ def begin(state: State, job: Job, head: Head) -> Start | None:
     return repeat_late(state, job, head) or orphan(state, job, head) or _split(state, job, head)
 
 
+def has_chunk(state: State, job: Job) -> bool:
+    """Whether it is worth looking for a chunk to begin: something is free and can be cut, or is late."""
+    return any(_can_cut(job, stretch) for stretch in job.tape.free) or _has_late(state, job)
+
+
+def needs_help(state: State, job: Job) -> bool:
+    """Whether something can be begun that no head will reach by itself, or is late."""
+    return any(_can_cut(job, stretch) for stretch in _orphans(job)) or _has_late(state, job)
+
+
 def orphan(state: State, job: Job, head: Head) -> Start | None:
     """The first free stretch that no head is about to reach."""
+    starts = (_begin(state, job, head, stretch) for stretch in _orphans(job))
+    return next((start for start in starts if start), None)
+
+
+def _orphans(job: Job) -> list[Span]:
+    if job.in_order:
+        return job.tape.free
     reached = {attempt.span.end for attempt in job.running.values() if _goes_on(attempt)}
-    for stretch in job.tape.free:
-        if (job.in_order or stretch.first not in reached) and (start := _begin(state, job, head, stretch)):
-            return start
-    return None
+    return [stretch for stretch in job.tape.free if stretch.first not in reached]
+
+
+def _can_cut(job: Job, stretch: Span) -> bool:
+    limit = job.fixed_length or job.spec.max_chunk_frames or bool(job.spec.max_chunk_seconds)
+    return job.tape.can_cut(stretch, limit)
+
+
+def _has_late(state: State, job: Job) -> bool:
+    return any(not attempt.twin and attempt.late_at <= state.now for attempt in job.running.values())
 
 
 def repeat_late(
@@ -51,7 +74,7 @@ def repeat_late(
     slack = state.tuning.late_slack if slack is None else slack
     for attempt in job.running.values():
         same = attempt.head.worker is head.worker
-        if same or attempt.twin or attempt.late_at(times, slack) > state.now:
+        if same or attempt.twin or attempt.late_since(times, slack) > state.now:
             continue
         start = _timed(state, job, head, attempt.span, hedge=attempt)
         sooner = state.now + start.expected < attempt.ends_at(state.now)

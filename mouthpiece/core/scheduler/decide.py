@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mouthpiece.core.scheduler.chunks import Start, begin, orphan, repeat_late, resume
+from mouthpiece.core.scheduler.chunks import Start, begin, has_chunk, needs_help, orphan, repeat_late, resume
 from mouthpiece.core.scheduler.events import Prepare, Render
-from mouthpiece.core.scheduler.policy import attraction, key, shares
+from mouthpiece.core.scheduler.policy import ranked, repulsion, shares
 from mouthpiece.core.scheduler.state import Attempt, Head, Job, State
 
 _CHOICES = 8
-"""How many jobs free heads choose among at a time."""
+"""How many jobs free heads choose among at a time,"""
+_HEADS = 64
+"""and how many heads choose."""
+_REFUSALS = 3
+"""A job that so many heads could not begin is left for now."""
 
 
 def decide(state: State) -> Iterator[Render]:
@@ -18,10 +22,10 @@ def decide(state: State) -> Iterator[Render]:
     idle = list(state.idle())
     if not idle or not state.jobs:
         return
-    ranks, order = _ranked(state)
+    order = ranked(state)
     given = shares(state, order)
     yield from _go_on(state, idle, given)
-    yield from _hire(state, idle, order, ranks, given)
+    yield from _hire(state, idle, order, given)
     yield from _help(state, idle, order)
 
 
@@ -34,43 +38,52 @@ def _go_on(state: State, idle: list[Head], given: dict[str, int]) -> Iterator[Re
             yield _take(state, job, head, start)
 
 
-def _hire(
-    state: State, idle: list[Head], order: Sequence[Job], ranks: dict[str, float], given: dict[str, int]
-) -> Iterator[Render]:
+def _hire(state: State, idle: list[Head], order: Sequence[Job], given: dict[str, int]) -> Iterator[Render]:
     """Free heads go where they are deserved, the best match first."""
-    wanting = [job for job in order if job.heads < given[job.spec.job]]
-    for at in range(0, len(wanting), _CHOICES):
-        if not idle:
-            return
-        jobs = wanting[at : at + _CHOICES]
-        matches = sorted(
-            (head.worker.suspect, attraction(state, head, job, ranks[job.spec.job]), number, place)
-            for number, head in enumerate(idle)
-            for place, job in enumerate(jobs)
-            if _able(head, job)
-        )
-        heads = list(idle)
+    wanting = [job for job in order if job.heads < given[job.spec.job] and has_chunk(state, job)]
+    while wanting and idle:
+        jobs, heads = wanting[:_CHOICES], idle[:_HEADS]
+        matches = sorted(_matches(state, jobs, heads))
+        refused = [0] * len(jobs)
         for _, _, number, place in matches:
             head, job = heads[number], jobs[place]
-            if head.attempt or job.heads >= given[job.spec.job]:
+            if head.attempt or job.heads >= given[job.spec.job] or refused[place] >= _REFUSALS:
                 continue
             if start := begin(state, job, head):
                 idle.remove(head)
                 yield _take(state, job, head, start)
+            else:
+                refused[place] += 1
+        more = len(heads) == _HEADS and idle[:_HEADS] != heads
+        wanting = wanting if more else wanting[_CHOICES:]
+
+
+def _matches(
+    state: State, jobs: Sequence[Job], heads: Sequence[Head]
+) -> Iterator[tuple[bool, float, int, int]]:
+    """Suspect last, then how badly they match; the places of head and job."""
+    for place, job in enumerate(jobs):
+        able = [number for number, head in enumerate(heads) if _able(head, job)]
+        scores = repulsion(state, job, [heads[number] for number in able])
+        for number, score in zip(able, scores, strict=True):
+            yield heads[number].worker.suspect, score, number, place
 
 
 def _help(state: State, idle: list[Head], order: Sequence[Job]) -> Iterator[Render]:
     """Whoever is left takes what nobody is heading for, else repeats what is probably stuck."""
     tuning = state.tuning
-    for head in list(idle):
-        for job in order:
-            if not _able(head, job):
-                continue
+    for job in order:
+        if not idle:
+            return
+        if not needs_help(state, job):
+            continue
+        for head in [head for head in idle if _able(head, job)]:
             start = orphan(state, job, head) if _may_grow(job) else None
             start = start or repeat_late(state, job, head, tuning.idle_late_factor, tuning.idle_late_slack)
             if start:
                 idle.remove(head)
                 yield _take(state, job, head, start)
+            if not needs_help(state, job):
                 break
 
 
@@ -79,7 +92,7 @@ def prepare(state: State) -> Iterator[Prepare]:
     idle = [head for head in state.idle() if not any(at > state.now for at in head.worker.warm.values())]
     if not idle or all(job.tape.final for job in state.jobs.values()):
         return
-    _, order = _ranked(state)
+    order = ranked(state)
     given = shares(state, order)
     for job in order:
         able = [head for head in idle if _able(head, job)]
@@ -89,14 +102,8 @@ def prepare(state: State) -> Iterator[Prepare]:
             idle.remove(head)
             if job.spec.avatar not in head.worker.warm:
                 head.worker.warm[job.spec.avatar] = state.now + state.costs_of(job.engine).prep
+                state.refresh()
                 yield Prepare(job.spec.job, head.worker.name)
-
-
-def _ranked(state: State) -> tuple[dict[str, float], list[Job]]:
-    ranks = {job.spec.job: key(state, job) for job in state.jobs.values() if job.left}
-    return ranks, sorted(
-        (state.jobs[name] for name in ranks), key=lambda job: (ranks[job.spec.job], job.spec.job)
-    )
 
 
 def _able(head: Head, job: Job) -> bool:
@@ -118,6 +125,7 @@ def _take(state: State, job: Job, head: Head, start: Start) -> Render:
         expected=start.expected,
         overhead=start.overhead,
         resumed=start.resumed,
+        late_at=state.now + state.tuning.idle_late_factor * start.expected + state.tuning.idle_late_slack,
         hedge=start.hedge.id if start.hedge else "",
         twin=start.hedge,
         heard=state.now,
@@ -125,7 +133,9 @@ def _take(state: State, job: Job, head: Head, start: Start) -> Render:
     if start.hedge:
         start.hedge.twin = attempt
         tuning = state.tuning
-        start.hedge.head.worker.late = start.hedge.late_at(tuning.late_factor, tuning.late_slack) <= state.now
+        start.hedge.head.worker.late = (
+            start.hedge.late_since(tuning.late_factor, tuning.late_slack) <= state.now
+        )
     else:
         job.tape.take(start.span)
     head.attempt = attempt

@@ -7,7 +7,7 @@ from heapq import heapify, heappop, heappush
 
 from mouthpiece.core.scheduler.beliefs import Estimate
 from mouthpiece.core.scheduler.events import Eta
-from mouthpiece.core.scheduler.policy import capped_load, key, worth
+from mouthpiece.core.scheduler.policy import capped_load, worth
 from mouthpiece.core.scheduler.state import Head, Job, State
 
 _CLOSING = 0.5
@@ -20,7 +20,7 @@ def estimates(state: State) -> Iterator[Eta]:
     Job by job, the heads that it deserves and that are free first are filled with its work until all of
     them end together. Speech that is not there yet may end later than that.
     """
-    order = sorted(state.jobs.values(), key=lambda job: (key(state, job), job.spec.job))
+    order = sorted(state.jobs.values(), key=lambda job: job.rank)
     load = capped_load(state)
     crew = _Crew(state)
     waiting = 0

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from mouthpiece.core.scheduler.beliefs import learn_speed
 from mouthpiece.core.scheduler.events import Abort, Command, Complete, Fail, Fault, Segment, Timings
+from mouthpiece.core.scheduler.policy import rank
 from mouthpiece.core.scheduler.state import Attempt, Failure, Job, State, Worker
 
 
@@ -26,12 +27,15 @@ def succeed(state: State, attempt: Attempt, timings: Timings | None) -> Iterator
     job = end_attempt(state, attempt)
     worker.late, worker.strikes, worker.paused_until = False, 0, 0.0
     if job is None:
+        state.refresh()
         return
     if timings:
         _learn(state, job, attempt, timings)
+    state.refresh()
     if attempt.twin:
         yield from abort(job, attempt.twin)
     job.tape.finish(attempt.span)
+    rank(state, job)
     yield from deliver(state, job)
 
 
@@ -75,6 +79,7 @@ def blame(state: State, worker: Worker, fault: Fault, retry_after: float) -> Non
         pause = min(max(tuning.first_pause * 2**worker.strikes, least), tuning.most_pause)
         worker.strikes += 1
     worker.paused_until = max(worker.paused_until, state.now + pause)
+    state.refresh()
 
 
 def drop(state: State, job: Job) -> Iterator[Command]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import ceil, sqrt
 
 from mouthpiece.core.scheduler.state import Head, Job, State
@@ -11,15 +11,20 @@ _IDLE_SHARE = 0.4
 """A cluster of n heads is never thought busier than 1 - 0.4 / n."""
 
 
-def key(state: State, job: Job) -> float:
-    """Rank of a job, lower first: when it came, later for the work that is left.
+def rank(state: State, job: Job) -> None:
+    """Give a job its place among the others: when it came, later for the work that is left.
 
     Seniority against shortest remaining work first; the price of size levels off so that a long job is
     passed over for a bounded time only.
     """
     tuning = state.tuning
     left = state.seconds_left(job)
-    return job.born + tuning.size_weight * left / (1 + left / tuning.size_reach)
+    job.rank = (job.born + tuning.size_weight * left / (1 + left / tuning.size_reach), job.spec.job)
+
+
+def ranked(state: State) -> list[Job]:
+    """The jobs with frames left, in the order in which they are served."""
+    return sorted((job for job in state.jobs.values() if job.left), key=_rank_of)
 
 
 def birth(state: State, job: Job) -> float:
@@ -47,24 +52,30 @@ def shares(state: State, order: Sequence[Job]) -> dict[str, int]:
     """
     rest = state.heads_alive
     load = capped_load(state)
-    given: dict[str, int] = {}
+    given = dict.fromkeys((job.spec.job for job in order), 0)
     for place, job in enumerate(order):
+        if rest <= 0:
+            break
         behind = len(order) - 1 - place
         given[job.spec.job] = min(worth(state, job, (behind + load) / (1 - load)), rest)
         rest -= given[job.spec.job]
     for job in order:
         if rest <= 0:
             break
-        more = _most(state, job) if job.fixed_length else worth(state, job, load / (1 - load))
-        more = min(max(more - given[job.spec.job], 0), rest)
+        most = _most(state, job) if job.fixed_length else worth(state, job, load / (1 - load))
+        more = min(max(most - given[job.spec.job], 0), rest)
         given[job.spec.job] += more
         rest -= more
     return given
 
 
+def _rank_of(job: Job) -> tuple[float, str]:
+    return job.rank
+
+
 def _most(state: State, job: Job) -> int:
-    heads = state.pool(job.engine).heads
-    return min(job.most_heads, heads) if job.most_heads else heads
+    heads = min(state.pool(job.engine).heads, ceil(state.seconds_left(job) / state.tuning.least_chunk))
+    return max(1, min(job.most_heads, heads) if job.most_heads else heads)
 
 
 def worth(state: State, job: Job, others: float) -> int:
@@ -73,7 +84,7 @@ def worth(state: State, job: Job, others: float) -> int:
     costs = state.costs_of(job.engine)
     gain = state.seconds_left(job) * max(state.pool(job.engine).heads, 1)
     warm = _pays(gain, others * costs.start(warm=True))
-    ready = sum(worker.slots for worker in state.workers.values() if job.spec.avatar in worker.warm)
+    ready = state.ready(job.spec.avatar)
     if warm > ready:
         warm = max(ready, _pays(gain, others * costs.start(warm=False)))
     return max(1, min(most, warm))
@@ -86,11 +97,12 @@ def _pays(gain: float, price: float) -> int:
     return max(1, ceil((sqrt(1 + 4 * gain / price) - 1) / 2))
 
 
-def attraction(state: State, head: Head, job: Job, rank: float) -> float:
-    """How little a job suits a free head: its rank, and what it costs to have it done just there."""
-    tuning = state.tuning
-    worker = head.worker
-    start = state.costs_of(job.engine).start(warm=job.spec.avatar in worker.warm)
-    left = job.left / max(job.heads + 1, 1)
-    slower = left / state.rate(worker, job) - left / state.mean_rate(job)
-    return rank + tuning.switch_weight * start + tuning.size_weight * slower
+def repulsion(state: State, job: Job, heads: Sequence[Head]) -> Iterator[float]:
+    """How little a job suits each of some free heads: its rank, and what it costs to have it done there."""
+    tuning, costs, avatar, engine = state.tuning, state.costs_of(job.engine), job.spec.avatar, job.engine
+    warm, cold = (tuning.switch_weight * costs.start(warm=known) for known in (True, False))
+    share = tuning.size_weight * job.left / (job.heads + 1) / job.pace.value
+    base = job.rank[0] - share / state.pool(engine).rate
+    for head in heads:
+        worker = head.worker
+        yield base + (warm if avatar in worker.warm else cold) + share / worker.rates[engine].value

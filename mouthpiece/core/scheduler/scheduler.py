@@ -27,8 +27,8 @@ from mouthpiece.core.scheduler.events import (
     WorkerUp,
 )
 from mouthpiece.core.scheduler.outcomes import blame, deliver, drop, end_attempt, fail, succeed
-from mouthpiece.core.scheduler.policy import birth
-from mouthpiece.core.scheduler.state import Job, State
+from mouthpiece.core.scheduler.policy import birth, rank
+from mouthpiece.core.scheduler.state import Attempt, Job, State
 from mouthpiece.core.scheduler.tuning import Tuning
 
 _PATIENCE = 1.0
@@ -77,6 +77,7 @@ class Scheduler:
                 state.greet(event)
             case WorkerDraining(worker) if worker in state.workers:
                 state.workers[worker].draining = True
+                state.refresh()
             case WorkerDown():
                 return self._lose(event)
             case JobCancelled(job) if job in state.jobs:
@@ -91,16 +92,17 @@ class Scheduler:
         state = self.state
         if event.job in state.jobs:
             return
-        wait = 0.0 if event.restored else refusal(state, (event.engine, event.version))
-        if wait:
+        engine = (event.engine, event.version)
+        if wait := 0.0 if event.restored else refusal(state, engine):
             yield Refuse(event.job, wait)
             return
-        job = Job(event, state.now, event.expected_frames, event.attempts)
+        job = Job(event, engine, state.now, event.expected_frames, event.attempts)
         job.spoken_at = job.begun_at = state.now
         job.spoken_rate = state.tuning.speech_rate * float(event.fps)
         job.born = birth(state, job)
         job.tape.kept = sorted(event.done)
         state.jobs[event.job] = job
+        rank(state, job)
         yield next(eta for eta in estimates(state) if eta.job == event.job)
 
     def _grow(self, event: SpeechGrew) -> Iterator[Command]:
@@ -112,6 +114,7 @@ class Scheduler:
         job.tape.grow(event.ready, event.marks, final=event.final)
         for span in event.cached:
             job.tape.adopt(span)
+        rank(self.state, job)
         yield from deliver(self.state, job)
 
     def _attend(self, event: ChunkDone | ChunkFailed | ChunkStopped | ChunkProgressed) -> Iterable[Command]:
@@ -129,8 +132,13 @@ class Scheduler:
                 if job := end_attempt(self.state, attempt):
                     return fail(self.state, job, attempt, "stopped", Fault.NOBODY)
             case ChunkProgressed(frames_done=frames):
-                attempt.frames_done, attempt.heard = frames, self.state.now
+                self._hear(attempt, frames)
         return ()
+
+    def _hear(self, attempt: Attempt, frames: int) -> None:
+        tuning = self.state.tuning
+        attempt.frames_done, attempt.heard = frames, self.state.now
+        attempt.late_at = attempt.late_since(tuning.idle_late_factor, tuning.idle_late_slack)
 
     def _lose(self, event: WorkerDown) -> Iterator[Command]:
         worker = self.state.workers.get(event.worker)
@@ -149,6 +157,8 @@ class Scheduler:
         if not self.state.jobs or self.state.now < self._estimates_due():
             return ()
         self._told = self.state.now
+        for job in self.state.jobs.values():
+            rank(self.state, job)
         return estimates(self.state)
 
     def _estimates_due(self) -> float:
@@ -162,10 +172,11 @@ class Scheduler:
         state, tuning = self.state, self.state.tuning
         later = self._wake if self._wake and self._wake > state.now else state.now + _PATIENCE
         times = [worker.paused_until for worker in state.workers.values() if worker.paused_until > state.now]
-        for attempt in state.attempts.values():
-            if not attempt.twin:
-                late = attempt.late_at(tuning.idle_late_factor, tuning.idle_late_slack)
-                times.append(late if late > state.now else later)
+        times += [
+            attempt.late_at if attempt.late_at > state.now else later
+            for attempt in state.attempts.values()
+            if not attempt.twin
+        ]
         if state.jobs and tuning.eta_every:
             times.append(self._estimates_due())
         return min(times, default=None)

@@ -24,7 +24,7 @@ _REMEMBERED = 256
 """Workers that are remembered when they are gone."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Attempt:
     """One chunk on one head. ``expected`` seconds include ``overhead``, those before the first frame."""
 
@@ -36,6 +36,8 @@ class Attempt:
     expected: float
     overhead: float
     resumed: bool
+    late_at: float
+    """When a worker without other work may repeat it, unless something is heard of it."""
     hedge: str = ""
     twin: Attempt | None = None
     aborted: bool = False
@@ -56,14 +58,14 @@ class Attempt:
             end = self.heard + (len(self.span) - self.frames_done) / rate
         return end if now < end else now + _OVERDUE * (now - end) + _JITTER * (end - self.started)
 
-    def late_at(self, times: float, slack: float) -> float:
+    def late_since(self, times: float, slack: float) -> float:
         """When it is known to take more than ``times`` as long as expected plus ``slack`` seconds, if
         nothing more is heard of it."""
         limit = self.started + times * self.expected + slack
         return self.heard if self.ends_at(self.heard) > limit else limit
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Head:
     """One slot of a worker."""
 
@@ -75,7 +77,7 @@ class Head:
     """Where it stopped: the job, and the frame after its last."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Worker:
     """One lip-sync service."""
 
@@ -111,14 +113,18 @@ class Failure:
     reason: str
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Job:
     """One accepted job."""
 
     spec: JobSubmitted
+    engine: tuple[str, str]
+    """Name and version."""
     born: float
     expected: int
     attempts: int
+    rank: tuple[float, str] = (0.0, "")
+    """Its place among the jobs, lower first."""
     pace: Factor = field(default_factory=lambda: factor(1.0, _UNKNOWN_PACE))
     """How its frames compare with those that the workers' rates were learned from."""
     tape: Tape = field(default_factory=Tape)
@@ -135,11 +141,6 @@ class Job:
 
     estimates: list[Estimate] = field(default_factory=list[Estimate])
     """What was expected of it, ever farther apart."""
-
-    @property
-    def engine(self) -> tuple[str, str]:
-        """Name and version."""
-        return (self.spec.engine, self.spec.version)
 
     def hear(self, now: float, ready: int) -> None:
         """Note how fast its speech comes."""
@@ -193,7 +194,7 @@ class Pool:
     rate: float
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class State:
     """Everything the scheduler knows."""
 
@@ -207,7 +208,11 @@ class State:
     load: float = 0.0
     """Part of the heads that is busy, averaged."""
     calibration: Calibration = field(default_factory=Calibration)
+    heads_alive: int = 0
+    """All slots of all workers that are not draining."""
     _pools: dict[tuple[str, str], Pool] = field(default_factory=dict[tuple[str, str], Pool])
+    _ready: dict[str, int] = field(default_factory=dict[str, int])
+    _fresh_until: float = inf
 
     def advance(self, now: float) -> None:
         """Let time pass."""
@@ -218,12 +223,23 @@ class State:
             busy = min(1.0, len(self.attempts) / heads)
             self.load = keep * self.load + (1 - keep) * busy
         self.now = now
-        self._pools.clear()
+        if now >= self._fresh_until:
+            self.refresh()
 
-    @property
-    def heads_alive(self) -> int:
-        """All slots of all workers that are not draining."""
-        return sum(worker.slots for worker in self.workers.values() if not worker.draining)
+    def refresh(self) -> None:
+        """Forget what was derived from the workers: one has changed, or a pause is over."""
+        self._pools.clear()
+        self._ready.clear()
+        self.heads_alive = sum(worker.slots for worker in self.workers.values() if not worker.draining)
+        pauses = (worker.paused_until for worker in self.workers.values())
+        self._fresh_until = min((until for until in pauses if until > self.now), default=inf)
+
+    def ready(self, avatar: str) -> int:
+        """How many heads have an avatar prepared."""
+        if avatar not in self._ready:
+            able = (worker.slots for worker in self.workers.values() if avatar in worker.warm)
+            self._ready[avatar] = sum(able)
+        return self._ready[avatar]
 
     def idle(self) -> Iterator[Head]:
         """Heads that could begin a chunk now."""
@@ -244,8 +260,10 @@ class State:
 
     def costs_of(self, engine: tuple[str, str]) -> Costs:
         """What attempts cost beside rendering."""
-        tuning = self.tuning
-        return self.costs.setdefault(engine, Costs(tuning.prep, tuning.setup, tuning.resume))
+        if engine not in self.costs:
+            tuning = self.tuning
+            self.costs[engine] = Costs(tuning.prep, tuning.setup, tuning.resume)
+        return self.costs[engine]
 
     def rate(self, worker: Worker, job: Job) -> float:
         """Frames per second that a worker probably renders of a job."""
@@ -272,7 +290,7 @@ class State:
         worker.heads += [Head(worker, slot) for slot in range(len(worker.heads), event.slots)]
         worker.warm.update(dict.fromkeys(event.warm, 0.0))
         self.workers[event.worker] = worker
-        self._pools.clear()
+        self.refresh()
 
     def forget(self, worker: Worker) -> None:
         """A worker is gone; its speed and its record are remembered for a while."""
@@ -282,4 +300,4 @@ class State:
         self.gone[worker.name] = worker
         while len(self.gone) > _REMEMBERED:
             del self.gone[next(iter(self.gone))]
-        self._pools.clear()
+        self.refresh()

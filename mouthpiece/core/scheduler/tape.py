@@ -96,6 +96,12 @@ class Tape:
         """Whether a chunk may end where the free ``stretch`` ends."""
         return stretch.end < self.ready or self.final or stretch.end in self._grades
 
+    def can_cut(self, stretch: Span, limit: int = 0) -> bool:
+        """Whether a chunk that begins with the free ``stretch`` can end anywhere yet."""
+        at = bisect_right(self._frames, stretch.first)
+        marked = at < len(self._frames) and self._frames[at] <= stretch.end
+        return marked or self.closed(stretch) or 0 < limit < len(stretch)
+
     def marks_within(self, frames: Span) -> list[tuple[int, int]]:
         """Marks strictly inside ``frames``, with their grades."""
         between = self._frames[
