@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from mouthpiece.core.timeline import SPEECH_RATE
 from mouthpiece.media.probe import decode_audio, decode_frames
@@ -16,14 +15,6 @@ from tests.support.media_sound import write_wav
 
 BURST_SECONDS = 1.6
 PAUSE_SECONDS = 0.4
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All fault tests run in one test process, one after another: they time what they see."""
-    folder = Path(__file__).parent
-    for item in items:
-        if folder in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("faults"))
 
 
 def recording(path: Path, bursts: int, seed: int = 0) -> Path:
