@@ -30,10 +30,10 @@ _EDGE = 0.014
 """Units by which the lid reaches below the middle of its lash line."""
 
 _OVERLAP = 0.045
-"""Units below the landmarks of the lower lid, which see too little of an eye, where the upper lid ends."""
+"""Units below the landmarks of the lower lid, which see too little of an eye, that the upper lid falls."""
 
 _HIGHEST, _LOWEST, _LIKELY = -0.10, 0.03, -0.025
-"""Units below the landmarks of the upper lid where its lashes are searched for, and where they mostly are."""
+"""Units below the landmarks of the upper lid where its lashes may be, and where they mostly are."""
 
 _MARGIN = 0.14
 """Units around an eye within which it is to be found wherever the head sways."""
@@ -86,7 +86,7 @@ def _eye(luma: Bytes, points: Floats, rings: tuple[tuple[int, ...], ...], unit: 
 
 
 def _lash_line(luma: Bytes, base: Floats, lid: Floats, down: Floats, unit: float) -> Floats:
-    """How far below the landmarks the dark line of the lashes runs, in pixels, for places along the eye."""
+    """How far below the landmarks the dark line of the lashes runs, in pixels, for each place along."""
     offsets = np.linspace(_HIGHEST, _LOWEST, 40) * unit
     places = base[:, None, :] + (lid[:, None] + offsets)[..., None] * down
     stray = 6.0 * (offsets / unit - _LIKELY) ** 2 / (_HIGHEST - _LIKELY) ** 2 * 0.05

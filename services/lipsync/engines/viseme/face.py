@@ -109,7 +109,7 @@ def inset_lips(local: Floats) -> Floats:
     """
     upper, lower = list(UPPER_INNER), list(LOWER_INNER)
     opening = np.maximum(local[lower, 1] - local[upper, 1], 0.0)
-    inset = np.minimum(0.008 + 0.06 * opening, 0.35 * opening + 0.002)
+    inset = np.minimum(0.008 + 0.03 * opening, 0.35 * opening + 0.002)
     inset[[0, -1]] = 0.0
     made = local.copy()
     made[upper, 1] -= inset

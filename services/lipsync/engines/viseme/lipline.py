@@ -47,11 +47,11 @@ def dark_line(luma: Bytes, places: Floats, offsets: Floats, stray: Floats, unit:
     shade = cv2.remap(blurred, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     darkest, brightest = float(shade.min()), float(np.percentile(shade, 95))
     cost = (shade.astype(np.float64) - darkest) / (brightest - darkest + 1.0) + stray
-    found = offsets[_cheapest_path(cost)]
+    found = offsets[cheapest_path(cost)]
     return np.convolve(np.pad(found, 2, "edge"), (0.1, 0.2, 0.4, 0.2, 0.1), "valid")
 
 
-def _cheapest_path(cost: Floats) -> list[int]:
+def cheapest_path(cost: Floats) -> list[int]:
     """Index per row of the path with the least cost that moves by at most two from row to row."""
     rows, states = cost.shape
     total = cost[0]

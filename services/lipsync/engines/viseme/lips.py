@@ -102,7 +102,7 @@ def _along_lips(held: Held, box: Box) -> tuple[Singles, Singles, Singles]:
     corner = np.minimum(steps, length - steps) / unit
     tables = np.stack(
         (
-            ease((corner + _BEYOND) / (2 * _BEYOND)),
+            ease((corner + _BEYOND) / _BEYOND),
             ease(np.interp(steps, inner, apart) / (0.016 * unit) - 0.1),
             0.25 + 0.75 * ease((corner - 0.02) / 0.16),
         ),

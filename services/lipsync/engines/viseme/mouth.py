@@ -6,7 +6,7 @@ pose and the jaw, and shades them by how far the lips are apart. Colours come fr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -20,10 +20,13 @@ _TOOTH_HEIGHTS = (0.160, 0.142, 0.152, 0.132, 0.124, 0.115)
 _EDGES = (0.0, 0.006, 0.002, 0.007, 0.010, 0.014)
 """Units: width of each tooth from the middle outwards, height of its crown, how much shorter its edge is."""
 
-_ARCH_WIDTH, _ARCH_DEPTH = 0.44, 0.62
+_ARCH_WIDTH, _ARCHDEPTH = 0.44, 0.62
 """Half axes of the dental arch."""
 
-_DEPTH = 0.07
+_EDGE, _OVERBITE = 0.018, 0.014
+"""Units: where drawn upper teeth end below the closed lips, and how far below that lower teeth begin."""
+
+DEPTH = 0.07
 """Units that teeth lie behind the lips."""
 
 _HALF_WIDTH, _HEIGHT = 0.50, 0.30
@@ -52,6 +55,8 @@ class Interior:
 
     palette: Palette
     anchor: Floats
+    edge: float
+    """Where the upper teeth end, in units below the anchor."""
     upper_teeth: Texture
     lower_teeth: Texture
     tongue: Texture
@@ -71,12 +76,12 @@ class Interior:
         tip = float(ease(np.array(jaw.tongue * 1.3 - 0.3)))
         for texture, down, amount in (
             (self.tongue, 0.30 * jaw.drop + 0.030, 1.0),
-            (self.lower_teeth, jaw.drop + 0.032, 1.0),
+            (self.lower_teeth, jaw.drop + self.edge + _OVERBITE, 1.0),
             (self.tongue, 0.35 * jaw.drop * (1.0 - tip) + 0.030, tip),
-            (self.upper_teeth, 0.018, 1.0),
+            (self.upper_teeth, self.edge, 1.0),
         ):
             if amount > 0.0:
-                layer = texture.place(pose, self.anchor + np.array((0.0, down, _DEPTH)), corner, size)
+                layer = texture.place(pose, self.anchor + np.array((0.0, down, DEPTH)), corner, size)
                 made *= 1.0 - np.float32(amount) * layer[..., 3:]
                 made += np.float32(amount) * layer
         made *= shade[..., None]
@@ -111,13 +116,30 @@ class Texture:
         return np.asarray(cv2.warpAffine(self.pixels, matrix, size, flags=cv2.INTER_LINEAR), np.float32)
 
 
+def texture_scale(pose: HeadPose) -> float:
+    """Samples per unit for textures of a mouth that is seen in this pose."""
+    return min(max(1.5 * pose.scale, 100.0), 420.0)
+
+
+def with_teeth(interior: Interior, own: Texture, edge: float) -> Interior:
+    """The same with teeth of one's own, as far as they are seen, over the drawn ones."""
+    drawn = interior.upper_teeth
+    right, down = (drawn.left - own.left) * own.per_unit, (drawn.top - own.top) * own.per_unit
+    shift = np.array(((1.0, 0.0, right), (0.0, 1.0, down)))
+    height, width = own.pixels.shape[:2]
+    under = cv2.warpAffine(drawn.pixels, shift, (width, height))
+    pixels = np.asarray(own.pixels + under * (1.0 - own.pixels[..., 3:]), np.float32)
+    return replace(interior, edge=edge, upper_teeth=Texture(pixels, own.left, own.top, own.per_unit))
+
+
 def draw_interior(palette: Palette, anchor: Floats, pose: HeadPose) -> Interior:
-    """The inside of a mouth whose closed lips meet at ``anchor`` (3,), drawn as fine as ``pose`` shows it."""
-    per_unit = min(max(1.5 * pose.scale, 100.0), 420.0)
+    """The inside of a mouth whose closed lips meet at ``anchor`` (3,), as fine as ``pose`` shows it."""
+    per_unit = texture_scale(pose)
     yaw = float(np.arctan2(pose.axes[0, 2], pose.axes[0, 0]))
     return Interior(
         palette,
         anchor,
+        _EDGE,
         draw_teeth(palette, per_unit, yaw, upper=True),
         draw_teeth(palette, per_unit, yaw, upper=False),
         draw_tongue(palette, per_unit),
@@ -180,7 +202,7 @@ def _along_arch(x: Floats, yaw: float) -> Floats:
     ``x`` is measured in the face's own plane, so that only the arch's depth shifts teeth sideways.
     """
     angle = np.linspace(-1.35, 1.35, 401)
-    across, depth = _ARCH_WIDTH * np.sin(angle), _ARCH_DEPTH * (1 - np.cos(angle))
+    across, depth = _ARCH_WIDTH * np.sin(angle), _ARCHDEPTH * (1 - np.cos(angle))
     steps = np.hypot(np.diff(across), np.diff(depth))
     length = np.concatenate(([0.0], np.cumsum(steps)))
     length -= length[200]

@@ -24,12 +24,13 @@ def face_palette(yuv: Bytes, points: Floats, unit: float) -> Palette:
     lip = _mean_inside(yuv, np.vstack((points[list(LOWER_OUTER[2:-2])], points[list(LOWER_INNER[-3:2:-1])])))
     apart = float(np.hypot(*(points[280] - points[50]))) / unit
     slant = np.clip((right[0] - left[0]) / max(skin[0], 8.0) / max(apart, 0.3), -0.5, 0.5)
+    warmth = min(float(np.hypot(lip[1], lip[2])) / 12.0, 1.0)
     tooth = np.array([min(skin[0] * 1.10 + 6.0, 205.0), skin[1] * 0.46, skin[2] * 0.40])
     return Palette(
         tooth=tooth,
-        gum=np.array([lip[0] * 0.62, lip[1] * 0.8, lip[2] * 0.95 + 4.0]),
-        tongue=np.array([0.50 * lip[0] + 0.10 * skin[0], 0.6 * lip[1], lip[2] * 0.75 + 8.0]),
-        cavity=np.array([lip[0] * 0.10 + 3.0, lip[1] * 0.25, lip[2] * 0.30 + 3.0]),
+        gum=np.array([lip[0] * 0.62, lip[1] * 0.8, lip[2] * 0.95 + 4.0 * warmth]),
+        tongue=np.array([0.50 * lip[0] + 0.10 * skin[0], 0.6 * lip[1], lip[2] * 0.75 + 8.0 * warmth]),
+        cavity=np.array([lip[0] * 0.10 + 3.0, lip[1] * 0.25, lip[2] * 0.30 + 3.0 * warmth]),
         slant=float(slant),
     )
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
 from services.lipsync.avatar import Avatar, AvatarKind
 from services.lipsync.engines.viseme import head, rig
@@ -25,10 +26,20 @@ from services.lipsync.engines.viseme.grid import Nodes, make_nodes
 from services.lipsync.engines.viseme.head import HeadField, head_field
 from services.lipsync.engines.viseme.lipline import CLOSED_GAP, lip_line
 from services.lipsync.engines.viseme.motion import SKIN_CELLS, reach
-from services.lipsync.engines.viseme.mouth import Interior, draw_interior
+from services.lipsync.engines.viseme.mouth import (
+    Interior,
+    Palette,
+    draw_interior,
+    texture_scale,
+    with_teeth,
+)
 from services.lipsync.engines.viseme.palette import face_palette
 from services.lipsync.engines.viseme.source import Source, open_source
 from services.lipsync.engines.viseme.surface import Box, even_box, write_yuv, yuv_of
+from services.lipsync.engines.viseme.teeth import SMILE, find_teeth
+
+_TEETH_LOOKS = 4
+"""Frames of a clip, those with the widest open mouth, that are searched for teeth."""
 
 _OPENED = 0.08
 """Units of gap beyond that of the calmest frame at which landmarks are believed as they are."""
@@ -71,7 +82,7 @@ class Prepared:
             return self.portrait.source
         pose, controls = self.poses[index], self.controls[index]
         box, mouth = _boxes(self.avatar, pose, controls)
-        if self.borrowed[index] >= 1.0:
+        if self.borrowed[index] > 0.999:
             return open_source(self.avatar.frame_i420(index), pose, controls, box, None)
         return open_source(self.avatar.frame_i420(index), pose, controls, box, mouth)
 
@@ -88,21 +99,40 @@ def prepare(avatar: Avatar) -> Prepared:
     shown = _with_true_lips(avatar, faces, poses, calm)
     rest = neutral(shown[calm])
     made = rig.build_rig(rest, float(poses[calm].axes[2, 0]) / poses[calm].scale)
+    apart = not _closed(shown[calm])
     opened = [face if _closed(face) else inset_lips(face) for face in shown]
     controls = np.stack(
         [pose.project(rig.control_points(face)) for pose, face in zip(poses, opened, strict=True)]
     )
     whole = Box(0, 0, avatar.width, avatar.height)
     palette = face_palette(yuv_of(avatar.frame_i420(calm), whole), points[calm, :, :2], poses[calm].scale)
-    interior = draw_interior(palette, rest[[13, 14]].mean(axis=0), poses[calm])
+    interior = _interior(avatar, palette, rest[[13, 14]].mean(axis=0), faces, poses, calm)
     if avatar.kind is AvatarKind.PORTRAIT:
-        portrait = _portrait(avatar, poses[0], controls[0], faces[0], points[0])
+        portrait = _portrait(avatar, poses[0], controls[0], faces[0], points[0], heal=apart)
         return Prepared(avatar, made, interior, poses, controls, portrait, None, (0.0,))
     box, mouth = _boxes(avatar, poses[calm], controls[calm])
-    lender = open_source(avatar.frame_i420(calm), poses[calm], controls[calm], box, mouth)
-    wider = np.array([gap(face) for face in shown]) - gap(shown[calm])
-    borrowed = tuple(float(share) for share in ease((wider - 0.02) / 0.05))
+    lender = open_source(avatar.frame_i420(calm), poses[calm], controls[calm], box, mouth, heal=apart)
+    borrowed = _shares(np.array([gap(face) for face in shown]) - gap(shown[calm]))
     return Prepared(avatar, made, interior, poses, controls, None, lender, borrowed)
+
+
+def _interior(
+    avatar: Avatar, palette: Palette, anchor: Floats, faces: Floats, poses: tuple[HeadPose, ...], calm: int
+) -> Interior:
+    """The inside of the mouth, with the person's own teeth from the frame that shows them best."""
+    whole = Box(0, 0, avatar.width, avatar.height)
+    gaps = np.array([gap(face) for face in faces])
+    widest = [int(index) for index in np.argsort(-gaps)[:_TEETH_LOOKS] if gaps[index] > SMILE]
+    scale = texture_scale(poses[calm])
+    looks = [
+        find_teeth(yuv_of(avatar.frame_i420(index), whole), poses[index], faces[index], anchor, scale)
+        for index in widest
+    ]
+    best = max((teeth for teeth in looks if teeth), key=lambda teeth: teeth.amount, default=None)
+    if best is None:
+        return draw_interior(palette, anchor, poses[calm])
+    drawn = draw_interior(replace(palette, tooth=best.colour), anchor, poses[calm])
+    return with_teeth(drawn, best.texture, best.edge)
 
 
 def _closed(face: Floats) -> bool:
@@ -132,6 +162,15 @@ def _with_true_lips(avatar: Avatar, faces: Floats, poses: tuple[HeadPose, ...], 
     return made
 
 
+def _shares(wider: Floats) -> tuple[float, ...]:
+    """How much each frame of a clip borrows that is so many units ``wider`` open than the calmest.
+
+    It begins some frames before it is needed and ends some after, so that one look passes into the other.
+    """
+    needed = maximum_filter1d(ease((wider - 0.02) / 0.05), 7, mode="nearest")
+    return tuple(float(share) for share in gaussian_filter1d(needed, 1.2, mode="nearest", truncate=2.5))
+
+
 def _boxes(avatar: Avatar, pose: HeadPose, controls: Floats) -> tuple[Box, Box]:
     """What may change, and the lips with room for how far their pixels come."""
     size = avatar.width, avatar.height
@@ -141,14 +180,16 @@ def _boxes(avatar: Avatar, pose: HeadPose, controls: Floats) -> tuple[Box, Box]:
     return even_box(*reach(pose, middle), *size), mouth
 
 
-def _portrait(avatar: Avatar, pose: HeadPose, controls: Floats, face: Floats, points: Floats) -> Portrait:
+def _portrait(
+    avatar: Avatar, pose: HeadPose, controls: Floats, face: Floats, points: Floats, *, heal: bool
+) -> Portrait:
     box = even_box(*head.reach(pose), avatar.width, avatar.height)
     _, mouth = _boxes(avatar, pose, controls)
     planes = _consistent(avatar.frame_i420(0))
     nodes = make_nodes(box, max(1, round(pose.scale / SKIN_CELLS)))
     field = head_field(nodes.places, pose, face[1], avatar.width, avatar.height)
     eyes = eyes_of(np.ascontiguousarray(planes[: avatar.height]), points[:, :2], pose.scale, box)
-    source = open_source(planes, pose, controls, box, mouth)
+    source = open_source(planes, pose, controls, box, mouth, heal=heal)
     middle = controls[list(rig.CORNERS)].mean(axis=0)
     rows, columns = nodes.shape
     column, row = nodes.at(middle)

@@ -11,7 +11,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from services.lipsync.engines.viseme.arrays import Floats
+from services.lipsync.engines.viseme.arrays import Floats, ease
 from services.lipsync.engines.viseme.face import CHIN, LOWER_INNER, LOWER_OUTER, UPPER_INNER, UPPER_OUTER
 
 _JAW_SWING = 0.175
@@ -173,17 +173,21 @@ def build_rig(rest_face: Floats, turn: float) -> Rig:
     joint = (rest_face[[127, 356, 234, 454]].mean(axis=0))[1:]
     turned = np.zeros_like(rest)
     turned[:, 1] = -(rest[:, 2] - joint[1])
-    turned[:, 2] = rest[:, 1] - joint[0]
+    # A jaw that swings back as far as it should would pull the far cheek along and dent its outline.
+    turned[:, 2] = (rest[:, 1] - joint[0]) * (1.0 - 0.85 * min(abs(turn) / 0.5, 1.0))
     chin = LANDMARKS.index(CHIN)
     jaw_drop = float(turned[chin, 1]) * _JAW_SWING
     shapes = np.zeros((len(Shape), *rest.shape))
-    shapes[Shape.JAW] = turned * _follow(_ON_JAW)[:, None]
-    _mouth_shapes(shapes, rest)
-    middle = rest[list(CORNERS), 0].mean()
-    far = np.clip((rest[len(LIPS) :, 0] - middle) * np.sign(turn) / 0.3, 0.0, 1.0)
-    calm = 1.0 - far * min(abs(turn) / 0.55, 1.0) * 0.9
+    middle = rest[list(CORNERS)].mean(axis=0)
+    far = np.clip((rest[:, 0] - middle[0]) * np.sign(turn) / 0.3, 0.0, 1.0) * min(abs(turn) / 0.5, 1.0)
+    far[: len(LIPS)] = 0.0
+    on_jaw = _follow(_ON_JAW)
+    outline = ease((rest[:, 1] - middle[1] + 0.35) / (rest[chin, 1] - middle[1] + 0.35))
+    on_jaw += far * (on_jaw > 0) * (outline - on_jaw)
+    shapes[Shape.JAW] = turned * on_jaw[:, None]
+    _mouth_shapes(shapes, rest, 0.66 + 0.6 * min(abs(turn), 0.6))
     for shape in (Shape.SPREAD, Shape.PURSE):
-        shapes[shape, len(LIPS) :] *= calm[:, None]
+        shapes[shape] *= 1.0 - 0.9 * far[:, None]
     return Rig(rest, shapes, jaw_drop)
 
 
@@ -194,13 +198,13 @@ def _follow(weights: dict[int, float]) -> Floats:
     return made
 
 
-def _mouth_shapes(shapes: Floats, rest: Floats) -> None:
+def _mouth_shapes(shapes: Floats, rest: Floats, taper: float) -> None:
     middle = (rest[CORNERS[0]] + rest[CORNERS[1]]) / 2
     half = float(rest[CORNERS[1], 0] - rest[CORNERS[0], 0]) / 2
     across = np.clip((rest[:, 0] - middle[0]) / half, -1.0, 1.0)
     inner_half = float(rest[INNER_CORNERS[1], 0] - rest[INNER_CORNERS[0], 0]) / 2
     across_inner = np.clip((rest[:, 0] - middle[0]) / inner_half, -1.0, 1.0)
-    wide, round_ = (1.0 - across_inner**2) ** 0.8, np.maximum(1.0 - (across_inner / 0.74) ** 2, 0.0) ** 0.5
+    wide, round_ = (1.0 - across_inner**2) ** taper, np.maximum(1.0 - (across_inner / 0.74) ** 2, 0.0) ** 0.5
     wide_outer, round_outer = (1.0 - across**2) ** 0.6, (1.0 - across**2) ** 0.6
     lips = np.arange(len(LIPS))
     upper_outer, lower_outer = lips[_OUTER_UPPER], lips[_OUTER_LOWER]

@@ -7,10 +7,16 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from services.lipsync.engines.viseme.arrays import Bytes, Floats
+from services.lipsync.engines.viseme.arrays import Bytes, Floats, ease
 from services.lipsync.engines.viseme.face import HeadPose
 from services.lipsync.engines.viseme.rig import LOWER_LINE, UPPER_LINE
 from services.lipsync.engines.viseme.surface import Box, fineness, finer, yuv_of
+
+_BESIDE, _DARK = 0.06, 0.65
+"""Units around an open mouth where pixels darker than this share of dark lips belong to its inside."""
+
+_CREASE, _CREASE_SHADE = 0.012, 0.38
+"""Half width in units, and depth, of the shadow where lips meet that were never seen closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,22 +48,70 @@ class Source:
     lips: Lips | None
 
 
-def open_source(planes: Bytes, pose: HeadPose, controls: Floats, box: Box, mouth: Box | None) -> Source:
-    """Cut out what a frame needs; ``mouth``, within ``box``, is where its lips are."""
+def open_source(
+    planes: Bytes, pose: HeadPose, controls: Floats, box: Box, mouth: Box | None, *, heal: bool = False
+) -> Source:
+    """Cut out what a frame needs; ``mouth``, within ``box``, is where its lips are.
+
+    ``heal`` fills an open mouth with the colours of its lips, so that they can close over it. Slow.
+    """
     fine = fineness(pose.scale)
-    skin = finer(yuv_of(planes, box), fine)
-    lips = _lips(skin, fine, box, mouth, pose, controls) if mouth else None
+    yuv = yuv_of(planes, box)
+    skin = finer(_healed(yuv, controls, box, pose.scale) if heal else yuv, fine)
+    lips = _lips(skin, fine, box, mouth, pose, controls, heal) if mouth else None
     return Source(planes, pose, controls, box, fine, skin, lips)
 
 
-def _lips(skin: Bytes, fine: int, box: Box, mouth: Box, pose: HeadPose, controls: Floats) -> Lips:
+def _healed(yuv: Bytes, controls: Floats, box: Box, unit: float) -> Bytes:
+    """The picture without what is seen between the lips.
+
+    Landmarks cut the corners of an open mouth: what is dark beside the opening belongs to it.
+    """
+    ring = controls[[*UPPER_LINE, *LOWER_LINE[-2:0:-1]]] - (box.x0, box.y0)
+    inside = np.zeros(yuv.shape[:2], np.uint8)
+    cv2.fillPoly(inside, [(ring * 16).round().astype(np.int32)], 255, cv2.LINE_8, 4)
+    near = cv2.dilate(inside, _disc(_BESIDE * unit))
+    lips = cv2.dilate(inside, _disc(2 * _BESIDE * unit)) > near
+    luma = yuv[..., 0].astype(np.int32) - 16
+    dark = luma < _DARK * float(np.percentile(luma[lips], 20)) if lips.any() else lips
+    beside = cv2.dilate((dark & (near > 0)).astype(np.uint8), _disc(0.012 * unit))
+    mask = np.maximum(inside, beside * 255).astype(np.uint8)
+    filled = cv2.inpaint(np.ascontiguousarray(yuv[..., :3]), mask, 0.05 * unit, cv2.INPAINT_TELEA)
+    return np.dstack((filled, yuv[..., 3])).astype(np.uint8)
+
+
+def _disc(radius: float) -> Bytes:
+    side = 2 * max(1, round(radius)) + 1
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), np.uint8)
+
+
+def _lips(
+    skin: Bytes, fine: int, box: Box, mouth: Box, pose: HeadPose, controls: Floats, shade: bool
+) -> Lips:
     rows = slice(fine * (mouth.y0 - box.y0), fine * (mouth.y1 - box.y0))
     columns = slice(fine * (mouth.x0 - box.x0), fine * (mouth.x1 - box.x0))
     upper, lower = skin[rows, columns].copy(), skin[rows, columns].copy()
     down = pose.axes[:2, 1] / np.hypot(*pose.axes[:2, 1])
     upper[..., 3] = _above(controls[list(UPPER_LINE)], down, mouth, fine, pose.scale)
     lower[..., 3] = 255 - _above(controls[list(LOWER_LINE)], down, mouth, fine, pose.scale)
+    if shade:
+        corners = (controls[[UPPER_LINE[0], UPPER_LINE[-1]]] - (mouth.x0, mouth.y0)) * fine
+        for side in (upper, lower):
+            _shade_edge(side, corners, _CREASE * fine * pose.scale)
     return Lips(mouth, fine, upper, lower)
+
+
+def _shade_edge(side: Bytes, corners: Floats, sigma: float) -> None:
+    """Darken a texture of one side of the lips towards its edge between the ``corners`` (2, 2)."""
+    chord = corners[1] - corners[0]
+    chord = chord / (chord @ chord)
+    x = (np.arange(side.shape[1]) - corners[0, 0]) * chord[0]
+    y = (np.arange(side.shape[0]) - corners[0, 1]) * chord[1]
+    along = (x + y[:, None]).astype(np.float32)
+    soft = np.asarray(cv2.GaussianBlur(side[..., 3], (0, 0), sigma), np.float32) / 255
+    crease = 4.0 * soft * (1.0 - soft) * ease((np.minimum(along, 1.0 - along) + 0.02) / 0.12)
+    luma = 16.0 + (side[..., 0].astype(np.float32) - 16.0) * (1.0 - _CREASE_SHADE * crease)
+    side[..., 0] = (luma + 0.5).clip(0, 255).astype(np.uint8)
 
 
 def _above(line: Floats, down: Floats, box: Box, fine: int, unit: float) -> Bytes:
