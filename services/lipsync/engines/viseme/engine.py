@@ -1,20 +1,25 @@
-"""The embedded engine: any face, on the CPU, without weights of its own."""
+"""The embedded engine: any face, on the CPU."""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Generator
+from functools import cache
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from mouthpiece.core.engines import EngineClass, EngineInfo
-from services.lipsync.engines.viseme.articulation import LEAD, TAIL, articulate
+from services.lipsync.avatar.models import FACE_MODELS
+from services.lipsync.engines.viseme.accents import REACH, articulate_with_accents
+from services.lipsync.engines.viseme.articulation import LEAD, TAIL
+from services.lipsync.engines.viseme.hearing import weights_sha256
 
 if TYPE_CHECKING:
     from services.lipsync.avatar import Avatar
     from services.lipsync.engine import Frame, RenderTask
     from services.lipsync.engines.viseme.prepared import Prepared
 
-REVISION = 1
+REVISION = 2
 """Raised with every change of the pictures that this engine makes, so that cached chunks are not mixed."""
 
 
@@ -28,13 +33,13 @@ class VisemeEngine:
             name="viseme",
             description="Animates any portrait or video on the CPU, from phonemes or from the sound alone.",
             engine_class=EngineClass.WINDOWED,
-            version=f"viseme-{REVISION}",
-            lead_samples=LEAD,
-            tail_samples=TAIL,
+            version=_version(),
+            lead_samples=LEAD + REACH,
+            tail_samples=TAIL + REACH,
         )
 
     def load(self) -> None:
-        """Import what draws; there are no weights."""
+        """Import what draws and what hears."""
         import cv2
 
         importlib.import_module("services.lipsync.engines.viseme.frames")
@@ -50,6 +55,13 @@ class VisemeEngine:
         """Yield the frames of a task in order."""
         from services.lipsync.engines.viseme.frames import draw_frame
 
-        track = articulate(task.speech, task.frames, task.fps)
-        for frame, pose in zip(task.frames, track, strict=True):
-            yield draw_frame(prepared, frame, task.fps, task.seed, pose)
+        track, accents = articulate_with_accents(task.speech, task.frames, task.fps)
+        for frame, pose, accent in zip(task.frames, track, accents, strict=True):
+            yield draw_frame(prepared, frame, task.fps, task.seed, pose, float(accent))
+
+
+@cache
+def _version() -> str:
+    """Revision of the code, and a digest of all weights that the pictures depend on."""
+    weights = (*(model.sha256 for model in FACE_MODELS), weights_sha256())
+    return f"{REVISION}-{sha256(''.join(weights).encode()).hexdigest()[:8]}"

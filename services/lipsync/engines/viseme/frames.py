@@ -25,10 +25,15 @@ _EDGE = 8
 """Pixels over which chroma passes from the avatar's own to that of the drawn picture."""
 
 
-def draw_frame(prepared: Prepared, frame: int, fps: Fraction, seed: int, pose: Floats) -> Bytes:
-    """Frame ``frame`` of the job as I420, with the mouth in ``pose``, a row of an articulation track."""
+def draw_frame(
+    prepared: Prepared, frame: int, fps: Fraction, seed: int, pose: Floats, accent: float
+) -> Bytes:
+    """Frame ``frame`` of the job as I420, with the mouth in ``pose``, a row of an articulation track.
+
+    ``accent``, -1..1, is how much the voice stands out; only a portrait shows it.
+    """
     if prepared.portrait:
-        return _portrait_frame(prepared, prepared.portrait, idle(frame, fps, seed), pose)
+        return _portrait_frame(prepared, prepared.portrait, idle(frame, fps, seed), pose, accent)
     return _clip_frame(prepared, clip_index(frame, prepared.avatar.frames), pose)
 
 
@@ -58,10 +63,12 @@ def _clip_frame(prepared: Prepared, index: int, pose: Floats) -> Bytes:
     return planes
 
 
-def _portrait_frame(prepared: Prepared, portrait: Portrait, idle_: Idle, pose: Floats) -> Bytes:
+def _portrait_frame(
+    prepared: Prepared, portrait: Portrait, idle_: Idle, pose: Floats, accent: float
+) -> Bytes:
     source, nodes = portrait.source, portrait.nodes
     target = _target(prepared, source, pose)
-    sway = portrait.field.displacement(idle_)
+    sway = portrait.field.displacement(idle_, accent)
     carried = -sway[portrait.lips].astype(np.float64)
     held = Held(source.pose.shifted(carried), target + carried, _jaw(prepared, pose))
     near = lip_nodes(held, source.box)

@@ -19,6 +19,12 @@ _FADE = 1.65
 _BORDER = 0.40
 """Units over which motion fades out towards the border of the picture, which never moves."""
 
+_NOD, _LIFT = 0.045, 0.07
+"""Radians that the head nods and units that the brows rise with the strongest accent."""
+
+_BROW_AT, _BROW_HEIGHT, _BROW_WIDTH = -0.32, 0.17, 0.85
+"""Where the brows are, in units above the eyes, and how far around them skin follows."""
+
 _SKULL_X, _SKULL_Y, _SKULL_DEPTH = 1.05, 1.50, 0.75
 _NOSE_DEPTH, _NOSE_SIZE = 0.22, 0.20
 
@@ -28,20 +34,26 @@ class HeadField:
     """How freely every place moves, ``weight``, and how near it is to the viewer; (rows, columns) each.
 
     ``x`` and ``y`` are the places in units of the face from between the eyes; ``plane`` turns units into
-    pixels.
+    pixels. ``brows`` is how much a place belongs to them.
     """
 
     weight: Singles
     nearness: Singles
+    brows: Singles
     x: Singles
     y: Singles
     plane: Singles
 
-    def displacement(self, idle: Idle) -> Singles:
-        """Displacements (rows, columns, 2) in pixels from places of the new frame to the portrait."""
+    def displacement(self, idle: Idle, accent: float) -> Singles:
+        """Displacements (rows, columns, 2) in pixels from places of the new frame to the portrait.
+
+        ``accent``, -1..1, is how much the voice stands out.
+        """
         turn = self.nearness
+        pitch = idle.pitch + _NOD * accent
         right = idle.right + idle.yaw * turn + idle.growth * self.x - idle.roll * (self.y - 1.2)
-        down = idle.down + idle.pitch * turn + idle.growth * (self.y - 1.6) + idle.roll * self.x
+        down = idle.down + pitch * turn + idle.growth * (self.y - 1.6) + idle.roll * self.x
+        down = down - _LIFT * max(accent, 0.0) * self.brows
         back = np.stack((right, down), axis=-1) * -self.weight[..., None]
         return (back @ self.plane.T).astype(np.float32)
 
@@ -60,7 +72,8 @@ def head_field(places: Singles, pose: HeadPose, nose: Floats, width: int, height
     nose_x, nose_y = nose[:2] + pose.axes[:2, 2] @ np.linalg.inv(plane).T * nose[2]
     bump = np.exp(-((x - nose_x) ** 2 + (y - nose_y) ** 2) / (2 * _NOSE_SIZE**2))
     nearness = _SKULL_DEPTH * skull + _NOSE_DEPTH * bump
-    parts = (weight, nearness, x, y, plane)
+    brows = np.exp(-((x / _BROW_WIDTH) ** 4) - ((y - _BROW_AT) / _BROW_HEIGHT) ** 2)
+    parts = (weight, nearness, brows, x, y, plane)
     return HeadField(*(part.astype(np.float32) for part in parts))
 
 
