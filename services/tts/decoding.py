@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
     from av.audio.stream import AudioStream
     from av.container.input import InputContainer
+    from av.packet import Packet
 
 Sound = npt.NDArray[np.float32]
 """Mono samples; full scale is ±1, which recordings of floats may exceed."""
@@ -39,6 +40,8 @@ _TOLERANCE = Fraction(1, 4)
 """Seconds that may be missing: encoders count their own delay in or not."""
 
 _BLOCK = SPEECH_RATE
+
+_LOWEST_RATE, _HIGHEST_RATE = 2_000, 768_000
 
 _LONGEST_PADDING = 4096
 """Samples by which the last frame of a codec may go on after the end."""
@@ -83,6 +86,8 @@ def _opened(path: Path) -> Generator[tuple[InputContainer, AudioStream]]:
         stream = container.streams.audio[0]
         if not stream.codec_context.sample_rate or not stream.codec_context.channels:
             raise BadInput(FIELD, "damaged or cut off: its sound cannot be decoded")
+        if not _LOWEST_RATE <= stream.codec_context.sample_rate <= _HIGHEST_RATE:
+            raise BadInput(FIELD, f"{stream.codec_context.sample_rate} samples per second are no recording")
         yield container, stream
 
 
@@ -129,7 +134,7 @@ class _Source:
         self._check_whole()
 
     def _planes(self) -> Iterator[Sound]:
-        for packet in self._container.demux(self._stream):
+        for packet in self._packets():
             try:
                 frames = packet.decode()
             except FFmpegError:
@@ -139,6 +144,18 @@ class _Source:
                 self._broken_at_end = False
                 self._decoded += frame.samples
                 yield from self._as_floats(frame)
+
+    def _packets(self) -> Iterator[Packet[AudioStream]]:
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except FFmpegError:
+                self._broken_at_end = True
+                return
+            if packet is None:
+                return
+            yield packet
 
     def _as_floats(self, frame: AudioFrame) -> Iterator[Sound]:
         try:

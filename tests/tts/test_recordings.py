@@ -226,6 +226,20 @@ def test_a_recording_that_is_too_long_is_refused_on_the_way_where_it_does_not_sa
     assert "longer than 10 seconds" in refusal(path, 10)
 
 
+@pytest.mark.parametrize("rate", [1, 1_000, 2_000_000, 2**31 - 1])
+def test_a_rate_that_no_recorder_has_is_refused(tmp_path: Path, rate: int) -> None:
+    path = write_wav(tmp_path / "a.wav", tone(1), rate)
+    assert "samples per second" in refusal(path)
+
+
+def test_a_file_that_is_damaged_in_its_middle_is_refused(tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.flac", "flac", speechlike(6), SPEECH_RATE)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 3 : 2 * len(data) // 3] = bytes(len(data) // 3)
+    path.write_bytes(data)
+    assert "damaged" in refusal(path)
+
+
 def test_a_limit_is_met_exactly(tmp_path: Path) -> None:
     path = write_wav(tmp_path / "a.wav", speechlike(10))
     assert survey(path, 10).samples == 10 * SPEECH_RATE

@@ -64,4 +64,4 @@ class VisemeEngine:
 def _version() -> str:
     """Revision of the code, and a digest of all weights that the pictures depend on."""
     weights = (*(model.sha256 for model in FACE_MODELS), weights_sha256())
-    return f"{REVISION}-{sha256(''.join(weights).encode()).hexdigest()[:8]}"
+    return f"viseme-{REVISION}-{sha256(''.join(weights).encode()).hexdigest()[:8]}"

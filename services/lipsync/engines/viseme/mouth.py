@@ -70,7 +70,7 @@ class Interior:
         """
         size = (inside.shape[1], inside.shape[0])
         open_ = np.asarray(cv2.GaussianBlur(inside, (0, 0), 0.045 * pose.scale), np.float32)
-        shade = (0.62 + 0.38 * ease(open_ / 0.7)) * light
+        shade = (0.56 + 0.44 * ease(open_ / 0.7)) * light
         made = np.empty((*inside.shape, 4), np.float32)
         made[:] = (*self.palette.cavity, 0.0)
         tip = float(ease(np.array(jaw.tongue * 1.3 - 0.3)))

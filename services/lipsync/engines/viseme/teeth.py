@@ -30,6 +30,9 @@ _LEAST = 0.30
 """Share of the opening above its darkest line that must be bright for these to be teeth."""
 
 
+_UNEVEN = 0.012
+"""Units that a tooth may be longer than its row."""
+
 _LOOK_ABOVE = 0.035
 """Units above the edge of the teeth where they are bright."""
 
@@ -113,8 +116,19 @@ def _edge_of_teeth(luma: Singles, mask: Floats, columns: Places, per_unit: float
     cost = (level - 0.8 * above)[:, columns] + 0.6 * (part - 0.7) ** 2
     cost += np.where(part < 0.35, 2.0, 0.0) + np.where(part > 1.05, 2.0, 0.0)
     path = np.array(cheapest_path(cost.T), np.float64)
+    path = np.minimum(path, _arc(columns, path, _UNEVEN * per_unit) + _UNEVEN * per_unit)
     path = np.convolve(np.pad(path, 2, "edge"), (0.1, 0.2, 0.4, 0.2, 0.1), "valid")
     return np.asarray(np.interp(np.arange(mask.shape[1]), columns, path))
+
+
+def _arc(columns: Places, path: Floats, uneven: float) -> Floats:
+    """The parabola that most of a path lies on: where it strays down, it has taken lower teeth for upper."""
+    weight = np.ones(len(path))
+    fit = path
+    for _ in range(6):
+        fit = np.asarray(np.polyval(np.polyfit(columns, path, 2, w=weight), columns), np.float64)
+        weight = 1.0 / (1.0 + (np.maximum(path - fit, 0.0) / uneven) ** 2)
+    return fit
 
 
 def _bright(pixels: Singles, above: Floats) -> tuple[float, Floats]:
