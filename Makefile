@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PROTO_READY := .venv-proto/.ready
+TORCH_READY := $(VENV)/.torch
 # One thread per process: the suite runs one process per worker.
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
@@ -20,18 +21,23 @@ setup: $(READY) ## Install the suite and its tools into .venv
 $(READY): requirements/suite.lock pyproject.toml scripts/fetch_face_models.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed: make PYTHON=..." >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo "python3 cannot make virtual environments: install the package python3-venv" >&2; exit 1; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r requirements/suite.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps --require-hashes -r requirements/suite.lock
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	$(BIN)/python scripts/fetch_face_models.py
+	@touch $@
+
+# Not in the lock: which wheel fits depends on the machine's device.
+$(TORCH_READY): $(READY) requirements/torch.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: -r requirements/torch.txt
 	@touch $@
 
 demo: $(READY) ## Render out/demo.mp4 through all four services
 	$(BIN)/python scripts/demo.py
 
-test: $(READY) ## Run the whole test suite
+test: $(TORCH_READY) ## Run the whole test suite
 	$(BIN)/pytest
 
-lint: $(READY) $(PROTO_READY) ## Check style, types, contracts and generated code
+lint: $(TORCH_READY) $(PROTO_READY) ## Check style, types, contracts and generated code
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -51,7 +57,7 @@ $(PROTO_READY): requirements/proto.lock
 	@touch $@
 
 lock: ## Resolve the requirements anew (needs uv)
-	uv pip compile pyproject.toml --extra suite --group dev --universal --fork-strategy fewest --python-version 3.11 \
+	uv pip compile pyproject.toml --extra suite --extra openvino --extra piper --extra provenance --extra tracing --group dev --universal --fork-strategy fewest --python-version 3.11 \
 	    --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet -o requirements/suite.lock
 	uv pip compile --group proto --universal --python-version 3.11 \
 	    --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet -o requirements/proto.lock
