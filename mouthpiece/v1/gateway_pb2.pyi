@@ -262,6 +262,10 @@ class JobSpec(google.protobuf.message.Message):
     SEED_FIELD_NUMBER: builtins.int
     TITLE_FIELD_NUMBER: builtins.int
     IGNORE_CACHE_FIELD_NUMBER: builtins.int
+    VOICE_REFERENCE_SHA256_FIELD_NUMBER: builtins.int
+    VOICE_FALLBACK_FIELD_NUMBER: builtins.int
+    SPEAKING_RATE_FIELD_NUMBER: builtins.int
+    SOUND_FIELD_NUMBER: builtins.int
     text: builtins.str
     """Words to speak, at most 200 000 code points; with `audio_sha256`, the words that the recording says
     (may be empty).
@@ -290,6 +294,12 @@ class JobSpec(google.protobuf.message.Message):
     """Render every chunk anew, even where the same chunk exists already. Speech is still reused: synthesis does
     not repeat itself exactly.
     """
+    voice_reference_sha256: builtins.str
+    """Asset with the voice to speak `text` in: a recording, or a video with sound, such as the avatar's own.
+    See SynthesizeRequest, also for the next three.
+    """
+    voice_fallback: mouthpiece.v1.tts_pb2.VoiceFallback.ValueType
+    speaking_rate: builtins.float
     @property
     def chunk_length(self) -> google.protobuf.duration_pb2.Duration:
         """Wanted chunk length; unset: the scheduler decides. Between 0.2 s and 600 s. Cuts move to a pause nearby."""
@@ -298,6 +308,8 @@ class JobSpec(google.protobuf.message.Message):
     def fps(self) -> mouthpiece.v1.common_pb2.Rational:
         """Frame rate. Unset: that of the avatar video, 25 for a portrait."""
 
+    @property
+    def sound(self) -> mouthpiece.v1.tts_pb2.SoundOptions: ...
     def __init__(
         self,
         *,
@@ -317,9 +329,13 @@ class JobSpec(google.protobuf.message.Message):
         seed: builtins.int | None = ...,
         title: builtins.str = ...,
         ignore_cache: builtins.bool = ...,
+        voice_reference_sha256: builtins.str = ...,
+        voice_fallback: mouthpiece.v1.tts_pb2.VoiceFallback.ValueType = ...,
+        speaking_rate: builtins.float = ...,
+        sound: mouthpiece.v1.tts_pb2.SoundOptions | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_seed", b"_seed", "chunk_length", b"chunk_length", "fps", b"fps", "seed", b"seed"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_seed", b"_seed", "audio_sha256", b"audio_sha256", "avatar_sha256", b"avatar_sha256", "chunk_length", b"chunk_length", "engine", b"engine", "fps", b"fps", "height", b"height", "ignore_cache", b"ignore_cache", "language", b"language", "max_workers", b"max_workers", "mode", b"mode", "quality", b"quality", "seed", b"seed", "text", b"text", "title", b"title", "voice", b"voice", "width", b"width"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_seed", b"_seed", "chunk_length", b"chunk_length", "fps", b"fps", "seed", b"seed", "sound", b"sound"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_seed", b"_seed", "audio_sha256", b"audio_sha256", "avatar_sha256", b"avatar_sha256", "chunk_length", b"chunk_length", "engine", b"engine", "fps", b"fps", "height", b"height", "ignore_cache", b"ignore_cache", "language", b"language", "max_workers", b"max_workers", "mode", b"mode", "quality", b"quality", "seed", b"seed", "sound", b"sound", "speaking_rate", b"speaking_rate", "text", b"text", "title", b"title", "voice", b"voice", "voice_fallback", b"voice_fallback", "voice_reference_sha256", b"voice_reference_sha256", "width", b"width"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_seed", b"_seed"]) -> typing.Literal["seed"] | None: ...
 
 Global___JobSpec: typing_extensions.TypeAlias = JobSpec

@@ -22,32 +22,41 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from mouthpiece.v1 import common_pb2 as mouthpiece_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17mouthpiece/v1/tts.proto\x12\rmouthpiece.v1\x1a\x1amouthpiece/v1/common.proto\"]\n\rSpeechOutline\x12\x11\n\tsentences\x18\x01 \x01(\x05\x12\x18\n\x10\x65xpected_samples\x18\x02 \x01(\x03\x12\x10\n\x08language\x18\x03 \x01(\t\x12\r\n\x05voice\x18\x04 \x01(\t\"n\n\x11SynthesizeRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12\r\n\x05voice\x18\x03 \x01(\t\x12\x12\n\ncheck_only\x18\x04 \x01(\x08\x12\x16\n\x0e\x66irst_sentence\x18\x05 \x01(\x05\"z\n\x12SynthesizeResponse\x12/\n\x07outline\x18\x01 \x01(\x0b\x32\x1c.mouthpiece.v1.SpeechOutlineH\x00\x12+\n\x08sentence\x18\x02 \x01(\x0b\x32\x17.mouthpiece.v1.SentenceH\x00\x42\x06\n\x04part\"e\n\x13ImportSpeechRequest\x12\x14\n\x0c\x61udio_sha256\x18\x01 \x01(\t\x12\x12\n\ntranscript\x18\x02 \x01(\t\x12\x10\n\x08language\x18\x03 \x01(\t\x12\x12\n\ncheck_only\x18\x04 \x01(\x08\"|\n\x14ImportSpeechResponse\x12/\n\x07outline\x18\x01 \x01(\x0b\x32\x1c.mouthpiece.v1.SpeechOutlineH\x00\x12+\n\x08sentence\x18\x02 \x01(\x0b\x32\x17.mouthpiece.v1.SentenceH\x00\x42\x06\n\x04part\"2\n\x1eSpeechServiceListVoicesRequest\x12\x10\n\x08language\x18\x01 \x01(\t\"G\n\x1fSpeechServiceListVoicesResponse\x12$\n\x06voices\x18\x01 \x03(\x0b\x32\x14.mouthpiece.v1.Voice\"`\n\x05Voice\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x04 \x01(\t\x12\x12\n\nis_default\x18\x05 \x01(\x08\x32\xac\x02\n\rSpeechService\x12S\n\nSynthesize\x12 .mouthpiece.v1.SynthesizeRequest\x1a!.mouthpiece.v1.SynthesizeResponse0\x01\x12Y\n\x0cImportSpeech\x12\".mouthpiece.v1.ImportSpeechRequest\x1a#.mouthpiece.v1.ImportSpeechResponse0\x01\x12k\n\nListVoices\x12-.mouthpiece.v1.SpeechServiceListVoicesRequest\x1a..mouthpiece.v1.SpeechServiceListVoicesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17mouthpiece/v1/tts.proto\x12\rmouthpiece.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1amouthpiece/v1/common.proto\"\x85\x01\n\rSpeechOutline\x12\x11\n\tsentences\x18\x01 \x01(\x05\x12\x18\n\x10\x65xpected_samples\x18\x02 \x01(\x03\x12\x10\n\x08language\x18\x03 \x01(\t\x12\r\n\x05voice\x18\x04 \x01(\t\x12\x0e\n\x06\x65ngine\x18\n \x01(\t\x12\x16\n\x0e\x65ngine_version\x18\x0b \x01(\t\"G\n\x0cSpeechNotice\x12\x0f\n\x07warning\x18\x01 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x02 \x01(\t\x12\x16\n\x0e\x65ngine_version\x18\x03 \x01(\t\"|\n\x0cSoundOptions\x12)\n\x08loudness\x18\x01 \x01(\x0e\x32\x17.mouthpiece.v1.Loudness\x12\x0f\n\x07\x64\x65noise\x18\x02 \x01(\x08\x12\x30\n\rlongest_pause\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x87\x02\n\x11SynthesizeRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12\r\n\x05voice\x18\x03 \x01(\t\x12\x12\n\ncheck_only\x18\x04 \x01(\x08\x12\x16\n\x0e\x66irst_sentence\x18\x05 \x01(\x05\x12\x1e\n\x16voice_reference_sha256\x18\n \x01(\t\x12\x34\n\x0evoice_fallback\x18\x0b \x01(\x0e\x32\x1c.mouthpiece.v1.VoiceFallback\x12\x15\n\rspeaking_rate\x18\x0c \x01(\x01\x12*\n\x05sound\x18\r \x01(\x0b\x32\x1b.mouthpiece.v1.SoundOptions\"\xa9\x01\n\x12SynthesizeResponse\x12/\n\x07outline\x18\x01 \x01(\x0b\x32\x1c.mouthpiece.v1.SpeechOutlineH\x00\x12+\n\x08sentence\x18\x02 \x01(\x0b\x32\x17.mouthpiece.v1.SentenceH\x00\x12-\n\x06notice\x18\n \x01(\x0b\x32\x1b.mouthpiece.v1.SpeechNoticeH\x00\x42\x06\n\x04part\"\x91\x01\n\x13ImportSpeechRequest\x12\x14\n\x0c\x61udio_sha256\x18\x01 \x01(\t\x12\x12\n\ntranscript\x18\x02 \x01(\t\x12\x10\n\x08language\x18\x03 \x01(\t\x12\x12\n\ncheck_only\x18\x04 \x01(\x08\x12*\n\x05sound\x18\n \x01(\x0b\x32\x1b.mouthpiece.v1.SoundOptions\"|\n\x14ImportSpeechResponse\x12/\n\x07outline\x18\x01 \x01(\x0b\x32\x1c.mouthpiece.v1.SpeechOutlineH\x00\x12+\n\x08sentence\x18\x02 \x01(\x0b\x32\x17.mouthpiece.v1.SentenceH\x00\x42\x06\n\x04part\"2\n\x1eSpeechServiceListVoicesRequest\x12\x10\n\x08language\x18\x01 \x01(\t\"G\n\x1fSpeechServiceListVoicesResponse\x12$\n\x06voices\x18\x01 \x03(\x0b\x32\x14.mouthpiece.v1.Voice\"`\n\x05Voice\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x04 \x01(\t\x12\x12\n\nis_default\x18\x05 \x01(\x08*\x86\x01\n\rVoiceFallback\x12\x1e\n\x1aVOICE_FALLBACK_UNSPECIFIED\x10\x00\x12\x1e\n\x1aVOICE_FALLBACK_NEXT_ENGINE\x10\x01\x12\x1c\n\x18VOICE_FALLBACK_REFERENCE\x10\x02\x12\x17\n\x13VOICE_FALLBACK_NONE\x10\x03*O\n\x08Loudness\x12\x18\n\x14LOUDNESS_UNSPECIFIED\x10\x00\x12\x16\n\x12LOUDNESS_NORMALIZE\x10\x01\x12\x11\n\rLOUDNESS_KEEP\x10\x02\x32\xac\x02\n\rSpeechService\x12S\n\nSynthesize\x12 .mouthpiece.v1.SynthesizeRequest\x1a!.mouthpiece.v1.SynthesizeResponse0\x01\x12Y\n\x0cImportSpeech\x12\".mouthpiece.v1.ImportSpeechRequest\x1a#.mouthpiece.v1.ImportSpeechResponse0\x01\x12k\n\nListVoices\x12-.mouthpiece.v1.SpeechServiceListVoicesRequest\x1a..mouthpiece.v1.SpeechServiceListVoicesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'mouthpiece.v1.tts_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SPEECHOUTLINE']._serialized_start=70
-  _globals['_SPEECHOUTLINE']._serialized_end=163
-  _globals['_SYNTHESIZEREQUEST']._serialized_start=165
-  _globals['_SYNTHESIZEREQUEST']._serialized_end=275
-  _globals['_SYNTHESIZERESPONSE']._serialized_start=277
-  _globals['_SYNTHESIZERESPONSE']._serialized_end=399
-  _globals['_IMPORTSPEECHREQUEST']._serialized_start=401
-  _globals['_IMPORTSPEECHREQUEST']._serialized_end=502
-  _globals['_IMPORTSPEECHRESPONSE']._serialized_start=504
-  _globals['_IMPORTSPEECHRESPONSE']._serialized_end=628
-  _globals['_SPEECHSERVICELISTVOICESREQUEST']._serialized_start=630
-  _globals['_SPEECHSERVICELISTVOICESREQUEST']._serialized_end=680
-  _globals['_SPEECHSERVICELISTVOICESRESPONSE']._serialized_start=682
-  _globals['_SPEECHSERVICELISTVOICESRESPONSE']._serialized_end=753
-  _globals['_VOICE']._serialized_start=755
-  _globals['_VOICE']._serialized_end=851
-  _globals['_SPEECHSERVICE']._serialized_start=854
-  _globals['_SPEECHSERVICE']._serialized_end=1154
+  _globals['_VOICEFALLBACK']._serialized_start=1373
+  _globals['_VOICEFALLBACK']._serialized_end=1507
+  _globals['_LOUDNESS']._serialized_start=1509
+  _globals['_LOUDNESS']._serialized_end=1588
+  _globals['_SPEECHOUTLINE']._serialized_start=103
+  _globals['_SPEECHOUTLINE']._serialized_end=236
+  _globals['_SPEECHNOTICE']._serialized_start=238
+  _globals['_SPEECHNOTICE']._serialized_end=309
+  _globals['_SOUNDOPTIONS']._serialized_start=311
+  _globals['_SOUNDOPTIONS']._serialized_end=435
+  _globals['_SYNTHESIZEREQUEST']._serialized_start=438
+  _globals['_SYNTHESIZEREQUEST']._serialized_end=701
+  _globals['_SYNTHESIZERESPONSE']._serialized_start=704
+  _globals['_SYNTHESIZERESPONSE']._serialized_end=873
+  _globals['_IMPORTSPEECHREQUEST']._serialized_start=876
+  _globals['_IMPORTSPEECHREQUEST']._serialized_end=1021
+  _globals['_IMPORTSPEECHRESPONSE']._serialized_start=1023
+  _globals['_IMPORTSPEECHRESPONSE']._serialized_end=1147
+  _globals['_SPEECHSERVICELISTVOICESREQUEST']._serialized_start=1149
+  _globals['_SPEECHSERVICELISTVOICESREQUEST']._serialized_end=1199
+  _globals['_SPEECHSERVICELISTVOICESRESPONSE']._serialized_start=1201
+  _globals['_SPEECHSERVICELISTVOICESRESPONSE']._serialized_end=1272
+  _globals['_VOICE']._serialized_start=1274
+  _globals['_VOICE']._serialized_end=1370
+  _globals['_SPEECHSERVICE']._serialized_start=1591
+  _globals['_SPEECHSERVICE']._serialized_end=1891
 # @@protoc_insertion_point(module_scope)

@@ -6,7 +6,9 @@ isort:skip_file
 import builtins
 import collections.abc
 import google.protobuf.descriptor
+import google.protobuf.duration_pb2
 import google.protobuf.internal.containers
+import google.protobuf.internal.enum_type_wrapper
 import google.protobuf.message
 import mouthpiece.v1.common_pb2
 import sys
@@ -19,6 +21,65 @@ else:
 
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
+class _VoiceFallback:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _VoiceFallbackEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_VoiceFallback.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    VOICE_FALLBACK_UNSPECIFIED: _VoiceFallback.ValueType  # 0
+    """NEXT_ENGINE."""
+    VOICE_FALLBACK_NEXT_ENGINE: _VoiceFallback.ValueType  # 1
+    """The next engine that can, with a notice."""
+    VOICE_FALLBACK_REFERENCE: _VoiceFallback.ValueType  # 2
+    """The voice reference itself becomes the speech, as if it had been imported, with a notice; it says what it
+    says. Only while no sentence was sent.
+    """
+    VOICE_FALLBACK_NONE: _VoiceFallback.ValueType  # 3
+    """Nothing: the call fails."""
+
+class VoiceFallback(_VoiceFallback, metaclass=_VoiceFallbackEnumTypeWrapper):
+    """What may speak when the engine that was chosen fails."""
+
+VOICE_FALLBACK_UNSPECIFIED: VoiceFallback.ValueType  # 0
+"""NEXT_ENGINE."""
+VOICE_FALLBACK_NEXT_ENGINE: VoiceFallback.ValueType  # 1
+"""The next engine that can, with a notice."""
+VOICE_FALLBACK_REFERENCE: VoiceFallback.ValueType  # 2
+"""The voice reference itself becomes the speech, as if it had been imported, with a notice; it says what it
+says. Only while no sentence was sent.
+"""
+VOICE_FALLBACK_NONE: VoiceFallback.ValueType  # 3
+"""Nothing: the call fails."""
+Global___VoiceFallback: typing_extensions.TypeAlias = VoiceFallback
+
+class _Loudness:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _LoudnessEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_Loudness.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    LOUDNESS_UNSPECIFIED: _Loudness.ValueType  # 0
+    """NORMALIZE for text, KEEP for a recording."""
+    LOUDNESS_NORMALIZE: _Loudness.ValueType  # 1
+    """-16 LUFS (EBU R 128), true peaks at most -1.5 dBTP. A recording gets one gain; a voice gets one gain for
+    all that it says.
+    """
+    LOUDNESS_KEEP: _Loudness.ValueType  # 2
+    """As it comes."""
+
+class Loudness(_Loudness, metaclass=_LoudnessEnumTypeWrapper): ...
+
+LOUDNESS_UNSPECIFIED: Loudness.ValueType  # 0
+"""NORMALIZE for text, KEEP for a recording."""
+LOUDNESS_NORMALIZE: Loudness.ValueType  # 1
+"""-16 LUFS (EBU R 128), true peaks at most -1.5 dBTP. A recording gets one gain; a voice gets one gain for
+all that it says.
+"""
+LOUDNESS_KEEP: Loudness.ValueType  # 2
+"""As it comes."""
+Global___Loudness: typing_extensions.TypeAlias = Loudness
+
 @typing.final
 class SpeechOutline(google.protobuf.message.Message):
     """What is about to be sent, before it is known exactly."""
@@ -29,6 +90,8 @@ class SpeechOutline(google.protobuf.message.Message):
     EXPECTED_SAMPLES_FIELD_NUMBER: builtins.int
     LANGUAGE_FIELD_NUMBER: builtins.int
     VOICE_FIELD_NUMBER: builtins.int
+    ENGINE_FIELD_NUMBER: builtins.int
+    ENGINE_VERSION_FIELD_NUMBER: builtins.int
     sentences: builtins.int
     """Number of sentences to come; 0 means unknown."""
     expected_samples: builtins.int
@@ -36,6 +99,11 @@ class SpeechOutline(google.protobuf.message.Message):
     language: builtins.str
     """The language and voice that were chosen, spelled out."""
     voice: builtins.str
+    engine: builtins.str
+    """Speech engine that is to speak, and what names its sound: it changes whenever the same request would
+    sound differently. Empty for a recording.
+    """
+    engine_version: builtins.str
     def __init__(
         self,
         *,
@@ -43,10 +111,66 @@ class SpeechOutline(google.protobuf.message.Message):
         expected_samples: builtins.int = ...,
         language: builtins.str = ...,
         voice: builtins.str = ...,
+        engine: builtins.str = ...,
+        engine_version: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["expected_samples", b"expected_samples", "language", b"language", "sentences", b"sentences", "voice", b"voice"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["engine", b"engine", "engine_version", b"engine_version", "expected_samples", b"expected_samples", "language", b"language", "sentences", b"sentences", "voice", b"voice"]) -> None: ...
 
 Global___SpeechOutline: typing_extensions.TypeAlias = SpeechOutline
+
+@typing.final
+class SpeechNotice(google.protobuf.message.Message):
+    """Something that a person should know about the speech from here on."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    WARNING_FIELD_NUMBER: builtins.int
+    ENGINE_FIELD_NUMBER: builtins.int
+    ENGINE_VERSION_FIELD_NUMBER: builtins.int
+    warning: builtins.str
+    engine: builtins.str
+    """Engine that speaks from here on."""
+    engine_version: builtins.str
+    def __init__(
+        self,
+        *,
+        warning: builtins.str = ...,
+        engine: builtins.str = ...,
+        engine_version: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["engine", b"engine", "engine_version", b"engine_version", "warning", b"warning"]) -> None: ...
+
+Global___SpeechNotice: typing_extensions.TypeAlias = SpeechNotice
+
+@typing.final
+class SoundOptions(google.protobuf.message.Message):
+    """What is done to the sound."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    LOUDNESS_FIELD_NUMBER: builtins.int
+    DENOISE_FIELD_NUMBER: builtins.int
+    LONGEST_PAUSE_FIELD_NUMBER: builtins.int
+    loudness: Global___Loudness.ValueType
+    denoise: builtins.bool
+    """Weaken steady noise in a recording, and in a voice reference."""
+    @property
+    def longest_pause(self) -> google.protobuf.duration_pb2.Duration:
+        """Pauses in a recording that are longer are cut to this length, 0.1 s to 60 s; unset: they stay. All times,
+        those of words too, are of the speech as it is sent.
+        """
+
+    def __init__(
+        self,
+        *,
+        loudness: Global___Loudness.ValueType = ...,
+        denoise: builtins.bool = ...,
+        longest_pause: google.protobuf.duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["longest_pause", b"longest_pause"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["denoise", b"denoise", "longest_pause", b"longest_pause", "loudness", b"loudness"]) -> None: ...
+
+Global___SoundOptions: typing_extensions.TypeAlias = SoundOptions
 
 @typing.final
 class SynthesizeRequest(google.protobuf.message.Message):
@@ -57,6 +181,10 @@ class SynthesizeRequest(google.protobuf.message.Message):
     VOICE_FIELD_NUMBER: builtins.int
     CHECK_ONLY_FIELD_NUMBER: builtins.int
     FIRST_SENTENCE_FIELD_NUMBER: builtins.int
+    VOICE_REFERENCE_SHA256_FIELD_NUMBER: builtins.int
+    VOICE_FALLBACK_FIELD_NUMBER: builtins.int
+    SPEAKING_RATE_FIELD_NUMBER: builtins.int
+    SOUND_FIELD_NUMBER: builtins.int
     text: builtins.str
     """The text, at most 200 000 code points."""
     language: builtins.str
@@ -69,6 +197,15 @@ class SynthesizeRequest(google.protobuf.message.Message):
     """Index of the first sentence wanted, to go on after a broken stream: earlier ones are neither synthesised
     nor sent, and samples count from the start of this one.
     """
+    voice_reference_sha256: builtins.str
+    """Artifact with the voice to speak in: a recording, or a video with sound. Empty: the engine's own voice.
+    An engine that clones voices does so; others move their pitch and timbre toward it.
+    """
+    voice_fallback: Global___VoiceFallback.ValueType
+    speaking_rate: builtins.float
+    """Speed of speech, 0.5 to 2; 0 means 1, the voice's own."""
+    @property
+    def sound(self) -> Global___SoundOptions: ...
     def __init__(
         self,
         *,
@@ -77,8 +214,13 @@ class SynthesizeRequest(google.protobuf.message.Message):
         voice: builtins.str = ...,
         check_only: builtins.bool = ...,
         first_sentence: builtins.int = ...,
+        voice_reference_sha256: builtins.str = ...,
+        voice_fallback: Global___VoiceFallback.ValueType = ...,
+        speaking_rate: builtins.float = ...,
+        sound: Global___SoundOptions | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["check_only", b"check_only", "first_sentence", b"first_sentence", "language", b"language", "text", b"text", "voice", b"voice"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["sound", b"sound"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["check_only", b"check_only", "first_sentence", b"first_sentence", "language", b"language", "sound", b"sound", "speaking_rate", b"speaking_rate", "text", b"text", "voice", b"voice", "voice_fallback", b"voice_fallback", "voice_reference_sha256", b"voice_reference_sha256"]) -> None: ...
 
 Global___SynthesizeRequest: typing_extensions.TypeAlias = SynthesizeRequest
 
@@ -88,19 +230,23 @@ class SynthesizeResponse(google.protobuf.message.Message):
 
     OUTLINE_FIELD_NUMBER: builtins.int
     SENTENCE_FIELD_NUMBER: builtins.int
+    NOTICE_FIELD_NUMBER: builtins.int
     @property
     def outline(self) -> Global___SpeechOutline: ...
     @property
     def sentence(self) -> mouthpiece.v1.common_pb2.Sentence: ...
+    @property
+    def notice(self) -> Global___SpeechNotice: ...
     def __init__(
         self,
         *,
         outline: Global___SpeechOutline | None = ...,
         sentence: mouthpiece.v1.common_pb2.Sentence | None = ...,
+        notice: Global___SpeechNotice | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["outline", b"outline", "part", b"part", "sentence", b"sentence"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["outline", b"outline", "part", b"part", "sentence", b"sentence"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["part", b"part"]) -> typing.Literal["outline", "sentence"] | None: ...
+    def HasField(self, field_name: typing.Literal["notice", b"notice", "outline", b"outline", "part", b"part", "sentence", b"sentence"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["notice", b"notice", "outline", b"outline", "part", b"part", "sentence", b"sentence"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["part", b"part"]) -> typing.Literal["outline", "sentence", "notice"] | None: ...
 
 Global___SynthesizeResponse: typing_extensions.TypeAlias = SynthesizeResponse
 
@@ -112,6 +258,7 @@ class ImportSpeechRequest(google.protobuf.message.Message):
     TRANSCRIPT_FIELD_NUMBER: builtins.int
     LANGUAGE_FIELD_NUMBER: builtins.int
     CHECK_ONLY_FIELD_NUMBER: builtins.int
+    SOUND_FIELD_NUMBER: builtins.int
     audio_sha256: builtins.str
     """Name of the artifact that holds the recording: any audio file, or a video with sound."""
     transcript: builtins.str
@@ -120,6 +267,8 @@ class ImportSpeechRequest(google.protobuf.message.Message):
     """Language of the transcript, as in SynthesizeRequest."""
     check_only: builtins.bool
     """Check only: the stream ends after the outline."""
+    @property
+    def sound(self) -> Global___SoundOptions: ...
     def __init__(
         self,
         *,
@@ -127,8 +276,10 @@ class ImportSpeechRequest(google.protobuf.message.Message):
         transcript: builtins.str = ...,
         language: builtins.str = ...,
         check_only: builtins.bool = ...,
+        sound: Global___SoundOptions | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["audio_sha256", b"audio_sha256", "check_only", b"check_only", "language", b"language", "transcript", b"transcript"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["sound", b"sound"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["audio_sha256", b"audio_sha256", "check_only", b"check_only", "language", b"language", "sound", b"sound", "transcript", b"transcript"]) -> None: ...
 
 Global___ImportSpeechRequest: typing_extensions.TypeAlias = ImportSpeechRequest
 

@@ -120,8 +120,14 @@ class SpeechServiceStub(typing.Generic[_SpeechServiceSynthesizeType, _SpeechServ
     Message order: one outline, then the sentences in order. The first sentence is sent before the second
     is synthesised. The stream ends after the last sentence.
 
+    A notice may stand before any sentence: an engine failed and another one goes on, as far as the request
+    allows that.
+
     INVALID_ARGUMENT: the text is empty, too long, or in a script that the voice cannot read (field
-      `text`); the language or voice is unknown (fields `language`, `voice`). Found before any sound is made.
+      `text`); the language or voice is unknown (fields `language`, `voice`); the voice reference holds no
+      voice (field `voice_reference`). Found before any sound is made.
+    NOT_FOUND: the voice reference is not in the store.
+    FAILED_PRECONDITION with reason VOICE_FAILED: the engine failed, and the request allows no other.
     RESOURCE_EXHAUSTED with RetryInfo: too many calls at once.
     """
 
@@ -174,8 +180,14 @@ class SpeechServiceServicer(metaclass=abc.ABCMeta):
         Message order: one outline, then the sentences in order. The first sentence is sent before the second
         is synthesised. The stream ends after the last sentence.
 
+        A notice may stand before any sentence: an engine failed and another one goes on, as far as the request
+        allows that.
+
         INVALID_ARGUMENT: the text is empty, too long, or in a script that the voice cannot read (field
-          `text`); the language or voice is unknown (fields `language`, `voice`). Found before any sound is made.
+          `text`); the language or voice is unknown (fields `language`, `voice`); the voice reference holds no
+          voice (field `voice_reference`). Found before any sound is made.
+        NOT_FOUND: the voice reference is not in the store.
+        FAILED_PRECONDITION with reason VOICE_FAILED: the engine failed, and the request allows no other.
         RESOURCE_EXHAUSTED with RetryInfo: too many calls at once.
         """
 
