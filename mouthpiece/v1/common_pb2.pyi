@@ -176,6 +176,45 @@ class VideoFormat(google.protobuf.message.Message):
 Global___VideoFormat: typing_extensions.TypeAlias = VideoFormat
 
 @typing.final
+class Segment(google.protobuf.message.Message):
+    """A stretch of the video that can be played while the rest is being made: one fragment (`moof` and `mdat`) of
+    fragmented MP4, which begins with a keyframe. `init`, then the fragments in order, are one playable file.
+    Pictures and sound are those of the finished MP4, packet for packet. The sound of a stretch may come up to
+    two AAC frames later, at the beginning of the next fragment.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: builtins.int
+    FRAMES_FIELD_NUMBER: builtins.int
+    MEDIA_FIELD_NUMBER: builtins.int
+    INIT_FIELD_NUMBER: builtins.int
+    index: builtins.int
+    """0, 1, 2, …"""
+    @property
+    def frames(self) -> Global___Span:
+        """Begins where the frames of the segment before ended, the first at 0."""
+
+    @property
+    def media(self) -> Global___ArtifactRef: ...
+    @property
+    def init(self) -> Global___ArtifactRef:
+        """`ftyp` and `moov`; the same for all segments of a job."""
+
+    def __init__(
+        self,
+        *,
+        index: builtins.int = ...,
+        frames: Global___Span | None = ...,
+        media: Global___ArtifactRef | None = ...,
+        init: Global___ArtifactRef | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["frames", b"frames", "init", b"init", "media", b"media"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["frames", b"frames", "index", b"index", "init", b"init", "media", b"media"]) -> None: ...
+
+Global___Segment: typing_extensions.TypeAlias = Segment
+
+@typing.final
 class Phoneme(google.protobuf.message.Message):
     """One sound of the speech."""
 

@@ -266,6 +266,7 @@ class JobSpec(google.protobuf.message.Message):
     VOICE_FALLBACK_FIELD_NUMBER: builtins.int
     SPEAKING_RATE_FIELD_NUMBER: builtins.int
     SOUND_FIELD_NUMBER: builtins.int
+    CALLBACK_FIELD_NUMBER: builtins.int
     text: builtins.str
     """Words to speak, at most 200 000 code points; with `audio_sha256`, the words that the recording says
     (may be empty).
@@ -310,6 +311,10 @@ class JobSpec(google.protobuf.message.Message):
 
     @property
     def sound(self) -> mouthpiece.v1.tts_pb2.SoundOptions: ...
+    @property
+    def callback(self) -> Global___Callback:
+        """Whom to tell when the job ends. Unset: nobody."""
+
     def __init__(
         self,
         *,
@@ -333,12 +338,39 @@ class JobSpec(google.protobuf.message.Message):
         voice_fallback: mouthpiece.v1.tts_pb2.VoiceFallback.ValueType = ...,
         speaking_rate: builtins.float = ...,
         sound: mouthpiece.v1.tts_pb2.SoundOptions | None = ...,
+        callback: Global___Callback | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_seed", b"_seed", "chunk_length", b"chunk_length", "fps", b"fps", "seed", b"seed", "sound", b"sound"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_seed", b"_seed", "audio_sha256", b"audio_sha256", "avatar_sha256", b"avatar_sha256", "chunk_length", b"chunk_length", "engine", b"engine", "fps", b"fps", "height", b"height", "ignore_cache", b"ignore_cache", "language", b"language", "max_workers", b"max_workers", "mode", b"mode", "quality", b"quality", "seed", b"seed", "sound", b"sound", "speaking_rate", b"speaking_rate", "text", b"text", "title", b"title", "voice", b"voice", "voice_fallback", b"voice_fallback", "voice_reference_sha256", b"voice_reference_sha256", "width", b"width"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_seed", b"_seed", "callback", b"callback", "chunk_length", b"chunk_length", "fps", b"fps", "seed", b"seed", "sound", b"sound"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_seed", b"_seed", "audio_sha256", b"audio_sha256", "avatar_sha256", b"avatar_sha256", "callback", b"callback", "chunk_length", b"chunk_length", "engine", b"engine", "fps", b"fps", "height", b"height", "ignore_cache", b"ignore_cache", "language", b"language", "max_workers", b"max_workers", "mode", b"mode", "quality", b"quality", "seed", b"seed", "sound", b"sound", "speaking_rate", b"speaking_rate", "text", b"text", "title", b"title", "voice", b"voice", "voice_fallback", b"voice_fallback", "voice_reference_sha256", b"voice_reference_sha256", "width", b"width"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_seed", b"_seed"]) -> typing.Literal["seed"] | None: ...
 
 Global___JobSpec: typing_extensions.TypeAlias = JobSpec
+
+@typing.final
+class Callback(google.protobuf.message.Message):
+    """An HTTP address that is told of a job's end: POST with the job, without its chunks, as protobuf JSON in the
+    body, `Mouthpiece-Event: job.ended` and, signed with the named secret, `Mouthpiece-Signature:
+    t=UNIX_SECONDS,v1=HEX`, where HEX is the HMAC-SHA256 of "UNIX_SECONDS.BODY". An answer of 2xx ends it; anything
+    else is tried again, ever more slowly, for about ten minutes.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    URL_FIELD_NUMBER: builtins.int
+    SECRET_FIELD_NUMBER: builtins.int
+    url: builtins.str
+    """http or https, at most 2000 characters. Where it may point to is a setting of the gateway."""
+    secret: builtins.str
+    """Name of a secret in the gateway's settings. Empty: not signed."""
+    def __init__(
+        self,
+        *,
+        url: builtins.str = ...,
+        secret: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["secret", b"secret", "url", b"url"]) -> None: ...
+
+Global___Callback: typing_extensions.TypeAlias = Callback
 
 @typing.final
 class Job(google.protobuf.message.Message):
@@ -730,6 +762,7 @@ class JobEvent(google.protobuf.message.Message):
     SPEECH_FIELD_NUMBER: builtins.int
     CHUNK_FIELD_NUMBER: builtins.int
     PROGRESS_FIELD_NUMBER: builtins.int
+    SEGMENT_FIELD_NUMBER: builtins.int
     sequence: builtins.int
     """1, 2, 3, …; 0 for progress, which is not stored."""
     job_id: builtins.str
@@ -751,6 +784,10 @@ class JobEvent(google.protobuf.message.Message):
     def progress(self) -> Global___JobProgress:
         """Live figures."""
 
+    @property
+    def segment(self) -> mouthpiece.v1.common_pb2.Segment:
+        """A further stretch of the video can be played."""
+
     def __init__(
         self,
         *,
@@ -761,10 +798,11 @@ class JobEvent(google.protobuf.message.Message):
         speech: Global___SpeechGrew | None = ...,
         chunk: Global___Chunk | None = ...,
         progress: Global___JobProgress | None = ...,
+        segment: mouthpiece.v1.common_pb2.Segment | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["chunk", b"chunk", "event", b"event", "progress", b"progress", "speech", b"speech", "state", b"state", "time", b"time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["chunk", b"chunk", "event", b"event", "job_id", b"job_id", "progress", b"progress", "sequence", b"sequence", "speech", b"speech", "state", b"state", "time", b"time"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["event", b"event"]) -> typing.Literal["state", "speech", "chunk", "progress"] | None: ...
+    def HasField(self, field_name: typing.Literal["chunk", b"chunk", "event", b"event", "progress", b"progress", "segment", b"segment", "speech", b"speech", "state", b"state", "time", b"time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["chunk", b"chunk", "event", b"event", "job_id", b"job_id", "progress", b"progress", "segment", b"segment", "sequence", b"sequence", "speech", b"speech", "state", b"state", "time", b"time"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["event", b"event"]) -> typing.Literal["state", "speech", "chunk", "progress", "segment"] | None: ...
 
 Global___JobEvent: typing_extensions.TypeAlias = JobEvent
 
@@ -967,18 +1005,25 @@ class DownloadVideoRequest(google.protobuf.message.Message):
     JOB_ID_FIELD_NUMBER: builtins.int
     OFFSET_FIELD_NUMBER: builtins.int
     LENGTH_FIELD_NUMBER: builtins.int
+    FOLLOW_FIELD_NUMBER: builtins.int
     job_id: builtins.str
     offset: builtins.int
     """Range in bytes; length 0: to the end."""
     length: builtins.int
+    follow: builtins.bool
+    """Follow a job that may still be running: fragmented MP4 from the first frame on, as it grows, instead of
+    the finished file; the call ends with the job. No range then. If the job fails, so does the call, with the
+    job's error; if it is cancelled, with JOB_NOT_DONE. Once the job is DONE, the same bytes again.
+    """
     def __init__(
         self,
         *,
         job_id: builtins.str = ...,
         offset: builtins.int = ...,
         length: builtins.int = ...,
+        follow: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["job_id", b"job_id", "length", b"length", "offset", b"offset"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["follow", b"follow", "job_id", b"job_id", "length", b"length", "offset", b"offset"]) -> None: ...
 
 Global___DownloadVideoRequest: typing_extensions.TypeAlias = DownloadVideoRequest
 
@@ -992,7 +1037,7 @@ class DownloadVideoResponse(google.protobuf.message.Message):
     """At most 256 KiB."""
     @property
     def video(self) -> mouthpiece.v1.common_pb2.ArtifactRef:
-        """Of the whole file; in the first message only."""
+        """Of the whole file; in the first message only. Unset with `follow`."""
 
     def __init__(
         self,

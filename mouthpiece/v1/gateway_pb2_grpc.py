@@ -212,6 +212,8 @@ class VideoServiceServicer(object):
     def DownloadVideo(self, request, context):
         """Streams the finished MP4, or a range of it. May be repeated, to resume from `offset`.
 
+        With `follow` also while the job is running.
+
         NOT_FOUND: no such job. FAILED_PRECONDITION with reason JOB_NOT_DONE. INVALID_ARGUMENT: offset beyond the end.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

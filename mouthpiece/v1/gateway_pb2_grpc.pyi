@@ -458,6 +458,8 @@ class VideoServiceStub(typing.Generic[_VideoServiceUploadAssetType, _VideoServic
     DownloadVideo: _VideoServiceDownloadVideoType
     """Streams the finished MP4, or a range of it. May be repeated, to resume from `offset`.
 
+    With `follow` also while the job is running.
+
     NOT_FOUND: no such job. FAILED_PRECONDITION with reason JOB_NOT_DONE. INVALID_ARGUMENT: offset beyond the end.
     """
 
@@ -653,6 +655,8 @@ class VideoServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[mouthpiece.v1.gateway_pb2.DownloadVideoResponse], collections.abc.AsyncIterator[mouthpiece.v1.gateway_pb2.DownloadVideoResponse]]:
         """Streams the finished MP4, or a range of it. May be repeated, to resume from `offset`.
+
+        With `follow` also while the job is running.
 
         NOT_FOUND: no such job. FAILED_PRECONDITION with reason JOB_NOT_DONE. INVALID_ARGUMENT: offset beyond the end.
         """

@@ -66,8 +66,10 @@ class MergerServiceStub(typing.Generic[_MergerServiceMergeType]):
     """Merges one job.
 
     Requests in order: one header; then chunks and speech, each in order among themselves, interleaved as
-    they become ready; then the client half-closes. Responses: `progress` as work is done, then one
-    `result`. A broken call leaves nothing behind and may be repeated from the start.
+    they become ready; then the client half-closes. Responses: `progress` as work is done, `segment` for each
+    stretch that can be played, in order, then one `result`. A chunk gives segments as soon as speech beyond
+    its end has arrived. A broken call may be repeated from the start: the same chunks and speech give the
+    same segments, bit for bit, however the messages interleave.
 
     INVALID_ARGUMENT: messages out of order, a gap between chunks, a chunk whose frames or decoder
       configuration do not fit (the field names which), or fewer frames than the header announced.
@@ -96,8 +98,10 @@ class MergerServiceServicer(metaclass=abc.ABCMeta):
         """Merges one job.
 
         Requests in order: one header; then chunks and speech, each in order among themselves, interleaved as
-        they become ready; then the client half-closes. Responses: `progress` as work is done, then one
-        `result`. A broken call leaves nothing behind and may be repeated from the start.
+        they become ready; then the client half-closes. Responses: `progress` as work is done, `segment` for each
+        stretch that can be played, in order, then one `result`. A chunk gives segments as soon as speech beyond
+        its end has arrived. A broken call may be repeated from the start: the same chunks and speech give the
+        same segments, bit for bit, however the messages interleave.
 
         INVALID_ARGUMENT: messages out of order, a gap between chunks, a chunk whose frames or decoder
           configuration do not fit (the field names which), or fewer frames than the header announced.
