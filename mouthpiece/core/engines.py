@@ -22,7 +22,8 @@ class EngineInfo:
     """Capabilities of an engine, as data.
 
     ``version`` names code revision and weights, and so is part of every cache key. ``lead_samples`` and
-    ``tail_samples`` of speech (48 kHz) are needed around a chunk. ``max_chunk_frames`` 0 means no limit.
+    ``tail_samples`` of speech (48 kHz) are needed around a chunk. ``max_chunk_frames`` and
+    ``max_chunk_seconds``, the time that rendering one may take, are 0 for no limit.
     """
 
     name: str
@@ -34,3 +35,5 @@ class EngineInfo:
     max_chunk_frames: int = 0
     takes_portrait: bool = True
     takes_video: bool = True
+    max_chunk_seconds: float = 0.0
+    takes_prompt: bool = False

@@ -87,6 +87,8 @@ def engine_to_proto(info: EngineInfo) -> common_pb2.Engine:
         max_chunk_frames=info.max_chunk_frames,
         takes_portrait=info.takes_portrait,
         takes_video=info.takes_video,
+        max_chunk_time=duration(info.max_chunk_seconds) if info.max_chunk_seconds else None,
+        takes_prompt=info.takes_prompt,
     )
 
 
@@ -103,4 +105,6 @@ def engine_from_proto(message: common_pb2.Engine) -> EngineInfo:
         max_chunk_frames=message.max_chunk_frames,
         takes_portrait=message.takes_portrait,
         takes_video=message.takes_video,
+        max_chunk_seconds=seconds(message.max_chunk_time),
+        takes_prompt=message.takes_prompt,
     )

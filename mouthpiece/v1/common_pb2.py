@@ -22,39 +22,40 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1amouthpiece/v1/common.proto\x12\rmouthpiece.v1\"2\n\x08Rational\x12\x11\n\tnumerator\x18\x01 \x01(\x05\x12\x13\n\x0b\x64\x65nominator\x18\x02 \x01(\x05\"\"\n\x04Span\x12\r\n\x05\x66irst\x18\x01 \x01(\x03\x12\x0b\n\x03\x65nd\x18\x02 \x01(\x03\"1\n\x0b\x41rtifactRef\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\"R\n\x0bVideoFormat\x12$\n\x03\x66ps\x18\x01 \x01(\x0b\x32\x17.mouthpiece.v1.Rational\x12\r\n\x05width\x18\x02 \x01(\x05\x12\x0e\n\x06height\x18\x03 \x01(\x05\"\x92\x01\n\x07Segment\x12\r\n\x05index\x18\x01 \x01(\x05\x12#\n\x06\x66rames\x18\x02 \x01(\x0b\x32\x13.mouthpiece.v1.Span\x12)\n\x05media\x18\x03 \x01(\x0b\x32\x1a.mouthpiece.v1.ArtifactRef\x12(\n\x04init\x18\x04 \x01(\x0b\x32\x1a.mouthpiece.v1.ArtifactRef\"<\n\x07Phoneme\x12\x0b\n\x03ipa\x18\x01 \x01(\t\x12$\n\x07samples\x18\x02 \x01(\x0b\x32\x13.mouthpiece.v1.Span\"_\n\x04Word\x12\x0c\n\x04text\x18\x01 \x01(\t\x12$\n\x07samples\x18\x02 \x01(\x0b\x32\x13.mouthpiece.v1.Span\x12#\n\x06source\x18\x03 \x01(\x0b\x32\x13.mouthpiece.v1.Span\"\x8a\x02\n\x08Sentence\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x0c\n\x04text\x18\x02 \x01(\t\x12#\n\x06source\x18\x03 \x01(\x0b\x32\x13.mouthpiece.v1.Span\x12$\n\x07samples\x18\x04 \x01(\x0b\x32\x13.mouthpiece.v1.Span\x12\x0b\n\x03pcm\x18\x05 \x01(\x0c\x12\"\n\x05words\x18\x06 \x03(\x0b\x32\x13.mouthpiece.v1.Word\x12(\n\x08phonemes\x18\x07 \x03(\x0b\x32\x16.mouthpiece.v1.Phoneme\x12\x16\n\x0ephonemes_known\x18\x08 \x01(\x08\x12#\n\x06pauses\x18\t \x03(\x0b\x32\x13.mouthpiece.v1.Span\"\x8e\x01\n\x0bSpeechSlice\x12$\n\x07samples\x18\x01 \x01(\x0b\x32\x13.mouthpiece.v1.Span\x12\x0b\n\x03pcm\x18\x02 \x01(\x0c\x12(\n\x08phonemes\x18\x03 \x03(\x0b\x32\x16.mouthpiece.v1.Phoneme\x12\"\n\x05known\x18\x04 \x03(\x0b\x32\x13.mouthpiece.v1.Span\"\xe1\x01\n\x06\x45ngine\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x30\n\x0c\x65ngine_class\x18\x03 \x01(\x0e\x32\x1a.mouthpiece.v1.EngineClass\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x14\n\x0clead_samples\x18\x05 \x01(\x03\x12\x14\n\x0ctail_samples\x18\x06 \x01(\x03\x12\x18\n\x10max_chunk_frames\x18\x07 \x01(\x05\x12\x16\n\x0etakes_portrait\x18\x08 \x01(\x08\x12\x13\n\x0btakes_video\x18\t \x01(\x08\"I\n\x06\x44\x65vice\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05index\x18\x03 \x01(\x05\x12\x14\n\x0cmemory_bytes\x18\x04 \x01(\x03*\x82\x01\n\x07Quality\x12\x17\n\x13QUALITY_UNSPECIFIED\x10\x00\x12\x0f\n\x0bQUALITY_LOW\x10\x01\x12\x12\n\x0eQUALITY_MEDIUM\x10\x02\x12\x10\n\x0cQUALITY_HIGH\x10\x03\x12\x11\n\rQUALITY_ULTRA\x10\x04\x12\x14\n\x10QUALITY_LOSSLESS\x10\x05*y\n\x0b\x45ngineClass\x12\x1c\n\x18\x45NGINE_CLASS_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45NGINE_CLASS_WINDOWED\x10\x01\x12\x17\n\x13\x45NGINE_CLASS_REMOTE\x10\x02\x12\x18\n\x14\x45NGINE_CLASS_CHAINED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1amouthpiece/v1/common.proto\x12\rmouthpiece.v1\x1a\x1egoogle/protobuf/duration.proto\"2\n\x08Rational\x12\x11\n\tnumerator\x18\x01 \x01(\x05\x12\x13\n\x0b\x64\x65nominator\x18\x02 \x01(\x05\"\"\n\x04Span\x12\r\n\x05\x66irst\x18\x01 \x01(\x03\x12\x0b\n\x03\x65nd\x18\x02 \x01(\x03\"1\n\x0b\x41rtifactRef\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\"R\n\x0bVideoFormat\x12$\n\x03\x66ps\x18\x01 \x01(\x0b\x32\x17.mouthpiece.v1.Rational\x12\r\n\x05width\x18\x02 \x01(\x05\x12\x0e\n\x06height\x18\x03 \x01(\x05\"\x92\x01\n\x07Segment\x12\r\n\x05index\x18\x01 \x01(\x05\x12#\n\x06\x66rames\x18\x02 \x01(\x0b\x32\x13.mouthpiece.v1.Span\x12)\n\x05media\x18\x03 \x01(\x0b\x32\x1a.mouthpiece.v1.ArtifactRef\x12(\n\x04init\x18\x04 \x01(\x0b\x32\x1a.mouthpiece.v1.ArtifactRef\"<\n\x07Phoneme\x12\x0b\n\x03ipa\x18\x01 \x01(\t\x12$\n\x07samples\x18\x02 \x01(\x0b\x32\x13.mouthpiece.v1.Span\"_\n\x04Word\x12\x0c\n\x04text\x18\x01 \x01(\t\x12$\n\x07samples\x18\x02 \x01(\x0b\x32\x13.mouthpiece.v1.Span\x12#\n\x06source\x18\x03 \x01(\x0b\x32\x13.mouthpiece.v1.Span\"\x8a\x02\n\x08Sentence\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x0c\n\x04text\x18\x02 \x01(\t\x12#\n\x06source\x18\x03 \x01(\x0b\x32\x13.mouthpiece.v1.Span\x12$\n\x07samples\x18\x04 \x01(\x0b\x32\x13.mouthpiece.v1.Span\x12\x0b\n\x03pcm\x18\x05 \x01(\x0c\x12\"\n\x05words\x18\x06 \x03(\x0b\x32\x13.mouthpiece.v1.Word\x12(\n\x08phonemes\x18\x07 \x03(\x0b\x32\x16.mouthpiece.v1.Phoneme\x12\x16\n\x0ephonemes_known\x18\x08 \x01(\x08\x12#\n\x06pauses\x18\t \x03(\x0b\x32\x13.mouthpiece.v1.Span\"\x8e\x01\n\x0bSpeechSlice\x12$\n\x07samples\x18\x01 \x01(\x0b\x32\x13.mouthpiece.v1.Span\x12\x0b\n\x03pcm\x18\x02 \x01(\x0c\x12(\n\x08phonemes\x18\x03 \x03(\x0b\x32\x16.mouthpiece.v1.Phoneme\x12\"\n\x05known\x18\x04 \x03(\x0b\x32\x13.mouthpiece.v1.Span\"\xaa\x02\n\x06\x45ngine\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x30\n\x0c\x65ngine_class\x18\x03 \x01(\x0e\x32\x1a.mouthpiece.v1.EngineClass\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x14\n\x0clead_samples\x18\x05 \x01(\x03\x12\x14\n\x0ctail_samples\x18\x06 \x01(\x03\x12\x18\n\x10max_chunk_frames\x18\x07 \x01(\x05\x12\x16\n\x0etakes_portrait\x18\x08 \x01(\x08\x12\x13\n\x0btakes_video\x18\t \x01(\x08\x12\x31\n\x0emax_chunk_time\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0ctakes_prompt\x18\x0b \x01(\x08\"I\n\x06\x44\x65vice\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05index\x18\x03 \x01(\x05\x12\x14\n\x0cmemory_bytes\x18\x04 \x01(\x03*\x82\x01\n\x07Quality\x12\x17\n\x13QUALITY_UNSPECIFIED\x10\x00\x12\x0f\n\x0bQUALITY_LOW\x10\x01\x12\x12\n\x0eQUALITY_MEDIUM\x10\x02\x12\x10\n\x0cQUALITY_HIGH\x10\x03\x12\x11\n\rQUALITY_ULTRA\x10\x04\x12\x14\n\x10QUALITY_LOSSLESS\x10\x05*y\n\x0b\x45ngineClass\x12\x1c\n\x18\x45NGINE_CLASS_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45NGINE_CLASS_WINDOWED\x10\x01\x12\x17\n\x13\x45NGINE_CLASS_REMOTE\x10\x02\x12\x18\n\x14\x45NGINE_CLASS_CHAINED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'mouthpiece.v1.common_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_QUALITY']._serialized_start=1294
-  _globals['_QUALITY']._serialized_end=1424
-  _globals['_ENGINECLASS']._serialized_start=1426
-  _globals['_ENGINECLASS']._serialized_end=1547
-  _globals['_RATIONAL']._serialized_start=45
-  _globals['_RATIONAL']._serialized_end=95
-  _globals['_SPAN']._serialized_start=97
-  _globals['_SPAN']._serialized_end=131
-  _globals['_ARTIFACTREF']._serialized_start=133
-  _globals['_ARTIFACTREF']._serialized_end=182
-  _globals['_VIDEOFORMAT']._serialized_start=184
-  _globals['_VIDEOFORMAT']._serialized_end=266
-  _globals['_SEGMENT']._serialized_start=269
-  _globals['_SEGMENT']._serialized_end=415
-  _globals['_PHONEME']._serialized_start=417
-  _globals['_PHONEME']._serialized_end=477
-  _globals['_WORD']._serialized_start=479
-  _globals['_WORD']._serialized_end=574
-  _globals['_SENTENCE']._serialized_start=577
-  _globals['_SENTENCE']._serialized_end=843
-  _globals['_SPEECHSLICE']._serialized_start=846
-  _globals['_SPEECHSLICE']._serialized_end=988
-  _globals['_ENGINE']._serialized_start=991
-  _globals['_ENGINE']._serialized_end=1216
-  _globals['_DEVICE']._serialized_start=1218
-  _globals['_DEVICE']._serialized_end=1291
+  _globals['_QUALITY']._serialized_start=1399
+  _globals['_QUALITY']._serialized_end=1529
+  _globals['_ENGINECLASS']._serialized_start=1531
+  _globals['_ENGINECLASS']._serialized_end=1652
+  _globals['_RATIONAL']._serialized_start=77
+  _globals['_RATIONAL']._serialized_end=127
+  _globals['_SPAN']._serialized_start=129
+  _globals['_SPAN']._serialized_end=163
+  _globals['_ARTIFACTREF']._serialized_start=165
+  _globals['_ARTIFACTREF']._serialized_end=214
+  _globals['_VIDEOFORMAT']._serialized_start=216
+  _globals['_VIDEOFORMAT']._serialized_end=298
+  _globals['_SEGMENT']._serialized_start=301
+  _globals['_SEGMENT']._serialized_end=447
+  _globals['_PHONEME']._serialized_start=449
+  _globals['_PHONEME']._serialized_end=509
+  _globals['_WORD']._serialized_start=511
+  _globals['_WORD']._serialized_end=606
+  _globals['_SENTENCE']._serialized_start=609
+  _globals['_SENTENCE']._serialized_end=875
+  _globals['_SPEECHSLICE']._serialized_start=878
+  _globals['_SPEECHSLICE']._serialized_end=1020
+  _globals['_ENGINE']._serialized_start=1023
+  _globals['_ENGINE']._serialized_end=1321
+  _globals['_DEVICE']._serialized_start=1323
+  _globals['_DEVICE']._serialized_end=1396
 # @@protoc_insertion_point(module_scope)

@@ -16,6 +16,7 @@ Conventions that hold in every file of this package:
 import builtins
 import collections.abc
 import google.protobuf.descriptor
+import google.protobuf.duration_pb2
 import google.protobuf.internal.containers
 import google.protobuf.internal.enum_type_wrapper
 import google.protobuf.message
@@ -382,6 +383,8 @@ class Engine(google.protobuf.message.Message):
     MAX_CHUNK_FRAMES_FIELD_NUMBER: builtins.int
     TAKES_PORTRAIT_FIELD_NUMBER: builtins.int
     TAKES_VIDEO_FIELD_NUMBER: builtins.int
+    MAX_CHUNK_TIME_FIELD_NUMBER: builtins.int
+    TAKES_PROMPT_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Name used in JobSpec.engine, such as "viseme"."""
     description: builtins.str
@@ -399,6 +402,12 @@ class Engine(google.protobuf.message.Message):
     takes_portrait: builtins.bool
     """Which faces it takes."""
     takes_video: builtins.bool
+    takes_prompt: builtins.bool
+    """Whether JobSpec.prompt shapes its frames."""
+    @property
+    def max_chunk_time(self) -> google.protobuf.duration_pb2.Duration:
+        """Longest time that one chunk may take; 0 means no limit. Slow workers get shorter chunks."""
+
     def __init__(
         self,
         *,
@@ -411,8 +420,11 @@ class Engine(google.protobuf.message.Message):
         max_chunk_frames: builtins.int = ...,
         takes_portrait: builtins.bool = ...,
         takes_video: builtins.bool = ...,
+        max_chunk_time: google.protobuf.duration_pb2.Duration | None = ...,
+        takes_prompt: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["description", b"description", "engine_class", b"engine_class", "lead_samples", b"lead_samples", "max_chunk_frames", b"max_chunk_frames", "name", b"name", "tail_samples", b"tail_samples", "takes_portrait", b"takes_portrait", "takes_video", b"takes_video", "version", b"version"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["max_chunk_time", b"max_chunk_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["description", b"description", "engine_class", b"engine_class", "lead_samples", b"lead_samples", "max_chunk_frames", b"max_chunk_frames", "max_chunk_time", b"max_chunk_time", "name", b"name", "tail_samples", b"tail_samples", "takes_portrait", b"takes_portrait", "takes_prompt", b"takes_prompt", "takes_video", b"takes_video", "version", b"version"]) -> None: ...
 
 Global___Engine: typing_extensions.TypeAlias = Engine
 

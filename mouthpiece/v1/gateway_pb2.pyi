@@ -265,7 +265,9 @@ class JobSpec(google.protobuf.message.Message):
     VOICE_REFERENCE_SHA256_FIELD_NUMBER: builtins.int
     VOICE_FALLBACK_FIELD_NUMBER: builtins.int
     SPEAKING_RATE_FIELD_NUMBER: builtins.int
+    PROMPT_FIELD_NUMBER: builtins.int
     SOUND_FIELD_NUMBER: builtins.int
+    CROSSFADE_FIELD_NUMBER: builtins.int
     CALLBACK_FIELD_NUMBER: builtins.int
     text: builtins.str
     """Words to speak, at most 200 000 code points; with `audio_sha256`, the words that the recording says
@@ -301,6 +303,8 @@ class JobSpec(google.protobuf.message.Message):
     """
     voice_fallback: mouthpiece.v1.tts_pb2.VoiceFallback.ValueType
     speaking_rate: builtins.float
+    prompt: builtins.str
+    """What the scene is, in words, at most 2000 code points; for engines that take a prompt."""
     @property
     def chunk_length(self) -> google.protobuf.duration_pb2.Duration:
         """Wanted chunk length; unset: the scheduler decides. Between 0.2 s and 600 s. Cuts move to a pause nearby."""
@@ -311,6 +315,12 @@ class JobSpec(google.protobuf.message.Message):
 
     @property
     def sound(self) -> mouthpiece.v1.tts_pb2.SoundOptions: ...
+    @property
+    def crossfade(self) -> google.protobuf.duration_pb2.Duration:
+        """Lets a chained engine render chunks independently, blended over this time, at most 1 s; needs mode CHUNKED.
+        The result is approximate.
+        """
+
     @property
     def callback(self) -> Global___Callback:
         """Whom to tell when the job ends. Unset: nobody."""
@@ -337,11 +347,13 @@ class JobSpec(google.protobuf.message.Message):
         voice_reference_sha256: builtins.str = ...,
         voice_fallback: mouthpiece.v1.tts_pb2.VoiceFallback.ValueType = ...,
         speaking_rate: builtins.float = ...,
+        prompt: builtins.str = ...,
         sound: mouthpiece.v1.tts_pb2.SoundOptions | None = ...,
+        crossfade: google.protobuf.duration_pb2.Duration | None = ...,
         callback: Global___Callback | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_seed", b"_seed", "callback", b"callback", "chunk_length", b"chunk_length", "fps", b"fps", "seed", b"seed", "sound", b"sound"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_seed", b"_seed", "audio_sha256", b"audio_sha256", "avatar_sha256", b"avatar_sha256", "callback", b"callback", "chunk_length", b"chunk_length", "engine", b"engine", "fps", b"fps", "height", b"height", "ignore_cache", b"ignore_cache", "language", b"language", "max_workers", b"max_workers", "mode", b"mode", "quality", b"quality", "seed", b"seed", "sound", b"sound", "speaking_rate", b"speaking_rate", "text", b"text", "title", b"title", "voice", b"voice", "voice_fallback", b"voice_fallback", "voice_reference_sha256", b"voice_reference_sha256", "width", b"width"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_seed", b"_seed", "callback", b"callback", "chunk_length", b"chunk_length", "crossfade", b"crossfade", "fps", b"fps", "seed", b"seed", "sound", b"sound"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_seed", b"_seed", "audio_sha256", b"audio_sha256", "avatar_sha256", b"avatar_sha256", "callback", b"callback", "chunk_length", b"chunk_length", "crossfade", b"crossfade", "engine", b"engine", "fps", b"fps", "height", b"height", "ignore_cache", b"ignore_cache", "language", b"language", "max_workers", b"max_workers", "mode", b"mode", "prompt", b"prompt", "quality", b"quality", "seed", b"seed", "sound", b"sound", "speaking_rate", b"speaking_rate", "text", b"text", "title", b"title", "voice", b"voice", "voice_fallback", b"voice_fallback", "voice_reference_sha256", b"voice_reference_sha256", "width", b"width"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_seed", b"_seed"]) -> typing.Literal["seed"] | None: ...
 
 Global___JobSpec: typing_extensions.TypeAlias = JobSpec
@@ -493,6 +505,7 @@ class Chunk(google.protobuf.message.Message):
     STARTED_FIELD_NUMBER: builtins.int
     FINISHED_FIELD_NUMBER: builtins.int
     ERROR_FIELD_NUMBER: builtins.int
+    HANDOVER_FIELD_NUMBER: builtins.int
     id: builtins.str
     """Attempt id, unique in the job."""
     state: Global___ChunkState.ValueType
@@ -509,6 +522,10 @@ class Chunk(google.protobuf.message.Message):
     def started(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
     @property
     def finished(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
+    @property
+    def handover(self) -> mouthpiece.v1.common_pb2.ArtifactRef:
+        """What the next chunk begins from, for chained engines."""
+
     def __init__(
         self,
         *,
@@ -521,9 +538,10 @@ class Chunk(google.protobuf.message.Message):
         started: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         finished: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         error: builtins.str = ...,
+        handover: mouthpiece.v1.common_pb2.ArtifactRef | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["finished", b"finished", "frames", b"frames", "started", b"started"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["cached", b"cached", "error", b"error", "finished", b"finished", "frames", b"frames", "frames_done", b"frames_done", "id", b"id", "started", b"started", "state", b"state", "worker", b"worker"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["finished", b"finished", "frames", b"frames", "handover", b"handover", "started", b"started"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["cached", b"cached", "error", b"error", "finished", b"finished", "frames", b"frames", "frames_done", b"frames_done", "handover", b"handover", "id", b"id", "started", b"started", "state", b"state", "worker", b"worker"]) -> None: ...
 
 Global___Chunk: typing_extensions.TypeAlias = Chunk
 
@@ -535,8 +553,11 @@ class JobResult(google.protobuf.message.Message):
     FRAMES_FIELD_NUMBER: builtins.int
     SAMPLES_FIELD_NUMBER: builtins.int
     STATISTICS_FIELD_NUMBER: builtins.int
+    APPROXIMATE_FIELD_NUMBER: builtins.int
     frames: builtins.int
     samples: builtins.int
+    approximate: builtins.bool
+    """Whether frames near cuts differ from those of a render in one piece: chains were crossfaded."""
     @property
     def video(self) -> mouthpiece.v1.common_pb2.ArtifactRef: ...
     @property
@@ -548,9 +569,10 @@ class JobResult(google.protobuf.message.Message):
         frames: builtins.int = ...,
         samples: builtins.int = ...,
         statistics: Global___JobStatistics | None = ...,
+        approximate: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["statistics", b"statistics", "video", b"video"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["frames", b"frames", "samples", b"samples", "statistics", b"statistics", "video", b"video"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["approximate", b"approximate", "frames", b"frames", "samples", b"samples", "statistics", b"statistics", "video", b"video"]) -> None: ...
 
 Global___JobResult: typing_extensions.TypeAlias = JobResult
 
@@ -1082,12 +1104,15 @@ class PlanJobResponse(google.protobuf.message.Message):
     ADVICE_FIELD_NUMBER: builtins.int
     AVATAR_FIELD_NUMBER: builtins.int
     WARNINGS_FIELD_NUMBER: builtins.int
+    APPROXIMATE_FIELD_NUMBER: builtins.int
     samples: builtins.int
     """Expected length; exact for a recording."""
     frames: builtins.int
     exact: builtins.bool
     advice: builtins.str
     """One or two sentences for a person."""
+    approximate: builtins.bool
+    """As JobResult.approximate."""
     @property
     def format(self) -> mouthpiece.v1.common_pb2.VideoFormat: ...
     @property
@@ -1122,9 +1147,10 @@ class PlanJobResponse(google.protobuf.message.Message):
         advice: builtins.str = ...,
         avatar: mouthpiece.v1.lipsync_pb2.AvatarInfo | None = ...,
         warnings: collections.abc.Iterable[builtins.str] | None = ...,
+        approximate: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["avatar", b"avatar", "first_chunk", b"first_chunk", "format", b"format", "total", b"total", "total_single", b"total_single"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["advice", b"advice", "avatar", b"avatar", "chunks", b"chunks", "exact", b"exact", "first_chunk", b"first_chunk", "format", b"format", "frames", b"frames", "samples", b"samples", "total", b"total", "total_single", b"total_single", "warnings", b"warnings"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["advice", b"advice", "approximate", b"approximate", "avatar", b"avatar", "chunks", b"chunks", "exact", b"exact", "first_chunk", b"first_chunk", "format", b"format", "frames", b"frames", "samples", b"samples", "total", b"total", "total_single", b"total_single", "warnings", b"warnings"]) -> None: ...
 
 Global___PlanJobResponse: typing_extensions.TypeAlias = PlanJobResponse
 

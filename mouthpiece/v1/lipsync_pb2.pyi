@@ -175,6 +175,9 @@ class RenderChunkRequest(google.protobuf.message.Message):
     FRAMES_FIELD_NUMBER: builtins.int
     SPEECH_FIELD_NUMBER: builtins.int
     SEED_FIELD_NUMBER: builtins.int
+    PROMPT_FIELD_NUMBER: builtins.int
+    HANDOVER_FIELD_NUMBER: builtins.int
+    FADE_FRAMES_FIELD_NUMBER: builtins.int
     job_id: builtins.str
     """Who asks, for logs: job id and attempt id. Not part of the result."""
     attempt_id: builtins.str
@@ -186,6 +189,12 @@ class RenderChunkRequest(google.protobuf.message.Message):
     quality: mouthpiece.v1.common_pb2.Quality.ValueType
     seed: builtins.int
     """Seed of idle motion; the same for every chunk of a job."""
+    prompt: builtins.str
+    """What the scene is, in words, for engines that take a prompt; others ignore it."""
+    fade_frames: builtins.int
+    """Frames of a crossfade with either neighbour: so many before `frames.first` (unless that is 0) are rendered
+    and stored in front of the chunk too, and a keyframe stands where a fade ends and where the next begins.
+    """
     @property
     def format(self) -> mouthpiece.v1.common_pb2.VideoFormat: ...
     @property
@@ -195,6 +204,12 @@ class RenderChunkRequest(google.protobuf.message.Message):
     @property
     def speech(self) -> mouthpiece.v1.common_pb2.SpeechSlice:
         """Frames of the whole job so far as known; only the end of a final speech may be the end of a chunk without tail."""
+
+    @property
+    def handover(self) -> mouthpiece.v1.common_pb2.ArtifactRef:
+        """`handover` of the chunk that ends where this one begins; unset for the first chunk of a chain. For engines
+        of class CHAINED only.
+        """
 
     def __init__(
         self,
@@ -209,9 +224,12 @@ class RenderChunkRequest(google.protobuf.message.Message):
         frames: mouthpiece.v1.common_pb2.Span | None = ...,
         speech: mouthpiece.v1.common_pb2.SpeechSlice | None = ...,
         seed: builtins.int = ...,
+        prompt: builtins.str = ...,
+        handover: mouthpiece.v1.common_pb2.ArtifactRef | None = ...,
+        fade_frames: builtins.int = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["format", b"format", "frames", b"frames", "speech", b"speech"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["attempt_id", b"attempt_id", "avatar_sha256", b"avatar_sha256", "engine", b"engine", "engine_version", b"engine_version", "format", b"format", "frames", b"frames", "job_id", b"job_id", "quality", b"quality", "seed", b"seed", "speech", b"speech"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["format", b"format", "frames", b"frames", "handover", b"handover", "speech", b"speech"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["attempt_id", b"attempt_id", "avatar_sha256", b"avatar_sha256", "engine", b"engine", "engine_version", b"engine_version", "fade_frames", b"fade_frames", "format", b"format", "frames", b"frames", "handover", b"handover", "job_id", b"job_id", "prompt", b"prompt", "quality", b"quality", "seed", b"seed", "speech", b"speech"]) -> None: ...
 
 Global___RenderChunkRequest: typing_extensions.TypeAlias = RenderChunkRequest
 
@@ -284,8 +302,9 @@ class ChunkResult(google.protobuf.message.Message):
     RENDER_TIME_FIELD_NUMBER: builtins.int
     ENCODE_TIME_FIELD_NUMBER: builtins.int
     WARNINGS_FIELD_NUMBER: builtins.int
+    HANDOVER_FIELD_NUMBER: builtins.int
     frames: builtins.int
-    """Frames in it; always the length of the requested span."""
+    """Frames in it; always the length of the requested span, and of the fade in front of it."""
     codec_sha256: builtins.str
     """SHA-256 of the decoder configuration: equal for all chunks that may share a track."""
     @property
@@ -304,6 +323,10 @@ class ChunkResult(google.protobuf.message.Message):
     def warnings(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Things that a person should know."""
 
+    @property
+    def handover(self) -> mouthpiece.v1.common_pb2.ArtifactRef:
+        """What the next chunk of the chain begins from; set by engines of class CHAINED."""
+
     def __init__(
         self,
         *,
@@ -314,9 +337,10 @@ class ChunkResult(google.protobuf.message.Message):
         render_time: google.protobuf.duration_pb2.Duration | None = ...,
         encode_time: google.protobuf.duration_pb2.Duration | None = ...,
         warnings: collections.abc.Iterable[builtins.str] | None = ...,
+        handover: mouthpiece.v1.common_pb2.ArtifactRef | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["chunk", b"chunk", "encode_time", b"encode_time", "prepare_time", b"prepare_time", "render_time", b"render_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["chunk", b"chunk", "codec_sha256", b"codec_sha256", "encode_time", b"encode_time", "frames", b"frames", "prepare_time", b"prepare_time", "render_time", b"render_time", "warnings", b"warnings"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["chunk", b"chunk", "encode_time", b"encode_time", "handover", b"handover", "prepare_time", b"prepare_time", "render_time", b"render_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["chunk", b"chunk", "codec_sha256", b"codec_sha256", "encode_time", b"encode_time", "frames", b"frames", "handover", b"handover", "prepare_time", b"prepare_time", "render_time", b"render_time", "warnings", b"warnings"]) -> None: ...
 
 Global___ChunkResult: typing_extensions.TypeAlias = ChunkResult
 
@@ -376,6 +400,7 @@ class Worker(google.protobuf.message.Message):
     PREPARED_AVATARS_FIELD_NUMBER: builtins.int
     UPTIME_FIELD_NUMBER: builtins.int
     RELEASE_FIELD_NUMBER: builtins.int
+    AILMENTS_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Stable name of the worker, such as "lipsync-0"; empty in a static list means its address."""
     slots: builtins.int
@@ -401,6 +426,12 @@ class Worker(google.protobuf.message.Message):
     def uptime(self) -> google.protobuf.duration_pb2.Duration:
         """Process start, as seconds since it started."""
 
+    @property
+    def ailments(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """What keeps engines from rendering, such as a container that must be restarted; they are not among `engines`
+        meanwhile.
+        """
+
     def __init__(
         self,
         *,
@@ -413,8 +444,9 @@ class Worker(google.protobuf.message.Message):
         prepared_avatars: collections.abc.Iterable[builtins.str] | None = ...,
         uptime: google.protobuf.duration_pb2.Duration | None = ...,
         release: builtins.str = ...,
+        ailments: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["device", b"device", "uptime", b"uptime"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["busy_slots", b"busy_slots", "device", b"device", "engines", b"engines", "frames_per_second", b"frames_per_second", "name", b"name", "prepared_avatars", b"prepared_avatars", "release", b"release", "slots", b"slots", "uptime", b"uptime"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["ailments", b"ailments", "busy_slots", b"busy_slots", "device", b"device", "engines", b"engines", "frames_per_second", b"frames_per_second", "name", b"name", "prepared_avatars", b"prepared_avatars", "release", b"release", "slots", b"slots", "uptime", b"uptime"]) -> None: ...
 
 Global___Worker: typing_extensions.TypeAlias = Worker

@@ -157,7 +157,8 @@ class LipSyncServiceStub(typing.Generic[_LipSyncServiceInspectAvatarType, _LipSy
 
     Message order: `accepted` at once, any number of `progress`, one `result`, end of stream. Rendering the
     same request again gives the same frames. When the caller cancels or the connection breaks, rendering
-    stops and the slot is free again; nothing half-made is stored.
+    stops and the slot is free again; nothing half-made is stored. Where an engine drives a program that cannot be
+    stopped, the slot is free only when that has ended.
 
     RESOURCE_EXHAUSTED with RetryInfo: every slot is taken; sent instead of `accepted`.
     UNAVAILABLE: the worker is draining or still loading.
@@ -232,7 +233,8 @@ class LipSyncServiceServicer(metaclass=abc.ABCMeta):
 
         Message order: `accepted` at once, any number of `progress`, one `result`, end of stream. Rendering the
         same request again gives the same frames. When the caller cancels or the connection breaks, rendering
-        stops and the slot is free again; nothing half-made is stored.
+        stops and the slot is free again; nothing half-made is stored. Where an engine drives a program that cannot be
+        stopped, the slot is free only when that has ended.
 
         RESOURCE_EXHAUSTED with RetryInfo: every slot is taken; sent instead of `accepted`.
         UNAVAILABLE: the worker is draining or still loading.

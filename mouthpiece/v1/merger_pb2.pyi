@@ -55,12 +55,15 @@ class MergeHeader(google.protobuf.message.Message):
     FORMAT_FIELD_NUMBER: builtins.int
     TITLE_FIELD_NUMBER: builtins.int
     LANGUAGE_FIELD_NUMBER: builtins.int
+    QUALITY_FIELD_NUMBER: builtins.int
     job_id: builtins.str
     """For logs."""
     title: builtins.str
     """Title for the file's metadata; may be empty."""
     language: builtins.str
     """BCP 47 tag of the speech, for the audio track; may be empty."""
+    quality: mouthpiece.v1.common_pb2.Quality.ValueType
+    """Quality of the chunks, for what is encoded again."""
     @property
     def format(self) -> mouthpiece.v1.common_pb2.VideoFormat: ...
     def __init__(
@@ -70,9 +73,10 @@ class MergeHeader(google.protobuf.message.Message):
         format: mouthpiece.v1.common_pb2.VideoFormat | None = ...,
         title: builtins.str = ...,
         language: builtins.str = ...,
+        quality: mouthpiece.v1.common_pb2.Quality.ValueType = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["format", b"format"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["format", b"format", "job_id", b"job_id", "language", b"language", "title", b"title"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["format", b"format", "job_id", b"job_id", "language", b"language", "quality", b"quality", "title", b"title"]) -> None: ...
 
 Global___MergeHeader: typing_extensions.TypeAlias = MergeHeader
 
@@ -82,6 +86,11 @@ class MergeChunk(google.protobuf.message.Message):
 
     FRAMES_FIELD_NUMBER: builtins.int
     CHUNK_FIELD_NUMBER: builtins.int
+    FADE_FRAMES_FIELD_NUMBER: builtins.int
+    fade_frames: builtins.int
+    """Frames that the artifact holds in front of these, to be blended with as many at the end of the chunk before;
+    only these are encoded again. Both chunks have keyframes where the fade begins and ends.
+    """
     @property
     def frames(self) -> mouthpiece.v1.common_pb2.Span:
         """Frames of the job that it covers: begins where the chunk before it ended, the first at 0."""
@@ -93,9 +102,10 @@ class MergeChunk(google.protobuf.message.Message):
         *,
         frames: mouthpiece.v1.common_pb2.Span | None = ...,
         chunk: mouthpiece.v1.common_pb2.ArtifactRef | None = ...,
+        fade_frames: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["chunk", b"chunk", "frames", b"frames"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["chunk", b"chunk", "frames", b"frames"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["chunk", b"chunk", "fade_frames", b"fade_frames", "frames", b"frames"]) -> None: ...
 
 Global___MergeChunk: typing_extensions.TypeAlias = MergeChunk
 

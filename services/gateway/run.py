@@ -253,6 +253,7 @@ def submission(
         chunk_frames=wanted_chunk_frames(spec, fps),
         max_workers=spec.max_workers,
         max_chunk_frames=engine.max_chunk_frames,
+        max_chunk_seconds=engine.max_chunk_seconds,
         chained=engine.engine_class is EngineClass.CHAINED,
     )
 
