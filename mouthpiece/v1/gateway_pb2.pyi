@@ -112,6 +112,30 @@ CHUNK_STATE_CANCELLED: ChunkState.ValueType  # 4
 """Called off: the job was cancelled, or another attempt was faster."""
 Global___ChunkState: typing_extensions.TypeAlias = ChunkState
 
+class _ResultFile:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _ResultFileEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_ResultFile.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    RESULT_FILE_UNSPECIFIED: _ResultFile.ValueType  # 0
+    """VIDEO."""
+    RESULT_FILE_VIDEO: _ResultFile.ValueType  # 1
+    RESULT_FILE_CAPTIONS_VTT: _ResultFile.ValueType  # 2
+    """Captions as WebVTT and as SRT, in UTF-8."""
+    RESULT_FILE_CAPTIONS_SRT: _ResultFile.ValueType  # 3
+
+class ResultFile(_ResultFile, metaclass=_ResultFileEnumTypeWrapper):
+    """A file that a job makes."""
+
+RESULT_FILE_UNSPECIFIED: ResultFile.ValueType  # 0
+"""VIDEO."""
+RESULT_FILE_VIDEO: ResultFile.ValueType  # 1
+RESULT_FILE_CAPTIONS_VTT: ResultFile.ValueType  # 2
+"""Captions as WebVTT and as SRT, in UTF-8."""
+RESULT_FILE_CAPTIONS_SRT: ResultFile.ValueType  # 3
+Global___ResultFile: typing_extensions.TypeAlias = ResultFile
+
 class _WorkerState:
     ValueType = typing.NewType("ValueType", builtins.int)
     V: typing_extensions.TypeAlias = ValueType
@@ -262,6 +286,8 @@ class JobSpec(google.protobuf.message.Message):
     SEED_FIELD_NUMBER: builtins.int
     TITLE_FIELD_NUMBER: builtins.int
     IGNORE_CACHE_FIELD_NUMBER: builtins.int
+    PREVIOUS_JOB_ID_FIELD_NUMBER: builtins.int
+    CAPTIONS_FIELD_NUMBER: builtins.int
     VOICE_REFERENCE_SHA256_FIELD_NUMBER: builtins.int
     VOICE_FALLBACK_FIELD_NUMBER: builtins.int
     SPEAKING_RATE_FIELD_NUMBER: builtins.int
@@ -297,6 +323,14 @@ class JobSpec(google.protobuf.message.Message):
     """Render every chunk anew, even where the same chunk exists already. Speech is still reused: synthesis does
     not repeat itself exactly.
     """
+    previous_job_id: builtins.str
+    """An earlier job of which this is an edit: sentences that both have are kept where they were in time, as far
+    as the pauses before them allow, so that what shows them need not be rendered again. Pauses stretch and
+    shrink for that within what sounds natural. Only for `text`. The job must have been spoken to its end, at
+    the same voice; otherwise it is without effect, and a warning says so.
+    """
+    captions: builtins.bool
+    """Make captions: WebVTT and SRT files, and a track in the video."""
     voice_reference_sha256: builtins.str
     """Asset with the voice to speak `text` in: a recording, or a video with sound, such as the avatar's own.
     See SynthesizeRequest, also for the next three.
@@ -344,6 +378,8 @@ class JobSpec(google.protobuf.message.Message):
         seed: builtins.int | None = ...,
         title: builtins.str = ...,
         ignore_cache: builtins.bool = ...,
+        previous_job_id: builtins.str = ...,
+        captions: builtins.bool = ...,
         voice_reference_sha256: builtins.str = ...,
         voice_fallback: mouthpiece.v1.tts_pb2.VoiceFallback.ValueType = ...,
         speaking_rate: builtins.float = ...,
@@ -353,7 +389,7 @@ class JobSpec(google.protobuf.message.Message):
         callback: Global___Callback | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_seed", b"_seed", "callback", b"callback", "chunk_length", b"chunk_length", "crossfade", b"crossfade", "fps", b"fps", "seed", b"seed", "sound", b"sound"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_seed", b"_seed", "audio_sha256", b"audio_sha256", "avatar_sha256", b"avatar_sha256", "callback", b"callback", "chunk_length", b"chunk_length", "crossfade", b"crossfade", "engine", b"engine", "fps", b"fps", "height", b"height", "ignore_cache", b"ignore_cache", "language", b"language", "max_workers", b"max_workers", "mode", b"mode", "prompt", b"prompt", "quality", b"quality", "seed", b"seed", "sound", b"sound", "speaking_rate", b"speaking_rate", "text", b"text", "title", b"title", "voice", b"voice", "voice_fallback", b"voice_fallback", "voice_reference_sha256", b"voice_reference_sha256", "width", b"width"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_seed", b"_seed", "audio_sha256", b"audio_sha256", "avatar_sha256", b"avatar_sha256", "callback", b"callback", "captions", b"captions", "chunk_length", b"chunk_length", "crossfade", b"crossfade", "engine", b"engine", "fps", b"fps", "height", b"height", "ignore_cache", b"ignore_cache", "language", b"language", "max_workers", b"max_workers", "mode", b"mode", "previous_job_id", b"previous_job_id", "prompt", b"prompt", "quality", b"quality", "seed", b"seed", "sound", b"sound", "speaking_rate", b"speaking_rate", "text", b"text", "title", b"title", "voice", b"voice", "voice_fallback", b"voice_fallback", "voice_reference_sha256", b"voice_reference_sha256", "width", b"width"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_seed", b"_seed"]) -> typing.Literal["seed"] | None: ...
 
 Global___JobSpec: typing_extensions.TypeAlias = JobSpec
@@ -554,6 +590,8 @@ class JobResult(google.protobuf.message.Message):
     SAMPLES_FIELD_NUMBER: builtins.int
     STATISTICS_FIELD_NUMBER: builtins.int
     APPROXIMATE_FIELD_NUMBER: builtins.int
+    CAPTIONS_VTT_FIELD_NUMBER: builtins.int
+    CAPTIONS_SRT_FIELD_NUMBER: builtins.int
     frames: builtins.int
     samples: builtins.int
     approximate: builtins.bool
@@ -562,6 +600,12 @@ class JobResult(google.protobuf.message.Message):
     def video(self) -> mouthpiece.v1.common_pb2.ArtifactRef: ...
     @property
     def statistics(self) -> Global___JobStatistics: ...
+    @property
+    def captions_vtt(self) -> mouthpiece.v1.common_pb2.ArtifactRef:
+        """Captions, if the spec asked for them and the words are known."""
+
+    @property
+    def captions_srt(self) -> mouthpiece.v1.common_pb2.ArtifactRef: ...
     def __init__(
         self,
         *,
@@ -570,9 +614,11 @@ class JobResult(google.protobuf.message.Message):
         samples: builtins.int = ...,
         statistics: Global___JobStatistics | None = ...,
         approximate: builtins.bool = ...,
+        captions_vtt: mouthpiece.v1.common_pb2.ArtifactRef | None = ...,
+        captions_srt: mouthpiece.v1.common_pb2.ArtifactRef | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["statistics", b"statistics", "video", b"video"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["approximate", b"approximate", "frames", b"frames", "samples", b"samples", "statistics", b"statistics", "video", b"video"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["captions_srt", b"captions_srt", "captions_vtt", b"captions_vtt", "statistics", b"statistics", "video", b"video"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["approximate", b"approximate", "captions_srt", b"captions_srt", "captions_vtt", b"captions_vtt", "frames", b"frames", "samples", b"samples", "statistics", b"statistics", "video", b"video"]) -> None: ...
 
 Global___JobResult: typing_extensions.TypeAlias = JobResult
 
@@ -597,6 +643,8 @@ class JobStatistics(google.protobuf.message.Message):
     CACHED_FRAMES_FIELD_NUMBER: builtins.int
     WORKERS_FIELD_NUMBER: builtins.int
     REALTIME_FACTOR_FIELD_NUMBER: builtins.int
+    SENTENCES_FIELD_NUMBER: builtins.int
+    CACHED_SENTENCES_FIELD_NUMBER: builtins.int
     chunks: builtins.int
     attempts: builtins.int
     failed_attempts: builtins.int
@@ -604,6 +652,9 @@ class JobStatistics(google.protobuf.message.Message):
     cached_frames: builtins.int
     realtime_factor: builtins.float
     """Hardware-independent figure: seconds of video per second of total time."""
+    sentences: builtins.int
+    """Sentences of the speech, and how many of them came from the cache."""
+    cached_sentences: builtins.int
     @property
     def total(self) -> google.protobuf.duration_pb2.Duration: ...
     @property
@@ -654,9 +705,11 @@ class JobStatistics(google.protobuf.message.Message):
         cached_frames: builtins.int = ...,
         workers: collections.abc.Iterable[builtins.str] | None = ...,
         realtime_factor: builtins.float = ...,
+        sentences: builtins.int = ...,
+        cached_sentences: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["first_chunk", b"first_chunk", "merge", b"merge", "queue", b"queue", "render", b"render", "speech", b"speech", "total", b"total", "wasted_worker_time", b"wasted_worker_time", "worker_time", b"worker_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["attempts", b"attempts", "cached_chunks", b"cached_chunks", "cached_frames", b"cached_frames", "chunks", b"chunks", "failed_attempts", b"failed_attempts", "first_chunk", b"first_chunk", "merge", b"merge", "queue", b"queue", "realtime_factor", b"realtime_factor", "render", b"render", "speech", b"speech", "total", b"total", "wasted_worker_time", b"wasted_worker_time", "worker_time", b"worker_time", "workers", b"workers"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["attempts", b"attempts", "cached_chunks", b"cached_chunks", "cached_frames", b"cached_frames", "cached_sentences", b"cached_sentences", "chunks", b"chunks", "failed_attempts", b"failed_attempts", "first_chunk", b"first_chunk", "merge", b"merge", "queue", b"queue", "realtime_factor", b"realtime_factor", "render", b"render", "sentences", b"sentences", "speech", b"speech", "total", b"total", "wasted_worker_time", b"wasted_worker_time", "worker_time", b"worker_time", "workers", b"workers"]) -> None: ...
 
 Global___JobStatistics: typing_extensions.TypeAlias = JobStatistics
 
@@ -1028,6 +1081,7 @@ class DownloadVideoRequest(google.protobuf.message.Message):
     OFFSET_FIELD_NUMBER: builtins.int
     LENGTH_FIELD_NUMBER: builtins.int
     FOLLOW_FIELD_NUMBER: builtins.int
+    FILE_FIELD_NUMBER: builtins.int
     job_id: builtins.str
     offset: builtins.int
     """Range in bytes; length 0: to the end."""
@@ -1037,6 +1091,7 @@ class DownloadVideoRequest(google.protobuf.message.Message):
     the finished file; the call ends with the job. No range then. If the job fails, so does the call, with the
     job's error; if it is cancelled, with JOB_NOT_DONE. Once the job is DONE, the same bytes again.
     """
+    file: Global___ResultFile.ValueType
     def __init__(
         self,
         *,
@@ -1044,8 +1099,9 @@ class DownloadVideoRequest(google.protobuf.message.Message):
         offset: builtins.int = ...,
         length: builtins.int = ...,
         follow: builtins.bool = ...,
+        file: Global___ResultFile.ValueType = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["follow", b"follow", "job_id", b"job_id", "length", b"length", "offset", b"offset"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["file", b"file", "follow", b"follow", "job_id", b"job_id", "length", b"length", "offset", b"offset"]) -> None: ...
 
 Global___DownloadVideoRequest: typing_extensions.TypeAlias = DownloadVideoRequest
 

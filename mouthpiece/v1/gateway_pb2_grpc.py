@@ -210,11 +210,12 @@ class VideoServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DownloadVideo(self, request, context):
-        """Streams the finished MP4, or a range of it. May be repeated, to resume from `offset`.
+        """Streams the finished MP4 or the captions, or a range of them. May be repeated, to resume from `offset`.
 
         With `follow` also while the job is running.
 
-        NOT_FOUND: no such job. FAILED_PRECONDITION with reason JOB_NOT_DONE. INVALID_ARGUMENT: offset beyond the end.
+        NOT_FOUND: no such job, or it has no such file. FAILED_PRECONDITION with reason JOB_NOT_DONE.
+        INVALID_ARGUMENT: offset beyond the end.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

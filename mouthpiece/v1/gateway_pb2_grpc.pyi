@@ -456,11 +456,12 @@ class VideoServiceStub(typing.Generic[_VideoServiceUploadAssetType, _VideoServic
     """
 
     DownloadVideo: _VideoServiceDownloadVideoType
-    """Streams the finished MP4, or a range of it. May be repeated, to resume from `offset`.
+    """Streams the finished MP4 or the captions, or a range of them. May be repeated, to resume from `offset`.
 
     With `follow` also while the job is running.
 
-    NOT_FOUND: no such job. FAILED_PRECONDITION with reason JOB_NOT_DONE. INVALID_ARGUMENT: offset beyond the end.
+    NOT_FOUND: no such job, or it has no such file. FAILED_PRECONDITION with reason JOB_NOT_DONE.
+    INVALID_ARGUMENT: offset beyond the end.
     """
 
     PlanJob: _VideoServicePlanJobType
@@ -654,11 +655,12 @@ class VideoServiceServicer(metaclass=abc.ABCMeta):
         request: mouthpiece.v1.gateway_pb2.DownloadVideoRequest,
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[mouthpiece.v1.gateway_pb2.DownloadVideoResponse], collections.abc.AsyncIterator[mouthpiece.v1.gateway_pb2.DownloadVideoResponse]]:
-        """Streams the finished MP4, or a range of it. May be repeated, to resume from `offset`.
+        """Streams the finished MP4 or the captions, or a range of them. May be repeated, to resume from `offset`.
 
         With `follow` also while the job is running.
 
-        NOT_FOUND: no such job. FAILED_PRECONDITION with reason JOB_NOT_DONE. INVALID_ARGUMENT: offset beyond the end.
+        NOT_FOUND: no such job, or it has no such file. FAILED_PRECONDITION with reason JOB_NOT_DONE.
+        INVALID_ARGUMENT: offset beyond the end.
         """
 
     @abc.abstractmethod

@@ -25,6 +25,7 @@ class MergeRequest(google.protobuf.message.Message):
     CHUNK_FIELD_NUMBER: builtins.int
     SPEECH_FIELD_NUMBER: builtins.int
     END_FIELD_NUMBER: builtins.int
+    CAPTION_FIELD_NUMBER: builtins.int
     @property
     def header(self) -> Global___MergeHeader: ...
     @property
@@ -33,6 +34,8 @@ class MergeRequest(google.protobuf.message.Message):
     def speech(self) -> Global___MergeSpeech: ...
     @property
     def end(self) -> Global___MergeEnd: ...
+    @property
+    def caption(self) -> Global___MergeCaption: ...
     def __init__(
         self,
         *,
@@ -40,10 +43,11 @@ class MergeRequest(google.protobuf.message.Message):
         chunk: Global___MergeChunk | None = ...,
         speech: Global___MergeSpeech | None = ...,
         end: Global___MergeEnd | None = ...,
+        caption: Global___MergeCaption | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["chunk", b"chunk", "end", b"end", "header", b"header", "part", b"part", "speech", b"speech"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["chunk", b"chunk", "end", b"end", "header", b"header", "part", b"part", "speech", b"speech"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["part", b"part"]) -> typing.Literal["header", "chunk", "speech", "end"] | None: ...
+    def HasField(self, field_name: typing.Literal["caption", b"caption", "chunk", b"chunk", "end", b"end", "header", b"header", "part", b"part", "speech", b"speech"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["caption", b"caption", "chunk", b"chunk", "end", b"end", "header", b"header", "part", b"part", "speech", b"speech"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["part", b"part"]) -> typing.Literal["header", "chunk", "speech", "end", "caption"] | None: ...
 
 Global___MergeRequest: typing_extensions.TypeAlias = MergeRequest
 
@@ -56,6 +60,7 @@ class MergeHeader(google.protobuf.message.Message):
     TITLE_FIELD_NUMBER: builtins.int
     LANGUAGE_FIELD_NUMBER: builtins.int
     QUALITY_FIELD_NUMBER: builtins.int
+    CAPTIONS_FIELD_NUMBER: builtins.int
     job_id: builtins.str
     """For logs."""
     title: builtins.str
@@ -64,6 +69,8 @@ class MergeHeader(google.protobuf.message.Message):
     """BCP 47 tag of the speech, for the audio track; may be empty."""
     quality: mouthpiece.v1.common_pb2.Quality.ValueType
     """Quality of the chunks, for what is encoded again."""
+    captions: builtins.bool
+    """Whether the file gets a track of captions."""
     @property
     def format(self) -> mouthpiece.v1.common_pb2.VideoFormat: ...
     def __init__(
@@ -74,9 +81,10 @@ class MergeHeader(google.protobuf.message.Message):
         title: builtins.str = ...,
         language: builtins.str = ...,
         quality: mouthpiece.v1.common_pb2.Quality.ValueType = ...,
+        captions: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["format", b"format"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["format", b"format", "job_id", b"job_id", "language", b"language", "quality", b"quality", "title", b"title"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["captions", b"captions", "format", b"format", "job_id", b"job_id", "language", b"language", "quality", b"quality", "title", b"title"]) -> None: ...
 
 Global___MergeHeader: typing_extensions.TypeAlias = MergeHeader
 
@@ -87,10 +95,17 @@ class MergeChunk(google.protobuf.message.Message):
     FRAMES_FIELD_NUMBER: builtins.int
     CHUNK_FIELD_NUMBER: builtins.int
     FADE_FRAMES_FIELD_NUMBER: builtins.int
+    SKIP_FIELD_NUMBER: builtins.int
+    REST_FIELD_NUMBER: builtins.int
     fade_frames: builtins.int
     """Frames that the artifact holds in front of these, to be blended with as many at the end of the chunk before;
     only these are encoded again. Both chunks have keyframes where the fade begins and ends.
     """
+    skip: builtins.int
+    """Frames of the artifact before the first and after the last that are wanted; they are left out. What is
+    wanted begins at a keyframe and ends before one.
+    """
+    rest: builtins.int
     @property
     def frames(self) -> mouthpiece.v1.common_pb2.Span:
         """Frames of the job that it covers: begins where the chunk before it ended, the first at 0."""
@@ -103,11 +118,38 @@ class MergeChunk(google.protobuf.message.Message):
         frames: mouthpiece.v1.common_pb2.Span | None = ...,
         chunk: mouthpiece.v1.common_pb2.ArtifactRef | None = ...,
         fade_frames: builtins.int = ...,
+        skip: builtins.int = ...,
+        rest: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["chunk", b"chunk", "frames", b"frames"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["chunk", b"chunk", "fade_frames", b"fade_frames", "frames", b"frames"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["chunk", b"chunk", "fade_frames", b"fade_frames", "frames", b"frames", "rest", b"rest", "skip", b"skip"]) -> None: ...
 
 Global___MergeChunk: typing_extensions.TypeAlias = MergeChunk
+
+@typing.final
+class MergeCaption(google.protobuf.message.Message):
+    """A caption, sent before the speech that it ends in; in order, without overlap. Only when the header says so."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SAMPLES_FIELD_NUMBER: builtins.int
+    TEXT_FIELD_NUMBER: builtins.int
+    text: builtins.str
+    """One or two lines, separated by a line feed."""
+    @property
+    def samples(self) -> mouthpiece.v1.common_pb2.Span:
+        """When it is shown."""
+
+    def __init__(
+        self,
+        *,
+        samples: mouthpiece.v1.common_pb2.Span | None = ...,
+        text: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["samples", b"samples"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["samples", b"samples", "text", b"text"]) -> None: ...
+
+Global___MergeCaption: typing_extensions.TypeAlias = MergeCaption
 
 @typing.final
 class MergeSpeech(google.protobuf.message.Message):

@@ -92,6 +92,7 @@ class SpeechOutline(google.protobuf.message.Message):
     VOICE_FIELD_NUMBER: builtins.int
     ENGINE_FIELD_NUMBER: builtins.int
     ENGINE_VERSION_FIELD_NUMBER: builtins.int
+    PLAN_FIELD_NUMBER: builtins.int
     sentences: builtins.int
     """Number of sentences to come; 0 means unknown."""
     expected_samples: builtins.int
@@ -104,6 +105,10 @@ class SpeechOutline(google.protobuf.message.Message):
     sound differently. Empty for a recording.
     """
     engine_version: builtins.str
+    @property
+    def plan(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___PlannedSentence]:
+        """The sentences to come, in order; empty for a recording, whose pieces are not known before it is read."""
+
     def __init__(
         self,
         *,
@@ -113,10 +118,38 @@ class SpeechOutline(google.protobuf.message.Message):
         voice: builtins.str = ...,
         engine: builtins.str = ...,
         engine_version: builtins.str = ...,
+        plan: collections.abc.Iterable[Global___PlannedSentence] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["engine", b"engine", "engine_version", b"engine_version", "expected_samples", b"expected_samples", "language", b"language", "sentences", b"sentences", "voice", b"voice"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["engine", b"engine", "engine_version", b"engine_version", "expected_samples", b"expected_samples", "language", b"language", "plan", b"plan", "sentences", b"sentences", "voice", b"voice"]) -> None: ...
 
 Global___SpeechOutline: typing_extensions.TypeAlias = SpeechOutline
+
+@typing.final
+class PlannedSentence(google.protobuf.message.Message):
+    """A sentence that is about to be spoken."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: builtins.int
+    SOURCE_FIELD_NUMBER: builtins.int
+    key: builtins.str
+    """Names its sound: everything that shapes it, and nothing about the sentences around it beyond whether there
+    are any. 64 hexadecimal digits; who keeps sentences by it need not ask for them again.
+    """
+    @property
+    def source(self) -> mouthpiece.v1.common_pb2.Span:
+        """Its place in the source text, in Unicode code points."""
+
+    def __init__(
+        self,
+        *,
+        key: builtins.str = ...,
+        source: mouthpiece.v1.common_pb2.Span | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["source", b"source"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["key", b"key", "source", b"source"]) -> None: ...
+
+Global___PlannedSentence: typing_extensions.TypeAlias = PlannedSentence
 
 @typing.final
 class SpeechNotice(google.protobuf.message.Message):
@@ -185,6 +218,7 @@ class SynthesizeRequest(google.protobuf.message.Message):
     VOICE_FALLBACK_FIELD_NUMBER: builtins.int
     SPEAKING_RATE_FIELD_NUMBER: builtins.int
     SOUND_FIELD_NUMBER: builtins.int
+    END_SENTENCE_FIELD_NUMBER: builtins.int
     text: builtins.str
     """The text, at most 200 000 code points."""
     language: builtins.str
@@ -204,6 +238,8 @@ class SynthesizeRequest(google.protobuf.message.Message):
     voice_fallback: Global___VoiceFallback.ValueType
     speaking_rate: builtins.float
     """Speed of speech, 0.5 to 2; 0 means 1, the voice's own."""
+    end_sentence: builtins.int
+    """Index after the last sentence wanted; 0: to the end."""
     @property
     def sound(self) -> Global___SoundOptions: ...
     def __init__(
@@ -218,9 +254,10 @@ class SynthesizeRequest(google.protobuf.message.Message):
         voice_fallback: Global___VoiceFallback.ValueType = ...,
         speaking_rate: builtins.float = ...,
         sound: Global___SoundOptions | None = ...,
+        end_sentence: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["sound", b"sound"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["check_only", b"check_only", "first_sentence", b"first_sentence", "language", b"language", "sound", b"sound", "speaking_rate", b"speaking_rate", "text", b"text", "voice", b"voice", "voice_fallback", b"voice_fallback", "voice_reference_sha256", b"voice_reference_sha256"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["check_only", b"check_only", "end_sentence", b"end_sentence", "first_sentence", b"first_sentence", "language", b"language", "sound", b"sound", "speaking_rate", b"speaking_rate", "text", b"text", "voice", b"voice", "voice_fallback", b"voice_fallback", "voice_reference_sha256", b"voice_reference_sha256"]) -> None: ...
 
 Global___SynthesizeRequest: typing_extensions.TypeAlias = SynthesizeRequest
 
