@@ -18,6 +18,8 @@ _OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 2_000),
+    # Behind a headless service: calls go to all of its pods in turn.
+    ("grpc.lb_policy_name", "round_robin"),
 )
 
 SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
@@ -27,6 +29,8 @@ SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.keepalive_time_ms", 8_000),
     ("grpc.keepalive_timeout_ms", 5_000),
     ("grpc.http2.ping_timeout_ms", 5_000),
+    # Callers look names up anew when a connection ends, and so find new pods. Calls under way are not cut.
+    ("grpc.max_connection_age_ms", 300_000),
     # By default two servers on one port do not fail, and each gets half of the calls.
     ("grpc.so_reuseport", 0),
 )

@@ -4,7 +4,7 @@
     NOT_SERVING          SERVING              NOT_SERVING
 
 While it is not serving, calls are refused with UNAVAILABLE, which clients retry; health and reflection
-always answer.
+always answer. The health of `grpc.health.v1.Health` itself is SERVING throughout: what drains is alive.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from mouthpiece.rpc.interceptor import EdgeInterceptor
 from mouthpiece.settings import CommonSettings
 
 log = logging.getLogger(__name__)
+
+_ALIVE = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
 
 class Servicer(Protocol):
@@ -94,12 +96,12 @@ async def serving(program: Program, host: str, port: int, drain_seconds: float) 
     server = grpc.aio.server(interceptors=[EdgeInterceptor(gate.admit)], options=SERVER_OPTIONS)
     program.register(server)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
-    names = (program.service, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name)
-    reflection.enable_server_reflection((*names, reflection.SERVICE_NAME), server)
+    reflection.enable_server_reflection((program.service, _ALIVE, reflection.SERVICE_NAME), server)
     try:
         bound = server.add_insecure_port(f"{host}:{port}")
     except RuntimeError:
         raise MouthpieceError(f"cannot listen on {host}:{port}: is the port taken?") from None
+    await health.set(_ALIVE, health_pb2.HealthCheckResponse.SERVING)
     await _set_health(health, program, up=False)
     async with AsyncExitStack() as stack:
         await server.start()

@@ -6,6 +6,7 @@ from typing import Any
 
 import grpc.aio
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 from prometheus_client import REGISTRY
 
@@ -110,7 +111,13 @@ async def test_an_unforeseen_error_does_not_leak_its_text() -> None:
     assert "swordfish" not in answer.message
 
 
-async def test_a_service_that_loads_is_not_serving_and_refuses_for_now() -> None:
+async def is_alive(channel: grpc.aio.Channel) -> bool:
+    request = health_pb2.HealthCheckRequest(service="grpc.health.v1.Health")
+    answer = await health_pb2_grpc.HealthStub(channel).Check(request, timeout=5)
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+async def test_a_service_that_loads_is_alive_but_not_serving_and_refuses_for_now() -> None:
     merger = Merger()
     merger.loading.clear()
     ready = asyncio.Event()
@@ -127,6 +134,7 @@ async def test_a_service_that_loads_is_not_serving_and_refuses_for_now() -> None
     async with dial(f"127.0.0.1:{free}") as channel:
         await asyncio.wait_for(channel.channel_ready(), 10)
         assert not await is_serving(channel, 5)
+        assert await is_alive(channel)
         assert isinstance(await first_answer(channel), Unavailable)
         merger.loading.set()
         await asyncio.wait_for(ready.wait(), 10)
