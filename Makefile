@@ -11,7 +11,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench proto lock clean
+.PHONY: help setup demo test lint bench proto manifests lock clean
 
 help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -50,6 +50,12 @@ bench: $(READY) ## Measure speed on this machine
 
 proto: $(PROTO_READY) ## Generate the Python of protos/
 	scripts/generate_protos.sh
+
+manifests: $(READY) ## Render the Kubernetes manifests into out/manifests and check them (needs kubectl)
+	mkdir -p out/manifests
+	for overlay in dev production; do \
+	    kubectl kustomize deploy/k8s/overlays/$$overlay > out/manifests/$$overlay.yaml || exit 1; done
+	$(BIN)/pytest tests/deploy
 
 $(PROTO_READY): requirements/proto.lock
 	$(PYTHON) -m venv .venv-proto
