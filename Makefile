@@ -11,7 +11,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench proto manifests lock clean
+.PHONY: help setup demo test lint bench proto images manifests lock clean
 
 help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -51,6 +51,13 @@ bench: $(READY) ## Measure speed on this machine
 proto: $(PROTO_READY) ## Generate the Python of protos/
 	scripts/generate_protos.sh
 
+BUILDER ?= $(firstword $(foreach tool,docker podman buildah,$(if $(shell command -v $(tool)),$(tool))))
+
+images: ## Build the four images (needs docker, podman or buildah; BUILD_ARGS for another base)
+	for service in gateway tts lipsync merger; do \
+	    $(BUILDER) build $(BUILD_ARGS) --build-arg REVISION=$$(git rev-parse HEAD) \
+	        -f deploy/images/$$service.Dockerfile -t mouthpiece-$$service:0.1.0 . || exit 1; done
+
 manifests: $(READY) ## Render the Kubernetes manifests into out/manifests and check them (needs kubectl)
 	mkdir -p out/manifests
 	for overlay in dev production; do \
@@ -62,11 +69,16 @@ $(PROTO_READY): requirements/proto.lock
 	.venv-proto/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r requirements/proto.lock
 	@touch $@
 
+LOCK := uv pip compile --universal --fork-strategy fewest --python-version 3.11 \
+    --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet
+
 lock: ## Resolve the requirements anew (needs uv)
-	uv pip compile pyproject.toml --extra suite --extra openvino --extra piper --extra provenance --extra tracing --group dev --universal --fork-strategy fewest --python-version 3.11 \
-	    --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet -o requirements/suite.lock
-	uv pip compile --group proto --universal --python-version 3.11 \
-	    --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet -o requirements/proto.lock
+	$(LOCK) pyproject.toml --extra suite --extra openvino --extra piper --extra provenance --extra tracing --group dev \
+	    -o requirements/suite.lock
+	for service in gateway tts lipsync merger; do \
+	    $(LOCK) pyproject.toml --extra $$service -c requirements/suite.lock -o requirements/$$service.lock || exit 1; done
+	$(LOCK) --group build -c requirements/suite.lock -o requirements/build.lock
+	$(LOCK) --group proto -o requirements/proto.lock
 
 clean: ## Remove everything that was made
 	rm -rf $(VENV) .venv-proto out data .mypy_cache .pytest_cache .ruff_cache .hypothesis

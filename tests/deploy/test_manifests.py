@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import Any
 
 import kubernetes_validate
 import pytest
@@ -44,7 +43,8 @@ COMBINATIONS = [
     (DEV, ("network-policies", "monitoring", "ingress", "postgresql", "s3")),
     (PRODUCTION, ("ingress", "time-slicing")),
 ]
-SETTINGS: dict[str, type[BaseSettings]] = {
+Settings = GatewaySettings | TtsSettings | LipSyncSettings | MergerSettings
+SETTINGS: dict[str, type[Settings]] = {
     "gateway": GatewaySettings,
     "tts": TtsSettings,
     "lipsync": LipSyncSettings,
@@ -137,7 +137,7 @@ def _variables(settings: type[BaseSettings]) -> set[str]:
 @every_combination
 def test_ports_are_those_the_services_listen_on(base: str, components: tuple[str, ...]) -> None:
     for name, workload in workloads(manifests(base, components)).items():
-        defaults: Any = SETTINGS[name]()
+        defaults = SETTINGS[name]()
         ports = {port["name"]: port["containerPort"] for port in container(workload)["ports"]}
         assert ports["grpc"] == defaults.port
         assert ports["metrics"] == defaults.metrics_port
@@ -147,7 +147,7 @@ def test_ports_are_those_the_services_listen_on(base: str, components: tuple[str
 def test_probes_ask_the_service_that_runs_there(base: str, components: tuple[str, ...]) -> None:
     for name, workload in workloads(manifests(base, components)).items():
         only = container(workload)
-        port = SETTINGS[name]().port  # type: ignore[attr-defined]  # every service has one
+        port = SETTINGS[name]().port
         for probe in ("startupProbe", "readinessProbe"):
             assert only[probe]["grpc"] == {"port": port, "service": SERVICES[name]}
         assert only["livenessProbe"]["grpc"] == {"port": port, "service": "grpc.health.v1.Health"}
