@@ -16,6 +16,7 @@ from mouthpiece.settings import CommonSettings, TtsSettings
 from mouthpiece.v1 import tts_pb2 as pb
 from mouthpiece.v1.tts_pb2_grpc import SpeechServiceServicer
 from services.tts import metrics, recording, synthesis, voices
+from services.tts.keys import planned
 from services.tts.streaming import in_background, in_thread
 
 RETRY_AFTER = 1.0
@@ -53,16 +54,17 @@ class SpeechServicer(SpeechServiceServicer):
     ) -> AsyncGenerator[pb.SynthesizeResponse]:
         """Speak a text."""
         with self._slot():
-            if request.first_sentence < 0:
-                raise BadInput("first_sentence", "negative")
+            for name in ("first_sentence", "end_sentence"):
+                if getattr(request, name) < 0:
+                    raise BadInput(name, "negative")
             plan = await asyncio.to_thread(
                 synthesis.plan_speech, request.text, request.language, request.voice
             )
-            yield pb.SynthesizeResponse(outline=_outline(plan))
+            yield pb.SynthesizeResponse(outline=_outline(request, plan))
             if request.check_only:
                 return
-            first = request.first_sentence
-            spoken = in_thread(lambda stopped: synthesis.sentences(plan, first, stopped), metrics.TEXT)
+            wanted = slice(request.first_sentence, request.end_sentence or None)
+            spoken = in_thread(lambda stopped: synthesis.sentences(plan, wanted, stopped), metrics.TEXT)
             async with aclosing(spoken):
                 async for sentence in spoken:
                     yield pb.SynthesizeResponse(sentence=sentence_to_proto(sentence))
@@ -110,13 +112,15 @@ class SpeechServicer(SpeechServiceServicer):
                 self._idle.set()
 
 
-def _outline(plan: synthesis.Plan) -> pb.SpeechOutline:
-    return pb.SpeechOutline(
+def _outline(request: pb.SynthesizeRequest, plan: synthesis.Plan) -> pb.SpeechOutline:
+    outline = pb.SpeechOutline(
         sentences=len(plan.pieces),
         expected_samples=plan.expected_samples,
         language=plan.choice.voice.language,
         voice=plan.choice.name,
     )
+    outline.plan.extend(planned(request, outline, plan.pieces))
+    return outline
 
 
 def _outline_of_recording(found: recording.Recording, plan: synthesis.Plan | None) -> pb.SpeechOutline:

@@ -70,9 +70,9 @@ def _expected(piece: Piece) -> int:
 
 
 def sentences(
-    plan: Plan, first: int = 0, cancelled: Callable[[], bool] = lambda: False
+    plan: Plan, wanted: slice = slice(None), cancelled: Callable[[], bool] = lambda: False
 ) -> Generator[Sentence]:
-    """Speak a plan from piece ``first`` on; each sentence is made when it is asked for.
+    """Speak the ``wanted`` pieces of a plan; each sentence is made when it is asked for.
 
     Samples count from the start of the first sentence made; each begins where the one before ended.
 
@@ -80,7 +80,7 @@ def sentences(
         espeak.Cancelled: ``cancelled`` returned true.
     """
     at = 0
-    for index in range(first, len(plan.pieces)):
+    for index in range(*wanted.indices(len(plan.pieces))):
         sentence = _speak(plan, index, at, cancelled)
         yield sentence
         at = sentence.samples.end
