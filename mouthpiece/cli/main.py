@@ -371,6 +371,45 @@ def doctor(gateway: Gateway = LOCAL) -> None:
 
 
 @app.command()
+def simulate(
+    scenarios: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[SCENARIO]...", show_default=False, help="Scenarios, or groups of them. Default: all."
+        ),
+    ] = None,
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Only this policy; may be repeated. Default: ours and its rivals."),
+    ] = None,
+    seeds: Annotated[int, typer.Option(metavar="N", min=1, help="Runs of each, with other jobs.")] = 3,
+    quick: Annotated[
+        bool, typer.Option("--quick", metavar="", help="Few and short runs: seconds instead of minutes.")
+    ] = False,
+    gantt: Annotated[
+        bool, typer.Option("--gantt", metavar="", help="Draw who renders what in one scenario instead.")
+    ] = False,
+    svg: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The same as a picture, into this file.")
+    ] = None,
+    begin: Annotated[float, typer.Option(metavar="S", min=0, help="Draw from this moment on,")] = 0.0,
+    end: Annotated[float, typer.Option(metavar="S", help="and to this one.")] = 120.0,
+    list_: Annotated[bool, typer.Option("--list", metavar="", help="List the scenarios.")] = False,
+    json: AsJson = False,
+) -> None:
+    """Compare the scheduler with simpler rules, in virtual time."""
+    from mouthpiece.cli import simulate as answer
+    from mouthpiece.cli.console import out
+
+    if list_:
+        out().print(answer.catalogue())
+    elif gantt or svg:
+        answer.draw(scenarios or [], policy or [], begin, end, svg)
+    else:
+        answer.simulate(scenarios or [], policy or [], seeds, quick=quick, as_json=json)
+
+
+@app.command()
 def version() -> None:
     """Tell the release."""
     typer.echo(f"mouthpiece {__version__}")

@@ -43,6 +43,8 @@ class Mixture:
     classes: tuple[SizeClass, ...] = MIX
     avatars: int = 40
     tenants: int = 5
+    flood: float = 0.0
+    """Part of the jobs that come from one tenant alone, beside its share of the rest."""
     speech_pace: float = 0.2
     speech_start: float = 0.3
     speech_tail: float = 0.1
@@ -83,7 +85,7 @@ def arrival(random: Random, mixture: Mixture, name: str, at: float, size: SizeCl
     expected = seconds * random.uniform(0.85, 1.15)
     job = JobSubmitted(
         job=name,
-        tenant=f"tenant{random.randrange(mixture.tenants)}",
+        tenant=f"tenant{0 if random.random() < mixture.flood else random.randrange(mixture.tenants)}",
         avatar=f"avatar{min(int(random.paretovariate(0.8)), mixture.avatars)}",
         engine=ENGINE,
         version=VERSION,
