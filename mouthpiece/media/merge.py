@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -34,6 +35,9 @@ SYNTHETIC_MARK = "AI-generated synthetic media: the face in this video was anima
 PROVENANCE = "provenance"
 """Name of the tag that holds the JSON document of what made the video."""
 
+SEGMENT_SECONDS = 4
+"""Length from which a segment ends at the next keyframe; it may end earlier, with its chunk."""
+
 _SPEECH_BLOCK = 9600
 """Samples by which the pictures run ahead before speech is written: 0.2 s."""
 
@@ -55,6 +59,15 @@ class _Chunk:
     path: Path
 
 
+@dataclass(frozen=True, slots=True)
+class MovieSegment:
+    """A stretch of the movie: its number from 0 on, its frames, and its fragment (`moof` and `mdat`)."""
+
+    index: int
+    frames: Span
+    path: Path
+
+
 class Merger:
     """Writes an MP4 from chunks and speech, each in order, in whatever interleaving they arrive.
 
@@ -62,6 +75,9 @@ class Merger:
     speech that is heard with it has arrived; until `finish` or `close` its file must stay. What waits is on
     disk, in unnamed files next to ``output``: memory does not grow with the speech, but for the index of the
     movie (about 100 bytes per packet).
+
+    Copied chunks also become segments, files next to ``output``, as soon as speech beyond them has arrived.
+    Where segments begin and what is in them depends on chunks and speech alone, not on when they came.
 
     Used as a context manager. Unless `finish` returned, leaving it leaves no ``output``. Methods block, and
     one runs at a time. `BadInput` names the field of the merger's requests that is wrong; the merge is then
@@ -79,6 +95,10 @@ class Merger:
         self._first: VideoTrack | None = None
         self._frames = 0
         self._waiting: deque[_Chunk] = deque()
+        self._cut_at = 0
+        self._segment_frames = ceil(SEGMENT_SECONDS * form.fps)
+        self._segments: list[MovieSegment] = []
+        self._taken = 0
 
     def __enter__(self) -> Self:
         return self
@@ -89,8 +109,10 @@ class Merger:
         self.close()
 
     def close(self) -> None:
-        """Drop what is not finished. May be called twice."""
+        """Drop what is not finished, and segments that nobody took. May be called twice."""
         self._resources.close()
+        for segment in self.take_segments():
+            segment.path.unlink()
 
     @property
     def frames_written(self) -> int:
@@ -106,6 +128,16 @@ class Merger:
     def encode_seconds(self) -> float:
         """Wall time spent on encoding speech; the rest is copying."""
         return self._movie.encode_seconds if self._movie else 0.0
+
+    @property
+    def init(self) -> bytes:
+        """`ftyp` and `moov`, which go in front of the segments; there with the first of them."""
+        return self._movie.init if self._movie else b""
+
+    def take_segments(self) -> list[MovieSegment]:
+        """The segments since the last call. Their files are the caller's."""
+        taken, self._taken = self._segments[self._taken :], len(self._segments)
+        return taken
 
     def add_chunk(self, frames: Span, path: Path) -> None:
         """Take the chunk that shows ``frames``, which begin where those of the chunk before ended."""
@@ -131,12 +163,14 @@ class Merger:
         tags = _tags(self._title, provenance)
         for chunk in self._waiting:
             self._copy(chunk)
+            self._cut_ended()
         movie = self._movie
         assert movie is not None  # the totals are right, so there was a chunk
-        if movie.samples < samples:
-            movie.write_speech(self._speech.take(samples - movie.samples))
+        self._hear(movie, samples)
+        movie.end_speech()
+        self._cut(movie)
         movie.finish(self._output, tags)
-        self.close()
+        self._resources.close()
 
     def _start(self, template: VideoStream, track: VideoTrack) -> MovieWriter:
         movie = MovieWriter(
@@ -172,10 +206,22 @@ class Merger:
 
     def _copy_heard(self) -> None:
         """Copy the chunks whose speech is there."""
+        self._cut_ended()
         while self._waiting:
             if sample_at(self._waiting[0].frames.end, self._form.fps) > self._speech.samples:
                 return
             self._copy(self._waiting.popleft())
+            self._cut_ended()
+
+    def _cut_ended(self) -> None:
+        """End the segment with the chunk that was copied, unless it may be the last.
+
+        The last segment also holds the end of the sound, and is left to `finish`.
+        """
+        movie, fps = self._movie, self._form.fps
+        if movie and self._cut_at < movie.frames < frame_count(self._speech.samples, fps):
+            self._hear(movie, sample_at(movie.frames, fps))
+            self._cut(movie)
 
     def _copy(self, chunk: _Chunk) -> None:
         rate = SPEECH_RATE / self._form.fps
@@ -184,10 +230,27 @@ class Merger:
             self._check_chunk(track, chunk.frames)
             movie = self._movie or self._start(stream, track)
             for index, packet in _packets(container, stream, chunk.frames, self._form.fps):
-                heard = movie.frames * rate.numerator // rate.denominator - movie.samples
-                if heard >= _SPEECH_BLOCK:
-                    movie.write_speech(self._speech.take(heard))
-                movie.write_picture(packet, chunk.frames.first + index)
+                heard = movie.frames * rate.numerator // rate.denominator
+                frame = chunk.frames.first + index
+                if packet.is_keyframe and frame == movie.frames >= self._cut_at + self._segment_frames:
+                    self._hear(movie, heard)
+                    self._cut(movie)
+                if heard >= movie.samples + _SPEECH_BLOCK:
+                    self._hear(movie, heard)
+                movie.write_picture(packet, frame)
+
+    def _hear(self, movie: MovieWriter, samples: int) -> None:
+        """Write the speech up to a sample."""
+        if movie.samples < samples:
+            movie.write_speech(self._speech.take(samples - movie.samples))
+
+    def _cut(self, movie: MovieWriter) -> None:
+        """End the segment here."""
+        index = len(self._segments)
+        path = self._output.with_name(f"segment-{index}.m4s")
+        path.write_bytes(movie.cut())
+        self._segments.append(MovieSegment(index, Span(self._cut_at, movie.frames), path))
+        self._cut_at = movie.frames
 
 
 def _check_next(span: Span, begin: int, field: str) -> None:

@@ -18,6 +18,7 @@ from av.error import FFmpegError
 
 from mouthpiece.core.speech import BYTES_PER_SAMPLE
 from mouthpiece.core.timeline import SPEECH_RATE
+from mouthpiece.media.fragments import FragmentWriter
 from mouthpiece.media.mp4 import move_index_first
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ class PcmSpool:
 class MovieWriter:
     """Muxes pictures and speech into an unnamed file of a folder, and makes an MP4 of it in the end.
 
+    The same packets make fragments meanwhile: what was written since the last `cut` is held in memory.
     Pictures and speech are to be written side by side: what is ahead is held in memory. ``template`` gives
     codec, size and colour; ``reorder`` is how many frames the decoder holds back to bring them into order.
     """
@@ -96,6 +98,7 @@ class MovieWriter:
         self._speech.codec_context.layout = "mono"
         self._speech.codec_context.bit_rate = _AAC_BITS_PER_SECOND
         self._speech.metadata["language"] = language
+        self._fragments = FragmentWriter(self._video, self._speech)
         self._frame_time = 1 / fps
         self._reorder = reorder
         self._frames = 0
@@ -130,6 +133,7 @@ class MovieWriter:
         packet.time_base = self._frame_time
         packet.stream = self._video
         self._container.mux_one(packet)
+        self._fragments.add_picture(packet)
         self._frames += 1
 
     def write_speech(self, pcm: bytes) -> None:
@@ -142,9 +146,25 @@ class MovieWriter:
         self._encode(frame)
         self._samples += samples.size
 
-    def finish(self, output: Path, tags: Mapping[str, str]) -> None:
-        """Write the rest and make ``output`` of it, its index in front. Nothing stays when this fails."""
+    def end_speech(self) -> None:
+        """Write what the encoder still holds: no more speech comes."""
         self._encode(None)
+
+    @property
+    def init(self) -> bytes:
+        """What goes in front of the fragments; there after the first `cut`."""
+        return self._fragments.init
+
+    def cut(self) -> bytes:
+        """What was written since the last cut, as a fragment of fragmented MP4.
+
+        It is to begin with a keyframe and to end before one. Speech that the encoder still holds comes with
+        the next fragment.
+        """
+        return self._fragments.cut()
+
+    def finish(self, output: Path, tags: Mapping[str, str]) -> None:
+        """Make ``output`` of what was written, its index in front. Nothing stays when this fails."""
         self._container.close()
         try:
             with output.open("wb") as target:
@@ -162,6 +182,7 @@ class MovieWriter:
         packets = self._speech.encode(frame)
         self._seconds += perf_counter() - start
         self._container.mux(packets)
+        self._fragments.add_sound(packets)
 
     def _abandon(self) -> None:
         with suppress(FFmpegError, OSError):  # what it cannot write any more is not wanted any more

@@ -54,7 +54,7 @@ from services.gateway.chunks import Chunks
 from services.gateway.merging import Merging
 from services.gateway.rendering import Renderer
 from services.gateway.report import statistics
-from services.gateway.run import Estimate, JobRun, disjoint, end_chunk, submission
+from services.gateway.run import Estimate, JobRun, end_chunk, mergeable, submission
 from services.gateway.speaking import Speaker
 from services.gateway.store import Attempt, JobStore
 from services.gateway.watching import Watching
@@ -126,6 +126,7 @@ class Director:
             run.sentences = await self._store.sentences(job.id)
             run.job.last_sequence = await self._store.last_sequence(job.id)
             run.job.samples = max(run.job.samples, run.samples)
+            run.playable = await self._store.segments(job.id)
             for attempt in await self._store.attempts(job.id):
                 await _restore_attempt(run, attempt, chunks)
             self.runs[job.id] = run
@@ -297,7 +298,7 @@ def _resumption(run: JobRun) -> JobSubmitted:
         _submission(run),
         restored=True,
         age=max(0.0, time.time() - run.job.created.ToNanoseconds() / 1e9),
-        done=tuple(disjoint(run.rendered)),
+        done=tuple(mergeable(run)),
         attempts=max(numbers, default=0),
     )
 

@@ -11,8 +11,11 @@ from mouthpiece.artifacts import ArtifactStore
 from mouthpiece.core.timeline import frame_count
 from mouthpiece.errors import AlreadyExists, BadInput, MouthpieceError, NotFound, Reason, Unmet
 from mouthpiece.rpc.convert import artifact_from_proto, artifact_to_proto, engine_to_proto, timestamp
+from mouthpiece.rpc.status import from_proto
 from mouthpiece.v1.gateway_pb2 import (
+    JOB_STATE_CANCELLED,
     JOB_STATE_DONE,
+    JOB_STATE_FAILED,
     JOB_STATE_QUEUED,
     DownloadVideoResponse,
     Job,
@@ -167,6 +170,21 @@ class Jobs:
         yield DownloadVideoResponse(video=artifact_to_proto(video))
         async for block in self._artifacts.read(video.sha256, offset, length):
             yield DownloadVideoResponse(data=block)
+
+    async def follow(self, job_id: str) -> AsyncGenerator[DownloadVideoResponse]:
+        """The video of a job from its first frame on as fragmented MP4, as it grows."""
+        begun = False
+        async for event in self.watch(job_id, 1):
+            segment = event.segment
+            for part in (segment.media,) if begun else (segment.init, segment.media):
+                if part.sha256:
+                    begun = True
+                    async for block in self._artifacts.read(part.sha256):
+                        yield DownloadVideoResponse(data=block)
+            if event.state.state == JOB_STATE_FAILED:
+                raise from_proto(event.state.error)
+            if event.state.state == JOB_STATE_CANCELLED:
+                raise Unmet(Reason.JOB_NOT_DONE, f"job {job_id} was cancelled")
 
 
 def _same(job: Job, spec: JobSpec) -> Job:

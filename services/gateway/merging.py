@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import grpc.aio
 
 from mouthpiece import __version__
-from mouthpiece.core.timeline import sample_at
 from mouthpiece.errors import BadInput, Busy, DataLoss, MouthpieceError, NotFound, Unavailable
 from mouthpiece.rpc.convert import artifact_to_proto, span_to_proto
 from mouthpiece.rpc.status import from_rpc_error
@@ -44,7 +43,8 @@ class Merging:
 
     async def merge(self, run: JobRun) -> MergeResult:
         """Merge a run that is being rendered. Begins at its first segment; a broken call is begun anew."""
-        await _segments_beyond(run, 0)
+        while not (run.segments or run.complete):
+            await run.moved.wait()
         tries = 0
         while True:
             try:
@@ -68,6 +68,8 @@ class Merging:
         call = self._stub.Merge(self._requests(run))
         try:
             async for message in call:
+                if message.HasField("segment"):
+                    await run.publish(message.segment)
                 if message.HasField("result"):
                     return message.result
         except grpc.aio.AioRpcError as error:
@@ -88,35 +90,27 @@ class Merging:
                 job_id=run.id, format=run.job.format, title=run.spec.title, language=run.job.language
             )
         )
-        sent, sentences = 0, 0
-        while await _segments_beyond(run, sent):
-            frames = run.segments[sent]
-            async for request in self._speech(run, sentences, sample_at(frames.end, run.fps)):
+        sent, sentences, complete = 0, 0, False
+        while not complete:
+            moved, complete = run.moved, run.complete
+            async for request in self._speech(run, sentences):
                 sentences += 1
                 yield request
-            chunk = artifact_to_proto(run.rendered[frames].chunk)
-            yield MergeRequest(chunk=MergeChunk(frames=span_to_proto(frames), chunk=chunk))
-            sent += 1
-        async for request in self._speech(run, sentences, run.samples + 1):
-            yield request
+            for frames in run.segments[sent:]:
+                sent += 1
+                chunk = artifact_to_proto(run.rendered[frames].chunk)
+                yield MergeRequest(chunk=MergeChunk(frames=span_to_proto(frames), chunk=chunk))
+            if not complete:
+                await moved.wait()
         yield MergeRequest(
             end=MergeEnd(frames=run.job.frames, samples=run.samples, provenance_json=provenance(run))
         )
 
-    async def _speech(self, run: JobRun, first: int, until: int) -> AsyncGenerator[MergeRequest]:
-        """Sentences from one on, as far as they begin before a sample."""
+    async def _speech(self, run: JobRun, first: int) -> AsyncGenerator[MergeRequest]:
+        """Sentences from one on, as far as there are."""
         for stored in run.sentences[first:]:
-            if stored.sentence.samples.first >= until:
-                return
             sentence = await self._library.sentence(stored)
             yield MergeRequest(speech=MergeSpeech(samples=stored.sentence.samples, pcm=sentence.pcm))
-
-
-async def _segments_beyond(run: JobRun, count: int) -> bool:
-    """Wait for more than `count` segments; False when there will be no more."""
-    while len(run.segments) <= count and not run.complete:
-        await run.moved.wait()
-    return len(run.segments) > count
 
 
 def provenance(run: JobRun) -> str:

@@ -60,6 +60,8 @@ class JobRun:
     rendered: dict[Span, Rendered] = field(default_factory=dict)
     """Chunks that exist. They may overlap: which of them are shown is for the scheduler to say."""
     segments: list[Span] = field(default_factory=list)
+    playable: list[common_pb2.Segment] = field(default_factory=list)
+    """What was published of the video: it stays as it is, whatever is merged anew."""
     complete: bool = False
     estimate: Estimate | None = None
     moved: asyncio.Event = field(default_factory=asyncio.Event)
@@ -136,6 +138,20 @@ class JobRun:
         self.sentences.append(stored)
         self.job.samples = max(self.job.samples, self.samples)
         await self.record(JobEvent(speech=SpeechGrew(sentence=stored.sentence, final=final)), sentence=stored)
+        self.move()
+
+    @property
+    def playable_frames(self) -> int:
+        """Frames of the video that were published."""
+        return self.playable[-1].frames.end if self.playable else 0
+
+    async def publish(self, segment: common_pb2.Segment) -> None:
+        """A further stretch of the video can be played; nothing happens when it was published before."""
+        if segment.frames.first < self.playable_frames:
+            return
+        segment.index = len(self.playable)
+        self.playable.append(segment)
+        await self.record(JobEvent(segment=segment))
 
     async def update_chunk(self, attempt: Attempt) -> None:
         """An attempt began or ended."""
@@ -187,7 +203,7 @@ class JobRun:
             self.watching.feed(self.id).publish(event)
 
     def move(self) -> None:
-        """Wake whoever waits for segments."""
+        """Wake whoever waits for speech or chunks."""
         self.moved.set()
         self.moved = asyncio.Event()
 
@@ -255,6 +271,16 @@ def submission(
         max_chunk_frames=engine.max_chunk_frames,
         max_chunk_seconds=engine.max_chunk_seconds,
         chained=engine.engine_class is EngineClass.CHAINED,
+    )
+
+
+def mergeable(run: JobRun) -> list[Span]:
+    """Chunks that exist, disjoint, cut where the video that was published is cut."""
+    published, frames = {segment.frames.end for segment in run.playable} | {0}, run.playable_frames
+    return disjoint(
+        span
+        for span in run.rendered
+        if (span.first >= frames or span.first in published) and (span.end >= frames or span.end in published)
     )
 
 

@@ -157,7 +157,14 @@ class VideoServicer(VideoServiceServicer):
         self, request: pb.DownloadVideoRequest, context: Context
     ) -> AsyncGenerator[pb.DownloadVideoResponse]:
         """Stream the result."""
-        async for part in self._jobs.download(request.job_id, request.offset, request.length):
+        if request.follow and (request.offset or request.length):
+            raise BadInput("follow", "goes without a range")
+        parts = (
+            self._jobs.follow(request.job_id)
+            if request.follow
+            else self._jobs.download(request.job_id, request.offset, request.length)
+        )
+        async for part in parts:
             yield part
 
     async def PlanJob(self, request: pb.PlanJobRequest, context: Context) -> pb.PlanJobResponse:

@@ -70,6 +70,15 @@ _events = sa.Table(
     sa.Column("sequence", sa.BigInteger, primary_key=True),
     sa.Column("document", sa.LargeBinary, nullable=False),
 )
+_segments = sa.Table(
+    "segments",
+    _schema,
+    sa.Column("job_id", sa.String(32), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("media", sa.String(64), nullable=False),
+    sa.Column("init", sa.String(64), nullable=False),
+    sa.Column("document", sa.LargeBinary, nullable=False),
+)
 _rendered = sa.Table(
     "rendered",
     _schema,
@@ -188,7 +197,7 @@ class JobStore:
         """Forget a job with its sentences, attempts and events."""
         async with self._write() as connection:
             await connection.execute(sa.delete(_jobs).where(_jobs.c.id == job_id))
-            for table in (_sentences, _chunks, _events):
+            for table in (_sentences, _chunks, _events, _segments):
                 await connection.execute(sa.delete(table).where(table.c.job_id == job_id))
 
     async def job_count(self, states: Sequence[JobState.ValueType]) -> int:
@@ -227,6 +236,8 @@ class JobStore:
             await connection.execute(_ADD_EVENT, _event_row(event))
             if event.HasField("state"):
                 await connection.execute(_CHANGE_JOB, _change_row(job))
+            if event.HasField("segment"):
+                await connection.execute(_ADD_SEGMENT, _segment_row(job.id, event.segment))
             if sentence is not None:
                 await connection.execute(_ADD_SENTENCE, _sentence_row(job.id, sentence))
             if attempt is not None:
@@ -265,6 +276,16 @@ class JobStore:
             rows = (await connection.execute(query)).all()
         return [StoredSentence(common_pb2.Sentence.FromString(row.document), row.pcm) for row in rows]
 
+    async def segments(self, job_id: str, first: int = 0) -> list[common_pb2.Segment]:
+        """What can be played of a job's video, in order, from a segment on."""
+        query = (
+            sa.select(_segments.c.document)
+            .where(_segments.c.job_id == job_id, _segments.c.position >= first)
+            .order_by(_segments.c.position)
+        )
+        async with self._engine.connect() as connection:
+            return [common_pb2.Segment.FromString(document) for document in await connection.scalars(query)]
+
     # ------------------------------------------------------------ what is kept
 
     async def ended_before(self, moment: float, limit: int) -> list[str]:
@@ -292,13 +313,20 @@ class JobStore:
         return len(rows)
 
     async def referenced(self) -> set[str]:
-        """Every artifact that a job, a sentence, an attempt or the cache names."""
+        """Every artifact that a job, a sentence, an attempt, a segment or the cache names."""
         named: set[str] = set()
         async with self._engine.connect() as connection:
             async for document in await connection.stream_scalars(sa.select(_jobs.c.document)):
                 job = Job.FromString(document)
                 named |= {job.spec.audio_sha256, job.spec.avatar_sha256, job.result.video.sha256}
-            for column in (_sentences.c.pcm, _chunks.c.sha256, _rendered.c.sha256):
+            columns = (
+                _sentences.c.pcm,
+                _chunks.c.sha256,
+                _segments.c.media,
+                _segments.c.init,
+                _rendered.c.sha256,
+            )
+            for column in columns:
                 named |= set(await connection.scalars(sa.select(column).distinct()))
         return named - {""}
 
@@ -359,6 +387,7 @@ def _tune_sqlite(connection: sa.engine.interfaces.DBAPIConnection, _record: obje
 
 _ADD_JOB = sa.insert(_jobs)
 _ADD_EVENT = sa.insert(_events)
+_ADD_SEGMENT = sa.insert(_segments)
 _ADD_SENTENCE = sa.insert(_sentences)
 _CHANGE_JOB = (
     sa.update(_jobs)
@@ -413,6 +442,16 @@ def _sentence_row(job_id: str, stored: StoredSentence) -> _Row:
         "position": stored.sentence.index,
         "pcm": stored.pcm,
         "document": stored.sentence.SerializeToString(),
+    }
+
+
+def _segment_row(job_id: str, segment: common_pb2.Segment) -> _Row:
+    return {
+        "job_id": job_id,
+        "position": segment.index,
+        "media": segment.media.sha256,
+        "init": segment.init.sha256,
+        "document": segment.SerializeToString(),
     }
 
 

@@ -9,17 +9,17 @@ from typing import Any
 
 from grpc.aio import ServicerContext
 
-from mouthpiece.artifacts import ArtifactStore, check_sha256
+from mouthpiece.artifacts import Artifact, ArtifactStore, check_sha256
 from mouthpiece.core.timeline import MAX_FPS, MIN_FPS
 from mouthpiece.errors import BadInput, Busy, MouthpieceError
 from mouthpiece.media.merge import MergeFormat
-from mouthpiece.rpc.convert import artifact_to_proto, rational_from_proto, span_from_proto
+from mouthpiece.rpc.convert import artifact_to_proto, rational_from_proto, span_from_proto, span_to_proto
 from mouthpiece.settings import CommonSettings, MergerSettings
 from mouthpiece.v1 import merger_pb2 as pb
-from mouthpiece.v1.common_pb2 import VideoFormat
+from mouthpiece.v1.common_pb2 import Segment, VideoFormat
 from mouthpiece.v1.merger_pb2_grpc import MergerServiceServicer
 from services.merger import metrics
-from services.merger.work import MergeWork
+from services.merger.work import MergeWork, StoredSegment
 
 RETRY_AFTER = 2.0
 """Seconds after which a refused caller may come back: a merge ends with its job."""
@@ -78,10 +78,12 @@ class MergerServicer(MergerServiceServicer):
             async with work:
                 async for request in requests:
                     before = work.frames, work.samples
-                    if request.HasField("end"):
-                        yield await _finish(work, request.end)
-                        return
                     await _take(work, request)
+                    async for segment in work.store_segments():
+                        yield _segment(segment)
+                    if request.HasField("end"):
+                        yield _result(request.end, await work.store_movie())
+                        return
                     if before != (work.frames, work.samples):
                         yield _progress(work)
                 raise BadInput("end", "must be sent last")
@@ -136,17 +138,30 @@ async def _take(work: MergeWork, request: pb.MergeRequest) -> None:
         case "speech":
             samples = span_from_proto(request.speech.samples, "speech.samples")
             await work.add_speech(samples, request.speech.pcm)
+        case "end":
+            end = request.end
+            await work.finish(end.frames, end.samples, end.provenance_json)
         case "header":
             raise BadInput("header", "must be sent once")
         case _:
             raise BadInput("part", "must be set")
 
 
-async def _finish(work: MergeWork, end: pb.MergeEnd) -> pb.MergeResponse:
-    video = await work.finish(end.frames, end.samples, end.provenance_json)
+def _result(end: pb.MergeEnd, video: Artifact) -> pb.MergeResponse:
     metrics.movie_stored(end.frames, video.size_bytes)
     return pb.MergeResponse(
         result=pb.MergeResult(video=artifact_to_proto(video), frames=end.frames, samples=end.samples)
+    )
+
+
+def _segment(stored: StoredSegment) -> pb.MergeResponse:
+    return pb.MergeResponse(
+        segment=Segment(
+            index=stored.index,
+            frames=span_to_proto(stored.frames),
+            media=artifact_to_proto(stored.media),
+            init=artifact_to_proto(stored.init),
+        )
     )
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -17,6 +18,16 @@ from mouthpiece.core.timeline import Span
 from mouthpiece.media.merge import MergeFormat, Merger
 
 _Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSegment:
+    """A segment in the store: its number, its frames, its fragment and what goes in front of the first."""
+
+    index: int
+    frames: Span
+    media: Artifact
+    init: Artifact
 
 
 class MergeWork:
@@ -34,6 +45,7 @@ class MergeWork:
         self._folder = TemporaryDirectory(prefix="merge-", dir=folder)
         self._output = Path(self._folder.name) / "movie.mp4"
         self._merger = Merger(self._output, form, title=title, language=language)
+        self._init: Artifact | None = None
         self._held: deque[tuple[int, AsyncExitStack]] = deque()
 
     async def __aenter__(self) -> Self:
@@ -70,10 +82,22 @@ class MergeWork:
         await self._call(lambda: self._merger.add_speech(samples, pcm))
         await self._release(self.frames)
 
-    async def finish(self, frames: int, samples: int, provenance: str) -> Artifact:
-        """Finish the movie and put it into the store. Raises what `Merger.finish` does."""
+    async def finish(self, frames: int, samples: int, provenance: str) -> None:
+        """Finish the movie. Raises what `Merger.finish` does."""
         await self._call(lambda: self._merger.finish(frames, samples, provenance))
+
+    async def store_movie(self) -> Artifact:
+        """Put the finished movie into the store."""
         return await self._artifacts.put_file(self._output)
+
+    async def store_segments(self) -> AsyncGenerator[StoredSegment]:
+        """Put the segments that there are since the last time into the store."""
+        for segment in self._merger.take_segments():
+            if self._init is None:
+                self._init = await self._artifacts.put_bytes(self._merger.init)
+            media = await self._artifacts.put_file(segment.path)
+            segment.path.unlink()
+            yield StoredSegment(segment.index, segment.frames, media, self._init)
 
     async def _call(self, work: Callable[[], _Result]) -> _Result:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -7,9 +7,12 @@ from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from fractions import Fraction
+from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import av
 import grpc.aio
 import numpy as np
 import pytest
@@ -85,15 +88,22 @@ def end(frames: int = 60, samples: int = len(SPEECH) // 2, provenance: str = "{}
     return pb.MergeRequest(end=pb.MergeEnd(frames=frames, samples=samples, provenance_json=provenance))
 
 
+def packets(movie: bytes) -> list[tuple[str, Fraction, bytes]]:
+    """Kind, time in seconds and content of every packet of a movie."""
+    with av.open(BytesIO(movie)) as container:
+        found = [packet for packet in container.demux() if packet.size]
+        return sorted((p.stream.type, (p.pts or 0) * (p.time_base or 1), bytes(p)) for p in found)
+
+
 def whole_job(service: Service) -> list[pb.MergeRequest]:
     chunks = [chunk(span, artifact) for span, artifact in service.chunks.items()]
     return [header(), speech(0, 9), *chunks, speech(9, len(SPEECH) // 2), end()]
 
 
 async def test_chunks_and_speech_become_a_movie_in_the_store(service: Service, tmp_path: Path) -> None:
-    *progress, last = await service.merge(whole_job(service))
+    *others, last = await service.merge(whole_job(service))
     assert (last.result.frames, last.result.samples) == (60, len(SPEECH) // 2)
-    assert [message.progress.frames for message in progress] == [60]
+    assert [message.progress.frames for message in others if message.HasField("progress")] == [60]
     path = tmp_path / "movie.mp4"
     path.write_bytes(await service.store.get_bytes(last.result.video.sha256))
     assert path.stat().st_size == last.result.video.size_bytes
@@ -109,17 +119,39 @@ async def test_merging_again_gives_the_same_movie(service: Service) -> None:
     assert first.result == again.result
 
 
+async def test_segments_in_order_are_one_movie_of_the_same_packets(service: Service) -> None:
+    *others, last = await service.merge(whole_job(service))
+    segments = [message.segment for message in others if message.HasField("segment")]
+    assert [(segment.frames.first, segment.frames.end) for segment in segments] == list(pairwise(CUTS))
+    assert [segment.index for segment in segments] == [0, 1, 2]
+    assert len({segment.init.sha256 for segment in segments}) == 1
+    parts = [segments[0].init, *(segment.media for segment in segments)]
+    grown = b"".join([await service.store.get_bytes(part.sha256) for part in parts])
+    movie = await service.store.get_bytes(last.result.video.sha256)
+    assert packets(grown) == packets(movie)
+
+
+async def test_a_merge_that_is_repeated_gives_the_same_segments(service: Service) -> None:
+    whole = whole_job(service)
+    speech_first = [whole[0], whole[1], whole[-2], *whole[2:-2], whole[-1]]
+    first, again = [await service.merge(requests) for requests in (whole, speech_first)]
+    chosen = [[m.segment for m in messages if m.HasField("segment")] for messages in (first, again)]
+    assert len(chosen[0]) == 3
+    assert chosen[0] == chosen[1]
+
+
 async def test_progress_is_told_while_the_rest_is_not_there_yet(service: Service) -> None:
     call = service.stub.Merge(timeout=LIMIT)
     for request in (header(), speech(0, len(SPEECH) // 2)):
         await call.write(request)
-    copied = 0
+    last = max(span.end for span in service.chunks)
     for span, artifact in service.chunks.items():
         await call.write(chunk(span, artifact))
-        copied += len(span)
-        message = await call.read()
-        assert message.progress.frames == copied
+        if span.end < last:  # the last segment waits for the end of the sound
+            assert (await call.read()).segment.frames.end == span.end
+        assert (await call.read()).progress.frames == span.end
     await call.write(end())
+    assert (await call.read()).segment.frames.end == last
     assert (await call.read()).HasField("result")
 
 
@@ -133,13 +165,14 @@ async def test_a_merge_that_is_called_off_leaves_nothing_behind(service: Service
     call = service.stub.Merge(timeout=LIMIT)
     for request in whole_job(service)[:-1]:
         await call.write(request)
+    assert [(await call.read()).segment.index for _ in range(2)] == [0, 1]
     assert (await call.read()).progress.frames == 60
     assert list(service.folder.iterdir())
     call.cancel()
     await asyncio.wait_for(service.servicer.drain(), LIMIT)
     assert not list(service.folder.iterdir())
     kept = [path for path in (service.folder.parents[1] / "artifacts").rglob("*") if path.is_file()]
-    assert len(kept) == len(service.chunks)
+    assert len(kept) == len(service.chunks) + 3  # two segments, and what goes in front of them
 
 
 async def test_one_merge_too_many_is_told_when_to_come_back(service: Service) -> None:
@@ -152,7 +185,8 @@ async def test_one_merge_too_many_is_told_when_to_come_back(service: Service) ->
         await service.merge(whole_job(service))
     assert caught.value.retry_after > 0
     await calls[0].write(end())
-    assert (await calls[0].read()).HasField("result")
+    rest = [(await calls[0].read()).WhichOneof("part") for _ in range(4)]
+    assert rest == ["segment", "progress", "segment", "result"]
     assert await calls[0].read() is grpc.aio.EOF
     assert (await service.merge(whole_job(service)))[-1].HasField("result")
 
