@@ -7,12 +7,10 @@ from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from fractions import Fraction
-from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import av
 import grpc.aio
 import numpy as np
 import pytest
@@ -31,6 +29,7 @@ from mouthpiece.v1.common_pb2 import VideoFormat
 from mouthpiece.v1.merger_pb2_grpc import MergerServiceStub
 from services.merger.__main__ import program
 from tests.support.media_chunks import NTSC, encode, pictures, samples_for, spans, tone
+from tests.support.media_packets import packets
 
 CUTS = (0, 25, 26, 60)
 SPEECH = tone(samples_for(60, NTSC)).tobytes()
@@ -86,13 +85,6 @@ def chunk(span: Span, artifact: Artifact) -> pb.MergeRequest:
 
 def end(frames: int = 60, samples: int = len(SPEECH) // 2, provenance: str = "{}") -> pb.MergeRequest:
     return pb.MergeRequest(end=pb.MergeEnd(frames=frames, samples=samples, provenance_json=provenance))
-
-
-def packets(movie: bytes) -> list[tuple[str, Fraction, bytes]]:
-    """Kind, time in seconds and content of every packet of a movie."""
-    with av.open(BytesIO(movie)) as container:
-        found = [packet for packet in container.demux() if packet.size]
-        return sorted((p.stream.type, (p.pts or 0) * (p.time_base or 1), bytes(p)) for p in found)
 
 
 def whole_job(service: Service) -> list[pb.MergeRequest]:
