@@ -27,6 +27,7 @@ class Reason(Enum):
     WEIGHTS_MISSING = "WEIGHTS_MISSING"
     JOB_NOT_DONE = "JOB_NOT_DONE"
     JOB_RUNNING = "JOB_RUNNING"
+    VOICE_FAILED = "VOICE_FAILED"
 
 
 @dataclass(frozen=True, slots=True)

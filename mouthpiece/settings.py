@@ -166,6 +166,22 @@ class TtsSettings(_Settings):
     max_seconds: float = Field(default=3600, gt=0)
     """Longest recording in seconds. Default: 3600."""
 
+    engines: str = "espeak"
+    """Speech engines in order of preference, separated by commas: `espeak`, `piper`, `heygem`. The embedded
+    `espeak` is always there, as the last. Default: espeak."""
+
+    piper_voices: Path | None = None
+    """A piper voice (`NAME.onnx` with `NAME.onnx.json` beside it), or a folder of them. Default: none."""
+
+    heygem: str = ""
+    """URLs of HeyGem speech containers, separated by commas; calls take turns. Default: none."""
+
+    heygem_folder: Path | None = None
+    """The folder that those containers see as /code/data. Default: none."""
+
+    heygem_seconds: float = Field(default=120, gt=0)
+    """Longest wait for one sentence of theirs in seconds. Default: 120."""
+
 
 class LipSyncSettings(_Settings):
     """A lip-sync worker's own."""

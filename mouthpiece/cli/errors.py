@@ -23,6 +23,7 @@ _UsageError: type[Exception] = next(
 _OPTIONS = {
     "audio_sha256": "--audio",
     "avatar_sha256": "--avatar",
+    "voice_reference_sha256": "--voice-reference",
     "chunk_length": "--chunk-seconds",
     "states": "--state",
 }
@@ -34,6 +35,7 @@ _HINTS = {
     Reason.WEIGHTS_MISSING: "`mouthpiece doctor` tells how to get them",
     Reason.JOB_NOT_DONE: "`mouthpiece watch` waits for it",
     Reason.JOB_RUNNING: "`mouthpiece cancel` stops it",
+    Reason.VOICE_FAILED: "allow a fallback with --voice-fallback, or see the log of the speech service",
 }
 
 _FIELD_HINTS = {

@@ -20,10 +20,14 @@ import soxr
 
 from mouthpiece.core.speech import Phoneme, Word
 from mouthpiece.core.timeline import SPEECH_RATE, Span
-from mouthpiece.text.sentences import Piece
+from mouthpiece.text.sentences import Ending, Piece
 from services.tts import articulation, cepstra, espeak
+from services.tts.articulation import TimedWord
 from services.tts.cepstra import Features
-from services.tts.synthesis import Plan
+from services.tts.engine import Times
+from services.tts.pauses import LevelMeter, find_pauses
+from services.tts.synthesis import Plan, expected_samples
+from services.tts.voices import Choice
 from services.tts.warping import Path, follow, furthest
 
 Pcm = npt.NDArray[np.int16]
@@ -116,7 +120,7 @@ class _Script:
         self._pieces = deque(plan.pieces)
         self._manner = espeak.Manner(rate=rate)
         self._cancelled = cancelled
-        self._samples = 0
+        self.samples = 0
         self.frames = SpeechFrames(np.zeros((0, cepstra.COEFFICIENTS), np.float32), np.zeros(0, np.int64))
         self.phonemes: list[Phoneme] = []
         self.words: list[Word] = []
@@ -133,8 +137,8 @@ class _Script:
     def _say(self, piece: Piece) -> SpeechFrames:
         utterance = espeak.speak(piece.text, self._choice.file, self._manner, self._cancelled)
         sounds = articulation.phonemes(utterance)
-        first = self._samples
-        self._samples += articulation.to_speech_grid(len(utterance.pcm))
+        first = self.samples
+        self.samples += articulation.to_speech_grid(len(utterance.pcm))
         self.phonemes += [replace(sound, samples=sound.samples.shift(first)) for sound in sounds if sound.ipa]
         self.words += [
             Word(
@@ -184,13 +188,19 @@ class _Way:
 class Aligner:
     """Goes through a recording and its text side by side."""
 
-    def __init__(self, plan: Plan, speech_samples: int, cancelled: Callable[[], bool]) -> None:
-        """``speech_samples`` is how much of the recording is speech: how fast the text is spoken."""
+    def __init__(
+        self, plan: Plan, speech_samples: int, cancelled: Callable[[], bool], *, certain: bool = False
+    ) -> None:
+        """``speech_samples`` is how much of the recording is speech: how fast the text is spoken.
+
+        ``certain`` says that the recording is one stretch, and says the text and nothing else.
+        """
         rate = _rate(plan, speech_samples)
         self._scripts = [_Script(plan, variant, rate, cancelled) for variant in _REFERENCES]
         self._starts = [0]
         self._failures = 0
         self._found = False
+        self._certain = certain
 
     @property
     def lost(self) -> bool:
@@ -214,7 +224,7 @@ class Aligner:
         if not tried:
             return None
         way, path = min(tried, key=lambda one: one[1].cost)
-        believed = path.cost <= self._worst(len(sample)) * way.cost_by_chance(sample)
+        believed = self._certain or path.cost <= self._worst(len(sample)) * way.cost_by_chance(sample)
         if len(window) > len(sample):
             path = way.follow(window) or path
         after = int(path.frames[own - 1]) + 1
@@ -223,7 +233,7 @@ class Aligner:
             self._starts = [self._starts[0], after]
             return None
         self._scripts, self._starts, self._failures, self._found = [way.script], [after], 0, True
-        return _carried_over(way, path.frames[:own], frames[0].times, stretch)
+        return _carried_over(way, path.frames[:own], frames[0].times, stretch, whole=self._certain)
 
     def _worst(self, frames: int) -> float:
         if self._found and not self._failures:
@@ -242,13 +252,21 @@ def _rate(plan: Plan, speech_samples: int) -> int:
 
 
 def _carried_over(
-    way: _Way, matched: npt.NDArray[np.int64], times: npt.NDArray[np.int64], stretch: Stretch
+    way: _Way,
+    matched: npt.NDArray[np.int64],
+    times: npt.NDArray[np.int64],
+    stretch: Stretch,
+    *,
+    whole: bool,
 ) -> Timing:
-    """What the script says from the start of the way to the last frame ``matched``, at ``times``."""
+    """What the script says from the start of the way to the last frame ``matched``, at ``times``.
+
+    ``whole``: to its end, wherever that was matched.
+    """
     script, start = way.script, way.start
     said = script.frames.times[matched]
     when = _Clock(said, times)
-    end = int(said[-1]) + _HOP // 2
+    end = script.samples if whole else int(said[-1]) + _HOP // 2
     within = Span(min(int(script.frames.times[start]) - _HOP // 2 if start else 0, end), end)
     sounds = [replace(sound, samples=when(sound.samples)) for sound in _part(script.phonemes, within)]
     words = [replace(word, samples=when(word.samples)) for word in _part(script.words, within)]
@@ -279,6 +297,29 @@ class _Clock:
     def __call__(self, samples: Span) -> Span:
         first, end = np.rint(np.interp((samples.first, samples.end), self._said, self._heard)).astype(int)
         return Span(int(first), int(end))
+
+
+# A sentence that an engine says ----------------------------------------------------------------------------
+
+
+def times_within(text: str, choice: Choice, pcm: Pcm, cancelled: Callable[[], bool]) -> Times | None:
+    """When the sounds and words of ``text`` are in a sound at 48 kHz that says it and nothing else.
+
+    ``choice`` is an embedded voice of its language. ``None`` when no speech is in the sound.
+    """
+    meter = LevelMeter()
+    meter.add(pcm.astype(np.float32) / np.float32(32768))
+    pauses = find_pauses(meter.levels(), len(pcm))
+    stretch = Stretch(Span(0, len(pcm)), pcm, pauses)
+    piece = Piece(text, Span(0, len(text)), Ending.SENTENCE)
+    frames = frames_of(stretch)
+    plan = Plan(text, (piece,), choice, expected_samples(piece))
+    aligner = Aligner(plan, len(frames) * _HOP, cancelled, certain=True)
+    timing = aligner.time(stretch, [frames])
+    if timing is None:
+        return None
+    words = tuple(TimedWord(word.source, word.samples) for word in timing.words)
+    return Times(timing.phonemes, words)
 
 
 # Into the pauses of the recording --------------------------------------------------------------------------

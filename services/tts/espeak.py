@@ -88,6 +88,11 @@ def speak(
     return _library().speak(_sayable(text), voice, manner or Manner(), cancelled)
 
 
+def version() -> str:
+    """Of the library, such as "1.52.0"."""
+    return _library().version
+
+
 def _sayable(text: str) -> str:
     """Replace what the library would take for its own control codes, one character for one."""
     return "".join(char if _is_plain(char) else " " for char in text)
@@ -154,6 +159,8 @@ class _Library:
         self._c = _load()
         self._callback = _Callback(self._receive)  # the library keeps the pointer: it must outlive calls
         self._c.espeak_SetSynthCallback(self._callback)
+        self._c.espeak_Info.restype = ctypes.c_char_p
+        self.version = str(self._c.espeak_Info(None).decode())
 
     def speak(self, text: str, voice: str, manner: Manner, cancelled: Callable[[], bool]) -> Utterance:
         with self._lock:

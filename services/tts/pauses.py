@@ -75,11 +75,26 @@ def find_pauses(levels: Levels, samples: int) -> tuple[Span, ...]:
     return tuple(pause for pause in found if pause)
 
 
+def long_pauses(pauses: Sequence[Span], longest: int) -> Iterator[Span]:
+    """What to leave out in the middle of pauses so that none lasts more than ``longest`` samples."""
+    for pause in pauses:
+        surplus = len(pause) - longest
+        if surplus > 0:
+            first = pause.first + longest // 2
+            yield Span(first, first + surplus)
+
+
+def noise_level(levels: Levels) -> float:
+    """The level of what is heard when nobody speaks."""
+    sounding = levels[levels > _NOTHING_DB]
+    return float(np.percentile(sounding, 5)) if len(sounding) else _NOTHING_DB
+
+
 def _threshold(levels: Levels) -> float:
     sounding = levels[levels > _NOTHING_DB]
     if not len(sounding):
         return 0.0
-    noise, speech = np.percentile(sounding, (5, 90))
+    noise, speech = noise_level(levels), float(np.percentile(sounding, 90))
     most, least = _BELOW_SPEECH_DB
     return float(min(max(noise + _ABOVE_NOISE_DB, speech - most), speech - least))
 

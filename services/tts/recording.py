@@ -8,25 +8,60 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from mouthpiece.core.speech import Sentence
-from mouthpiece.core.timeline import Span
+from mouthpiece.core.timeline import SPEECH_RATE, Span
 from mouthpiece.errors import BadInput
 from services.tts.alignment import Aligner, Pcm, SpeechFrames, Stretch, Timing, frames_of
 from services.tts.articulation import MIN_PAUSE
 from services.tts.decoding import FIELD, Sound, decode
 from services.tts.espeak import Cancelled
-from services.tts.pauses import SILENCE_DB, LevelMeter, cut_pieces, find_pauses
+from services.tts.filtering import denoised
+from services.tts.loudness import LoudnessMeter, gain_to_target, limited
+from services.tts.pauses import (
+    SILENCE_DB,
+    LevelMeter,
+    Levels,
+    cut_pieces,
+    find_pauses,
+    long_pauses,
+    noise_level,
+)
 from services.tts.synthesis import MAX_TEXT, Plan, plan_speech
 from services.tts.voices import voice_for_language
 
 log = logging.getLogger(__name__)
 
 _HIGHEST_PEAK = 0.99
+_BESIDE_CUT = SPEECH_RATE * 5 // 1000
+"""Samples over which sound fades out before a cut in a pause, and in after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Care:
+    """What is to be done to a recording: to the usual loudness, with less noise, with shorter pauses.
+
+    ``longest_pause`` counts samples at 48 kHz; 0 leaves pauses as they are.
+    """
+
+    even: bool = False
+    denoise: bool = False
+    longest_pause: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Treatment:
+    """What is done to the sound of a recording: the level of noise that is weakened, the spans left out of
+    what was recorded, and whether its peaks are limited."""
+
+    noise_db: float | None = None
+    left_out: tuple[Span, ...] = ()
+    limited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +78,7 @@ class Recording:
     gain: float
     pauses: tuple[Span, ...]
     pieces: tuple[Span, ...]
+    treatment: Treatment = Treatment()
 
     @property
     def speech_samples(self) -> int:
@@ -50,26 +86,99 @@ class Recording:
         return self.samples - sum(len(pause) for pause in self.pauses)
 
 
-def survey(path: Path, limit_seconds: float, cancelled: Callable[[], bool] = lambda: False) -> Recording:
+def survey(
+    path: Path,
+    limit_seconds: float,
+    cancelled: Callable[[], bool] = lambda: False,
+    care: Care = Care(),
+) -> Recording:
     """Look through a recording.
 
     Raises:
         BadInput: (field ``audio``) as `decode`, or silent throughout.
         Cancelled: ``cancelled`` returned true.
     """
-    meter = LevelMeter()
+
+    def look(treatment: Treatment) -> _Look:
+        return _look_through(_treated(_until(cancelled, decode(path, limit_seconds)), treatment))
+
+    treatment = Treatment(limited=care.even)
+    found = _not_silent(look(treatment))
+    if care.denoise:
+        treatment = replace(treatment, noise_db=noise_level(found.levels))
+        found = look(treatment)
+    if care.longest_pause:
+        cuts = tuple(long_pauses(find_pauses(found.levels, found.samples), care.longest_pause))
+        treatment = replace(treatment, left_out=cuts)
+        found = look(treatment)
+    return _found(path, limit_seconds, found, treatment)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """Measures of a whole sound."""
+
+    levels: Levels
+    samples: int
+    peak: float
+    lufs: float
+
+
+def _look_through(blocks: Iterator[Sound]) -> _Look:
+    meter, loudness = LevelMeter(), LoudnessMeter()
     samples, peak = 0, 0.0
-    for block in _until(cancelled, decode(path, limit_seconds)):
+    for block in blocks:
         meter.add(block)
+        loudness.add(block)
         samples += len(block)
         peak = max(peak, float(np.abs(block).max(initial=0)))
-    levels = meter.levels()
-    if not samples or levels.max() < SILENCE_DB:
+    return _Look(meter.levels(), samples, peak, loudness.lufs())
+
+
+def _not_silent(look: _Look) -> _Look:
+    if not look.samples or look.levels.max() < SILENCE_DB:
         raise BadInput(FIELD, "silent throughout")
-    pauses = find_pauses(levels, samples)
-    pieces = cut_pieces(pauses, levels, samples)
-    gain = 1.0 if peak <= 1.0 else _HIGHEST_PEAK / peak
-    return Recording(path, limit_seconds, samples, gain, pauses, tuple(pieces))
+    return look
+
+
+def _found(path: Path, limit_seconds: float, look: _Look, treatment: Treatment) -> Recording:
+    pauses = find_pauses(look.levels, look.samples)
+    pieces = tuple(cut_pieces(pauses, look.levels, look.samples))
+    gain = 1.0 if look.peak <= 1.0 else _HIGHEST_PEAK / look.peak
+    if treatment.limited:
+        gain = gain_to_target(look.lufs)
+    return Recording(path, limit_seconds, look.samples, gain, pauses, pieces, treatment)
+
+
+def _treated(blocks: Iterator[Sound], treatment: Treatment) -> Iterator[Sound]:
+    """The sound with less noise, without what is left out."""
+    if treatment.noise_db is not None:
+        blocks = denoised(blocks, treatment.noise_db)
+    return _without(blocks, treatment.left_out) if treatment.left_out else blocks
+
+
+def _without(blocks: Iterator[Sound], left_out: Sequence[Span]) -> Iterator[Sound]:
+    """Sound without some spans; it fades at the cuts."""
+    at = 0
+    for block in blocks:
+        span = Span(at, at + len(block))
+        at = span.end
+        gain = np.ones(len(block), np.float32)
+        for cut in left_out:
+            if cut.first - _BESIDE_CUT < span.end and cut.end + _BESIDE_CUT > span.first:
+                away = np.arange(span.first, span.end)
+                nearest = np.maximum(cut.first - away, away + 1 - cut.end)
+                gain = np.minimum(gain, np.clip(nearest / _BESIDE_CUT, 0, 1))
+        yield np.asarray((block * gain)[_outside(span, left_out)], np.float32)
+
+
+def _outside(span: Span, left_out: Sequence[Span]) -> npt.NDArray[np.bool_]:
+    kept = np.ones(len(span), np.bool_)
+    for cut in left_out:
+        if cut.overlaps(span):
+            within = cut.clip(span).shift(-span.first)
+            kept[within.first : within.end] = False
+    return kept
 
 
 def _until(cancelled: Callable[[], bool], blocks: Iterator[Sound]) -> Iterator[Sound]:
@@ -159,12 +268,12 @@ def _first_timed(
 
 def _stretches(recording: Recording, cancelled: Callable[[], bool]) -> Iterator[Stretch]:
     """The pieces with their sound, as it is read."""
-    blocks = _until(cancelled, decode(recording.path, recording.limit_seconds))
+    blocks = _finished(recording, cancelled)
     held: list[Pcm] = []
     count = 0
     for span in recording.pieces:
         while count < len(span):
-            block = _to_pcm(next(blocks), recording.gain)
+            block = next(blocks)
             held.append(block)
             count += len(block)
         sound = np.concatenate(held)
@@ -173,8 +282,17 @@ def _stretches(recording: Recording, cancelled: Callable[[], bool]) -> Iterator[
         count = len(held[0])
 
 
-def _to_pcm(sound: Sound, gain: float) -> Pcm:
-    return np.asarray(np.clip(np.rint(sound * (32768 * gain)), -32768, 32767), "<i2")
+def _finished(recording: Recording, cancelled: Callable[[], bool]) -> Iterator[Pcm]:
+    """The sound of a recording as it is sent."""
+    decoded = decode(recording.path, recording.limit_seconds)
+    blocks = _treated(_until(cancelled, decoded), recording.treatment)
+    if recording.treatment.limited:
+        return (_to_pcm(block) for block in limited(blocks, recording.gain))
+    return (_to_pcm(block * recording.gain) for block in blocks)
+
+
+def _to_pcm(sound: Sound) -> Pcm:
+    return np.asarray(np.clip(np.rint(sound * 32768), -32768, 32767), "<i2")
 
 
 def pauses_within(pauses: Sequence[Span], span: Span) -> tuple[Span, ...]:

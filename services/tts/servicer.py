@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator
-from contextlib import aclosing, contextmanager
+import logging
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Any
 
 from grpc.aio import ServicerContext
 
 from mouthpiece.artifacts import ArtifactStore, check_sha256
-from mouthpiece.errors import BadInput, Busy
+from mouthpiece.core.speech import Sentence
+from mouthpiece.errors import BadInput, Busy, Unmet
 from mouthpiece.rpc.speech_codec import sentence_to_proto
 from mouthpiece.settings import CommonSettings, TtsSettings
 from mouthpiece.v1 import tts_pb2 as pb
 from mouthpiece.v1.tts_pb2_grpc import SpeechServiceServicer
-from services.tts import metrics, recording, synthesis, voices
-from services.tts.keys import planned
+from services.tts import metrics, recording, references, synthesis, wire
+from services.tts.casting import Cast, Wish, cast
+from services.tts.engine import Reference, SpeechEngine
+from services.tts.engines import create_engines
+from services.tts.performance import Fallback, Notice, Studio
+from services.tts.recording import Care
 from services.tts.streaming import in_background, in_thread
+
+log = logging.getLogger(__name__)
 
 RETRY_AFTER = 1.0
 """Seconds after which a refused caller may come back."""
@@ -29,6 +38,8 @@ class SpeechServicer(SpeechServiceServicer):
     def __init__(self, common: CommonSettings, settings: TtsSettings) -> None:
         self._common = common
         self._settings = settings
+        self._engines: tuple[SpeechEngine, ...] = ()
+        self._studio = Studio()
         self._running = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -38,7 +49,13 @@ class SpeechServicer(SpeechServiceServicer):
     async def load(self) -> None:
         """Start what calls need."""
         self._artifacts = ArtifactStore.open(self._common.artifacts_url)
-        await asyncio.to_thread(synthesis.warm_up)
+        self._engines = await asyncio.to_thread(_loaded, create_engines(self._settings))
+        await asyncio.to_thread(self._warm_up)
+
+    def _warm_up(self) -> None:
+        """Have the default voice ready, so that the first call need not."""
+        chosen = cast("a", Wish(), self._engines[-1:])
+        self._studio.say(chosen.roles[0], "a", lambda: False)
 
     async def drain(self) -> None:
         """Wait for the calls that run."""
@@ -57,17 +74,50 @@ class SpeechServicer(SpeechServiceServicer):
             for name in ("first_sentence", "end_sentence"):
                 if getattr(request, name) < 0:
                     raise BadInput(name, "negative")
-            plan = await asyncio.to_thread(
-                synthesis.plan_speech, request.text, request.language, request.voice
-            )
-            yield pb.SynthesizeResponse(outline=_outline(request, plan))
-            if request.check_only:
-                return
             wanted = slice(request.first_sentence, request.end_sentence or None)
-            spoken = in_thread(lambda stopped: synthesis.sentences(plan, wanted, stopped), metrics.TEXT)
-            async with aclosing(spoken):
-                async for sentence in spoken:
-                    yield pb.SynthesizeResponse(sentence=sentence_to_proto(sentence))
+            fallback = wire.fallback(request.voice_fallback)
+            care = wire.care(request.sound, even=True)
+            async with self._reference(request.voice_reference_sha256, care) as (path, reference):
+                wish = Wish(request.language, request.voice, reference, request.speaking_rate, care.even)
+                chosen = await asyncio.to_thread(cast, request.text, wish, self._engines)
+                yield pb.SynthesizeResponse(outline=wire.outline(request, chosen))
+                if request.check_only:
+                    return
+                async for part in self._spoken(chosen, fallback, wanted):
+                    yield wire.part(part)
+                    if isinstance(part, Notice) and part.role is None and path is not None:
+                        async for sentence in _pieces(await self._survey(path, care), None):
+                            yield pb.SynthesizeResponse(sentence=sentence_to_proto(sentence))
+
+    async def _spoken(
+        self, chosen: Cast, fallback: Fallback, wanted: slice
+    ) -> AsyncGenerator[Sentence | Notice]:
+        spoken = in_thread(
+            lambda stopped: self._studio.perform(chosen, fallback, wanted, stopped), metrics.TEXT
+        )
+        async with aclosing(spoken):
+            async for part in spoken:
+                yield part
+
+    @asynccontextmanager
+    async def _reference(
+        self, sha256: str, care: Care
+    ) -> AsyncGenerator[tuple[Path | None, Reference | None]]:
+        """The file and the voice of a reference, if one is named."""
+        if not sha256:
+            yield None, None
+            return
+        check_sha256(sha256, references.FIELD)
+        async with self._artifacts.local(sha256) as path:
+            limit, denoise = self._settings.max_seconds, care.denoise
+            yield (
+                path,
+                await in_background(
+                    lambda stopped: references.read_reference(
+                        path, sha256, limit, denoise=denoise, cancelled=stopped
+                    )
+                ),
+            )
 
     async def ImportSpeech(
         self, request: pb.ImportSpeechRequest, context: ServicerContext[Any, Any]
@@ -75,26 +125,26 @@ class SpeechServicer(SpeechServiceServicer):
         """Take a recording as the speech."""
         with self._slot():
             check_sha256(request.audio_sha256, "audio")
+            care = wire.care(request.sound, even=False)
             plan = await asyncio.to_thread(recording.plan_transcript, request.transcript, request.language)
             async with self._artifacts.local(request.audio_sha256) as path:
-                limit = self._settings.max_seconds
-                found = await in_background(lambda stopped: recording.survey(path, limit, stopped))
-                yield pb.ImportSpeechResponse(outline=_outline_of_recording(found, plan))
+                found = await self._survey(path, care)
+                yield pb.ImportSpeechResponse(outline=wire.outline_of_recording(found, plan))
                 if request.check_only:
                     return
-                pieces = in_thread(
-                    lambda stopped: recording.sentences(found, plan, stopped), metrics.RECORDING
-                )
-                async with aclosing(pieces):
-                    async for sentence in pieces:
-                        yield pb.ImportSpeechResponse(sentence=sentence_to_proto(sentence))
+                async for sentence in _pieces(found, plan):
+                    yield pb.ImportSpeechResponse(sentence=sentence_to_proto(sentence))
+
+    async def _survey(self, path: Path, care: Care) -> recording.Recording:
+        limit = self._settings.max_seconds
+        return await in_background(lambda stopped: recording.survey(path, limit, stopped, care))
 
     async def ListVoices(
         self, request: pb.SpeechServiceListVoicesRequest, context: ServicerContext[Any, Any]
     ) -> pb.SpeechServiceListVoicesResponse:
         """List the voices."""
         return pb.SpeechServiceListVoicesResponse(
-            voices=[_voice(choice, line) for choice, line in voices.listed(request.language)]
+            voices=list(wire.listed_voices(self._engines, request.language))
         )
 
     @contextmanager
@@ -112,30 +162,21 @@ class SpeechServicer(SpeechServiceServicer):
                 self._idle.set()
 
 
-def _outline(request: pb.SynthesizeRequest, plan: synthesis.Plan) -> pb.SpeechOutline:
-    outline = pb.SpeechOutline(
-        sentences=len(plan.pieces),
-        expected_samples=plan.expected_samples,
-        language=plan.choice.voice.language,
-        voice=plan.choice.name,
-    )
-    outline.plan.extend(planned(request, outline, plan.pieces))
-    return outline
+async def _pieces(found: recording.Recording, plan: synthesis.Plan | None) -> AsyncGenerator[Sentence]:
+    pieces = in_thread(lambda stopped: recording.sentences(found, plan, stopped), metrics.RECORDING)
+    async with aclosing(pieces):
+        async for sentence in pieces:
+            yield sentence
 
 
-def _outline_of_recording(found: recording.Recording, plan: synthesis.Plan | None) -> pb.SpeechOutline:
-    return pb.SpeechOutline(
-        sentences=len(found.pieces),
-        expected_samples=found.samples,
-        language=plan.choice.voice.language if plan else "",
-    )
-
-
-def _voice(choice: voices.Choice, description: str) -> pb.Voice:
-    return pb.Voice(
-        name=choice.name,
-        language=choice.voice.language,
-        description=description,
-        engine=voices.ENGINE,
-        is_default=not choice.variant and voices.is_default(choice.voice),
-    )
+def _loaded(engines: Sequence[SpeechEngine]) -> tuple[SpeechEngine, ...]:
+    """Load the engines; those that lack something are left out, except the embedded one."""
+    ready: list[SpeechEngine] = []
+    for engine in engines:
+        try:
+            engine.load()
+        except Unmet as error:
+            log.warning("the speech engine %s is left out: %s", engine.name, error.message)
+            continue
+        ready.append(engine)
+    return tuple(ready)

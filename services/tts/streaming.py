@@ -17,8 +17,7 @@ Result = TypeVar("Result")
 Stopped = Callable[[], bool]
 """Tells whether to give up."""
 
-MakeSentences = Callable[[Stopped], Generator[Sentence]]
-"""Makes sentences, each when it is asked for."""
+Item = TypeVar("Item")
 
 
 async def in_background(work: Callable[[Stopped], Result]) -> Result:
@@ -30,23 +29,24 @@ async def in_background(work: Callable[[Stopped], Result]) -> Result:
         stop.set()
 
 
-async def in_thread(make: MakeSentences, source: str) -> AsyncGenerator[Sentence]:
-    """Yield what ``make`` makes in a thread of its own, one sentence at a time and none ahead.
+async def in_thread(make: Callable[[Stopped], Generator[Item]], source: str) -> AsyncGenerator[Item]:
+    """Yield what ``make`` makes in a thread of its own, one sentence or notice at a time and none ahead.
 
     When the consumer goes away, the thread is told to give up, and awaited. ``source`` is for the metrics.
     """
     loop = asyncio.get_running_loop()
     stop = threading.Event()
-    sentences = make(stop.is_set)
+    items = make(stop.is_set)
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="speech") as thread:
         try:
             while True:
                 start = time.perf_counter()
-                sentence = await loop.run_in_executor(thread, next, sentences, None)
-                if sentence is None:
+                item = await loop.run_in_executor(thread, next, items, None)
+                if item is None:
                     return
-                metrics.sentence_made(source, len(sentence.samples), time.perf_counter() - start)
-                yield sentence
+                if isinstance(item, Sentence):
+                    metrics.sentence_made(source, len(item.samples), time.perf_counter() - start)
+                yield item
         finally:
             stop.set()
-            await loop.run_in_executor(thread, sentences.close)
+            await loop.run_in_executor(thread, items.close)

@@ -14,8 +14,10 @@ from mouthpiece.core.timeline import SPEECH_RATE, Span
 from mouthpiece.errors import BadInput
 from mouthpiece.text.scripts import is_readable
 from mouthpiece.text.sentences import Ending, Piece, split_sentences, weight
-from services.tts import articulation, espeak
-from services.tts.tone import warmed
+from services.tts import articulation
+from services.tts.engine import Rendition, Sound, Speaker, Times
+from services.tts.engines.embedded import EspeakEngine
+from services.tts.loudness import limit
 from services.tts.voices import Choice, choose_voice
 
 MAX_TEXT = 200_000
@@ -35,8 +37,19 @@ _PAUSES = {
 
 _FADE_IN = SPEECH_RATE * 2 // 1000
 _FADE_OUT = SPEECH_RATE * 5 // 1000
-_HIGHEST_PEAK = 31_000
 _SAMPLES_PER_WEIGHT = 3_400
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A piece as it is said: samples at 48 kHz, and what sounds when from its first sample on."""
+
+    pcm: npt.NDArray[np.int16]
+    times: Times
+
+
+Say = Callable[[str, Callable[[], bool]], Spoken]
+"""Says one piece; gives up, raising `espeak.Cancelled`, when the second argument tells so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,59 +75,69 @@ def plan_speech(text: str, language: str = "", voice: str = "") -> Plan:
         raise BadInput("text", "nothing to say: there is no letter and no digit" if text.strip() else "empty")
     choice = choose_voice(text, language, voice)
     pieces = tuple(split_sentences(text, choice.voice.language))
-    return Plan(text, pieces, choice, sum(_expected(piece) for piece in pieces) + LEAD_IN + LEAD_OUT)
+    return Plan(text, pieces, choice, sum(expected_samples(piece) for piece in pieces) + LEAD_IN + LEAD_OUT)
 
 
-def _expected(piece: Piece) -> int:
+def expected_samples(piece: Piece) -> int:
+    """About how long a piece takes with the pause after it, at the usual speed."""
     return sum(weight(char) for char in piece.text) * _SAMPLES_PER_WEIGHT + _PAUSES[piece.ending]
 
 
 def sentences(
-    plan: Plan, wanted: slice = slice(None), cancelled: Callable[[], bool] = lambda: False
+    plan: Plan,
+    wanted: slice = slice(None),
+    cancelled: Callable[[], bool] = lambda: False,
+    say: Say | None = None,
 ) -> Generator[Sentence]:
     """Speak the ``wanted`` pieces of a plan; each sentence is made when it is asked for.
 
-    Samples count from the start of the first sentence made; each begins where the one before ended.
+    ``say`` speaks; without it the embedded engine does, as loud as it is. Samples count from the start of
+    the first sentence made; each begins where the one before ended.
 
     Raises:
         espeak.Cancelled: ``cancelled`` returned true.
     """
     at = 0
     for index in range(*wanted.indices(len(plan.pieces))):
-        sentence = _speak(plan, index, at, cancelled)
+        spoken = (say or plain(plan.choice))(plan.pieces[index].text, cancelled)
+        sentence = _sentence(plan, index, at, spoken)
         yield sentence
         at = sentence.samples.end
 
 
-def warm_up() -> None:
-    """Start the synthesizer and read the list of voices, so that the first call need not."""
-    espeak.speak("a", plan_speech("a").choice.file)
+def plain(choice: Choice) -> Say:
+    """The embedded engine in a voice of its own."""
+    engine, speaker = EspeakEngine(), Speaker(choice.file)
+
+    def say(text: str, cancelled: Callable[[], bool]) -> Spoken:
+        rendition = engine.speak(text, speaker, cancelled)
+        return Spoken(to_pcm(to_speech_rate(rendition)), rendition.times or Times((), ()))
+
+    return say
 
 
-def _speak(plan: Plan, index: int, first: int, cancelled: Callable[[], bool]) -> Sentence:
+def _sentence(plan: Plan, index: int, first: int, spoken: Spoken) -> Sentence:
     """One piece as the sentence that begins at sample ``first``, with the silence around it."""
     piece = plan.pieces[index]
     lead = LEAD_IN if index == 0 else 0
     pause = LEAD_OUT if index == len(plan.pieces) - 1 else _PAUSES[piece.ending]
-    utterance = espeak.speak(piece.text, plan.choice.file, cancelled=cancelled)
-    sounds = articulation.phonemes(utterance)
-    sound = to_speech_rate(utterance.pcm)
-    samples = Span(first, first + lead + len(sound) + pause)
+    samples = Span(first, first + lead + len(spoken.pcm) + pause)
     shift = first + lead
-    phonemes = _with_silence(samples, [replace(part, samples=part.samples.shift(shift)) for part in sounds])
+    sounds = [replace(part, samples=part.samples.shift(shift)) for part in spoken.times.phonemes]
+    phonemes = _with_silence(samples, sounds)
     return Sentence(
         index=index,
         text=piece.text,
         source=piece.source,
         samples=samples,
-        pcm=np.pad(sound, (lead, pause)).astype("<i2").tobytes(),
+        pcm=np.pad(spoken.pcm, (lead, pause)).astype("<i2").tobytes(),
         words=tuple(
             Word(
                 piece.text[word.source.first : word.source.end],
                 word.samples.shift(shift),
                 word.source.shift(piece.source.first),
             )
-            for word in articulation.words(piece.text, utterance, sounds)
+            for word in spoken.times.words
         ),
         phonemes=phonemes,
         pauses=articulation.pauses(phonemes),
@@ -134,13 +157,18 @@ def _with_silence(samples: Span, sounds: Sequence[Phoneme]) -> tuple[Phoneme, ..
     return tuple(sound for sound in (before, *inner, after) if sound.samples)
 
 
-def to_speech_rate(pcm: espeak.Pcm) -> npt.NDArray[np.int16]:
-    """Warmed sound at 48 kHz, as long as the same stretch on the grid, faded at both ends, never clipped."""
-    wanted = articulation.to_speech_grid(len(pcm))
-    sound = soxr.resample(warmed(pcm.astype(np.float32)), espeak.RATE, SPEECH_RATE, quality="HQ")[:wanted]
-    sound = np.pad(sound, (0, wanted - len(sound)))
-    rise, fall = min(_FADE_IN, wanted // 2), min(_FADE_OUT, wanted // 2)
+def to_speech_rate(rendition: Rendition) -> Sound:
+    """The sound of a rendition at 48 kHz, exactly as long as it is on the grid."""
+    count, rate = len(rendition.sound), rendition.rate
+    wanted = (2 * count * SPEECH_RATE + rate) // (2 * rate)
+    sound = soxr.resample(rendition.sound, rate, SPEECH_RATE, quality="HQ")[:wanted]
+    return np.asarray(np.pad(sound, (0, wanted - len(sound))), np.float32)
+
+
+def to_pcm(sound: Sound, gain: float = 1.0) -> npt.NDArray[np.int16]:
+    """A sound at 48 kHz times ``gain``, its peaks limited, faded at both ends."""
+    sound = limit(np.asarray(sound * gain, np.float32)).copy()
+    rise, fall = min(_FADE_IN, len(sound) // 2), min(_FADE_OUT, len(sound) // 2)
     sound[:rise] *= np.linspace(0, 1, rise, dtype=np.float32)
-    sound[wanted - fall :] *= np.linspace(1, 0, fall, dtype=np.float32)
-    peak = float(np.abs(sound).max(initial=0))
-    return np.rint(sound * min(1.0, _HIGHEST_PEAK / max(peak, 1.0))).astype(np.int16)
+    sound[len(sound) - fall :] *= np.linspace(1, 0, fall, dtype=np.float32)
+    return np.asarray(np.rint(sound * 32767), np.int16)

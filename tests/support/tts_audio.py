@@ -16,8 +16,10 @@ from mouthpiece.core.speech import Phoneme, Sentence
 from mouthpiece.core.timeline import SPEECH_RATE, Span
 from mouthpiece.text.sentences import split_sentences
 from services.tts import articulation
-from services.tts.espeak import Manner, speak
+from services.tts.engine import Rendition
+from services.tts.espeak import RATE, Manner, speak
 from services.tts.synthesis import to_speech_rate
+from services.tts.tone import warmed
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -110,7 +112,7 @@ def speak_aloud(text: str, file: str, manner: Manner | None = None, pause: float
     at = 0
     for piece in split_sentences(text):
         utterance = speak(piece.text, file, manner)
-        sound = (to_speech_rate(utterance.pcm) / 32768).astype(np.float32)
+        sound = to_speech_rate(Rendition(warmed(utterance.pcm.astype(np.float32) / np.float32(32768)), RATE))
         phonemes += [
             replace(part, samples=part.samples.shift(at)) for part in articulation.phonemes(utterance)
         ]

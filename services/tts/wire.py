@@ -1,0 +1,113 @@
+"""The messages of the speech service as values, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from mouthpiece.core.speech import Sentence
+from mouthpiece.core.timeline import SPEECH_RATE
+from mouthpiece.errors import BadInput
+from mouthpiece.rpc.convert import seconds
+from mouthpiece.rpc.speech_codec import sentence_to_proto
+from mouthpiece.v1 import tts_pb2 as pb
+from services.tts import voices
+from services.tts.casting import Cast, is_listed
+from services.tts.engine import SpeechEngine
+from services.tts.keys import planned
+from services.tts.performance import Fallback, Notice
+from services.tts.recording import Care, Recording
+from services.tts.synthesis import Plan
+
+_FALLBACKS = {
+    pb.VOICE_FALLBACK_UNSPECIFIED: Fallback.NEXT_ENGINE,
+    pb.VOICE_FALLBACK_NEXT_ENGINE: Fallback.NEXT_ENGINE,
+    pb.VOICE_FALLBACK_REFERENCE: Fallback.REFERENCE,
+    pb.VOICE_FALLBACK_NONE: Fallback.NONE,
+}
+
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.1, 60.0
+
+
+def fallback(value: pb.VoiceFallback.ValueType) -> Fallback:
+    """Policy from message. Raises `BadInput` for one that there is not."""
+    if value not in _FALLBACKS:
+        raise BadInput("voice_fallback", f"{value} is not a fallback")
+    return _FALLBACKS[value]
+
+
+def care(message: pb.SoundOptions, *, even: bool) -> Care:
+    """Care of the sound from message; ``even``: whether loudness is normalised when nothing is said of it.
+
+    Raises `BadInput`.
+    """
+    if message.loudness not in pb.Loudness.values():
+        raise BadInput("sound.loudness", f"{message.loudness} is not a loudness")
+    if message.loudness != pb.LOUDNESS_UNSPECIFIED:
+        even = message.loudness == pb.LOUDNESS_NORMALIZE
+    return Care(even, message.denoise, _longest_pause(message))
+
+
+def _longest_pause(message: pb.SoundOptions) -> int:
+    if not message.HasField("longest_pause"):
+        return 0
+    wanted = seconds(message.longest_pause)
+    if not _SHORTEST_PAUSE <= wanted <= _LONGEST_PAUSE:
+        limits = f"{_SHORTEST_PAUSE:g} s and {_LONGEST_PAUSE:g} s"
+        raise BadInput("sound.longest_pause", f"{wanted:g} s is not between {limits}")
+    return round(wanted * SPEECH_RATE)
+
+
+def outline(request: pb.SynthesizeRequest, chosen: Cast) -> pb.SpeechOutline:
+    """What is known of a speech before it is made."""
+    role = chosen.roles[0]
+    found = pb.SpeechOutline(
+        sentences=len(chosen.plan.pieces),
+        expected_samples=chosen.expected_samples,
+        language=chosen.plan.choice.voice.language,
+        voice=role.voice,
+        engine=role.engine.name,
+        engine_version=role.engine.version(role.speaker.voice),
+    )
+    found.plan.extend(planned(request, found, chosen.plan.pieces))
+    return found
+
+
+def outline_of_recording(found: Recording, plan: Plan | None) -> pb.SpeechOutline:
+    """The same of a recording."""
+    return pb.SpeechOutline(
+        sentences=len(found.pieces),
+        expected_samples=found.samples,
+        language=plan.choice.voice.language if plan else "",
+    )
+
+
+def part(spoken: Sentence | Notice) -> pb.SynthesizeResponse:
+    """A sentence or a notice as message."""
+    if isinstance(spoken, Sentence):
+        return pb.SynthesizeResponse(sentence=sentence_to_proto(spoken))
+    notice = pb.SpeechNotice(warning=spoken.warning)
+    if spoken.role is not None:
+        notice.engine = spoken.role.engine.name
+        notice.engine_version = spoken.role.engine.version(spoken.role.speaker.voice)
+    return pb.SynthesizeResponse(notice=notice)
+
+
+def listed_voices(engines: Sequence[SpeechEngine], language: str) -> Iterator[pb.Voice]:
+    """The voices of all engines, those of the embedded one last."""
+    for engine in engines:
+        for voice in engine.voices():
+            if is_listed(voice, language):
+                yield pb.Voice(
+                    name=voice.name,
+                    language=voice.language,
+                    description=voice.description,
+                    engine=engine.name,
+                )
+    for choice, line in voices.listed(language):
+        yield pb.Voice(
+            name=choice.name,
+            language=choice.voice.language,
+            description=line,
+            engine=voices.ENGINE,
+            is_default=not choice.variant and voices.is_default(choice.voice),
+        )
