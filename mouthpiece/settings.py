@@ -216,6 +216,34 @@ class LipSyncSettings(_Settings):
     timed_frames_per_second: float = Field(default=100, gt=0)
     """Speed of the `timed` engine. Default: 100."""
 
+    heygem_url: str = "http://127.0.0.1:8383"
+    """Base URL of this worker's HeyGem video container. Default: http://127.0.0.1:8383."""
+
+    heygem_folder: Path | None = None
+    """Folder of this machine that the container shares; needed for engine `heygem`. Default: none."""
+
+    heygem_container_path: str = "/code/data"
+    """The same folder as the container sees it; empty: bare names of files in its `temp` are sent. Default:
+    /code/data."""
+
+    heygem_model: str = ""
+    """Names the container's image: workers with different ones do not share a job. Default: empty."""
+
+    heygem_super_resolution: bool = False
+    """Ask the container to sharpen the face (its `chaofen`). Default: false."""
+
+    heygem_max_chunk_frames: int = Field(default=750, ge=1)
+    """Longest chunk in frames; the slowest GPU renders it well within `heygem_task_seconds`. Default: 750."""
+
+    heygem_task_seconds: float = Field(default=600, gt=0)
+    """The container's limit for a task in seconds; chunks are cut for half of it. Default: 600."""
+
+    heygem_silence_seconds: float = Field(default=60, gt=0)
+    """Seconds that a container may be silent during a task, for it may be restarting. Default: 60."""
+
+    heygem_poll_seconds: float = Field(default=1, gt=0, le=60)
+    """Seconds between two looks at a task. Default: 1."""
+
 
 class MergerSettings(_Settings):
     """The merger's own."""

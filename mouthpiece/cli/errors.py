@@ -32,6 +32,7 @@ _OPTIONS = {
 _HINTS = {
     Reason.NO_FACE: "choose a picture or video in which a face is seen from the front",
     Reason.ENGINE_UNKNOWN: "`mouthpiece engines` lists those that are there",
+    Reason.ENGINE_UNAVAILABLE: "the worker's log and the page of the engine in docs/ tell what it needs",
     Reason.WEIGHTS_MISSING: "`mouthpiece doctor` tells how to get them",
     Reason.JOB_NOT_DONE: "`mouthpiece watch` waits for it",
     Reason.JOB_RUNNING: "`mouthpiece cancel` stops it",

@@ -9,9 +9,9 @@ speech within `lead_samples` before and `tail_samples` after the frame, avatar, 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,28 @@ Frame = npt.NDArray[np.uint8]
 Prepared = TypeVar("Prepared")
 
 
+class Watch(Protocol):
+    """Whoever waits for a rendering. Engines that give their frames only at the end talk to it meanwhile."""
+
+    @property
+    def called_off(self) -> bool:
+        """Whether nobody wants the frames any more."""
+        ...
+
+    def foresee(self, frames: int) -> None:
+        """As good as so many frames are done."""
+        ...
+
+
+class Unwatched:
+    """Nobody cares."""
+
+    called_off = False
+
+    def foresee(self, frames: int) -> None:
+        """Said to nobody."""
+
+
 @dataclass(frozen=True, slots=True)
 class RenderTask:
     """What to render: global frame indices, on which grid, to which speech, with which idle motion."""
@@ -35,6 +57,26 @@ class RenderTask:
     fps: Fraction
     speech: SpeechSlice
     seed: int
+    watch: Watch = field(default_factory=Unwatched, compare=False)
+
+
+@runtime_checkable
+class Ailing(Protocol):
+    """An engine that can be out of order for a while, without the worker being so."""
+
+    @property
+    def ailment(self) -> str:
+        """What keeps it from rendering, "" when nothing does."""
+        ...
+
+
+@runtime_checkable
+class Closing(Protocol):
+    """An engine that waits for something outside, and can stop doing so."""
+
+    def close(self) -> None:
+        """End what is being rendered soon."""
+        ...
 
 
 class Engine(Protocol[Prepared]):

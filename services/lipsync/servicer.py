@@ -146,6 +146,7 @@ class LipSyncServicer(LipSyncServiceServicer):
                 prepared_avatars=prepared[:MAX_NAMED_AVATARS],
                 uptime=duration(time.monotonic() - self._started),
                 release=version("mouthpiece"),
+                ailments=worker.ailments,
             )
         )
 

@@ -14,21 +14,21 @@ from collections import OrderedDict
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 from mouthpiece.artifacts import Artifact, ArtifactStore
 from mouthpiece.core.engines import EngineInfo
-from mouthpiece.errors import BadInput, Busy, MouthpieceError, Reason, Unmet
+from mouthpiece.errors import BadInput, Busy, MouthpieceError, Reason, Unavailable, Unmet
 from mouthpiece.media.encode import ChunkEncoder, EncodedChunk
 from mouthpiece.media.quality import Quality
 from services.lipsync import metrics
 from services.lipsync.avatar import Avatar, AvatarKind
 from services.lipsync.avatar.preparation import Format
 from services.lipsync.avatars import AvatarLibrary, Ready
-from services.lipsync.engine import Engine, Frame, RenderTask
+from services.lipsync.engine import Ailing, Closing, Engine, Frame, RenderTask
 
 log = logging.getLogger(__name__)
 
@@ -89,8 +89,8 @@ class Attempt:
     obtaining: asyncio.Task[Ready] | None = None
 
     def report(self, frames: int) -> None:
-        """So many frames are encoded."""
-        self.frames_done = frames
+        """So many frames are encoded, or as good as done."""
+        self.frames_done = max(self.frames_done, frames)
         self.changed.set()
 
     def call_off(self) -> None:
@@ -130,8 +130,14 @@ class RenderWorker:
 
     @property
     def engines(self) -> list[EngineInfo]:
-        """Engines that are loaded."""
-        return [engine.info for engine in self._engines.values()]
+        """Engines that are loaded and can render."""
+        return [engine.info for engine in self._engines.values() if not _ailment(engine)]
+
+    @property
+    def ailments(self) -> list[str]:
+        """What keeps the other engines from rendering."""
+        named = ((engine.info.name, _ailment(engine)) for engine in self._engines.values())
+        return [f"{name}: {ailment}" for name, ailment in named if ailment]
 
     def engine(self, name: str, version: str = "") -> EngineInfo:
         """What a loaded engine declares. Raises `Unmet` (ENGINE_UNKNOWN); "" means any version."""
@@ -142,6 +148,8 @@ class RenderWorker:
         if version not in ("", engine.info.version):
             message = f"engine {name!r} is {engine.info.version} here, not {version}"
             raise Unmet(Reason.ENGINE_UNKNOWN, message)
+        if ailment := _ailment(engine):
+            raise Unavailable(ailment, RETRY_AFTER)
         return engine.info
 
     def admit(self, order: Order) -> tuple[Attempt, asyncio.Task[Outcome]]:
@@ -165,6 +173,9 @@ class RenderWorker:
         """Call off what is being rendered and wait for its end, but not for an engine that hangs."""
         for attempt in self._running.values():
             attempt.call_off()
+        for engine in self._engines.values():
+            if isinstance(engine, Closing):
+                engine.close()
         if self._running:
             _, hanging = await asyncio.wait(list(self._running), timeout=CLOSE_SECONDS)
             for task in hanging:
@@ -254,7 +265,8 @@ class _Rendering:
         """The chunk, and the seconds that it took. Raises `CalledOff` within a frame of being called off."""
         order, start, told = self.attempt.order, time.perf_counter(), 0.0
         form = order.format
-        frames = cast("Generator[Frame]", self.engine.render(self.prepared, order.task))
+        task = replace(order.task, watch=_Watch(self.attempt, loop))
+        frames = cast("Generator[Frame]", self.engine.render(self.prepared, task))
         with (
             closing(frames),
             ChunkEncoder(self.path, form.fps, form.width, form.height, order.quality) as encoder,
@@ -266,12 +278,33 @@ class _Rendering:
                 if time.perf_counter() - told > _REPORT_SECONDS:
                     told = time.perf_counter()
                     loop.call_soon_threadsafe(self.attempt.report, encoder.frames)
+            if self.attempt.stop.is_set():
+                raise CalledOff("the caller went away")
             if encoder.frames != len(order.task.frames):
                 wanted = len(order.task.frames)
                 raise MouthpieceError(f"engine {order.engine!r} made {encoder.frames} of {wanted} frames")
             chunk = encoder.finish()
         loop.call_soon_threadsafe(self.attempt.report, chunk.frames)
         return chunk, time.perf_counter() - start
+
+
+@dataclass(frozen=True, slots=True)
+class _Watch:
+    """An attempt as its engine sees it, from the thread that renders."""
+
+    attempt: Attempt
+    loop: asyncio.AbstractEventLoop
+
+    @property
+    def called_off(self) -> bool:
+        return self.attempt.stop.is_set()
+
+    def foresee(self, frames: int) -> None:
+        self.loop.call_soon_threadsafe(self.attempt.report, frames)
+
+
+def _ailment(engine: Engine[Any]) -> str:
+    return engine.ailment if isinstance(engine, Ailing) else ""
 
 
 def _check_kind(engine: EngineInfo, avatar: Avatar) -> None:

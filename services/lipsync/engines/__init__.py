@@ -24,7 +24,33 @@ def _timed(settings: LipSyncSettings) -> Engine[Any]:
     return TimedEngine(settings.timed_frames_per_second)
 
 
-ENGINES: Mapping[str, Factory] = {"viseme": _viseme, "timed": _timed}
+def _heygem(settings: LipSyncSettings) -> Engine[Any]:
+    from services.lipsync.engines.heygem.engine import HeygemConfig, HeygemEngine
+    from services.lipsync.engines.heygem.task import Pace
+
+    if settings.heygem_folder is None:
+        message = "name the folder that the container shares: MOUTHPIECE_LIPSYNC_HEYGEM_FOLDER"
+        raise Unmet(Reason.ENGINE_UNAVAILABLE, message)
+    return HeygemEngine(
+        HeygemConfig(
+            url=settings.heygem_url,
+            folder=settings.heygem_folder,
+            container_path=settings.heygem_container_path,
+            model=settings.heygem_model,
+            super_resolution=settings.heygem_super_resolution,
+            max_chunk_frames=settings.heygem_max_chunk_frames,
+            task_seconds=settings.heygem_task_seconds,
+            pace=Pace(
+                poll=settings.heygem_poll_seconds,
+                settle=settings.heygem_poll_seconds / 2,
+                silence=settings.heygem_silence_seconds,
+                task=settings.heygem_task_seconds * 1.1,
+            ),
+        )
+    )
+
+
+ENGINES: Mapping[str, Factory] = {"viseme": _viseme, "timed": _timed, "heygem": _heygem}
 """What can be named in the settings; nothing is imported before it is wanted."""
 
 
