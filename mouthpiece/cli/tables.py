@@ -216,7 +216,7 @@ def workers(cluster: gateway_pb2.Cluster) -> RenderableType:
 def _speeds(worker: lipsync_pb2.Worker) -> str:
     rates = worker.frames_per_second
     told = [f"{e.name} ({rates[e.name]:.0f})" if e.name in rates else e.name for e in worker.engines]
-    return escape(", ".join(told))
+    return escape("\n".join([", ".join(told), *worker.ailments]).strip())
 
 
 def voices(found: Iterable[tts_pb2.Voice]) -> Table:
