@@ -6,4 +6,5 @@ from typing import Literal
 
 QualityName = Literal["low", "medium", "high", "ultra", "lossless"]
 ModeName = Literal["auto", "single", "chunked"]
+ScopeName = Literal["read", "write", "admin"]
 StateName = Literal["queued", "speaking", "rendering", "merging", "done", "failed", "cancelled"]

@@ -4,6 +4,8 @@
     ├── BadInput                   INVALID_ARGUMENT      correct the named field
     ├── Unmet                      FAILED_PRECONDITION   `reason` tells what is missing
     ├── NotFound                   NOT_FOUND
+    ├── Unauthenticated            UNAUTHENTICATED       show a valid token
+    ├── Forbidden                  PERMISSION_DENIED     the token lacks a scope
     ├── AlreadyExists              ALREADY_EXISTS        the request id was used for something else
     ├── Busy                       RESOURCE_EXHAUSTED    come back after `retry_after`
     ├── Unavailable                UNAVAILABLE           the only one that clients retry by themselves
@@ -73,6 +75,18 @@ class NotFound(MouthpieceError):
     """What was named does not exist, or is not the caller's."""
 
     status = "NOT_FOUND"
+
+
+class Unauthenticated(MouthpieceError):
+    """Nobody knows who calls: there is no token, or it is not valid (any more)."""
+
+    status = "UNAUTHENTICATED"
+
+
+class Forbidden(MouthpieceError):
+    """The caller is known and may not do this."""
+
+    status = "PERMISSION_DENIED"
 
 
 class AlreadyExists(MouthpieceError):

@@ -22,6 +22,7 @@ from pydantic_settings import (
 )
 
 from mouthpiece.errors import BadInput
+from mouthpiece.rpc.security import TlsFiles
 
 CONFIG_VARIABLE = "MOUTHPIECE_CONFIG"
 
@@ -96,6 +97,29 @@ class CommonSettings(_Settings):
     drain_seconds: float = Field(default=30, ge=0, le=3600)
     """Seconds that running work gets to end after SIGTERM. Default: 30."""
 
+    tls_certificate: Path | None = None
+    """PEM file with this service's certificate chain; with it, only TLS connections are taken.
+
+    New connections see a file that was replaced."""
+
+    tls_key: Path | None = None
+    """PEM file with the certificate's private key."""
+
+    tls_authority: Path | None = None
+    """PEM file with the authority of all services' certificates: speech, merger and workers let only callers
+    with such a certificate in, and the gateway checks theirs."""
+
+    tls_required: bool = False
+    """Whether a service without a certificate refuses to start. Default: false."""
+
+    @property
+    def tls(self) -> TlsFiles:
+        """The TLS files. Raises `BadInput` when they are needed and missing."""
+        files = TlsFiles(self.tls_certificate, self.tls_key, self.tls_authority)
+        if self.tls_required and self.tls_certificate is None:
+            raise BadInput("MOUTHPIECE_TLS_CERTIFICATE", "is not set, and MOUTHPIECE_TLS_REQUIRED is")
+        return files
+
     @property
     def artifacts_url(self) -> str:
         """Where artifacts are, spelled out."""
@@ -143,6 +167,10 @@ class GatewaySettings(_Settings):
 
     cache_bytes: int = Field(default=50 << 30, ge=0)
     """Size of rendered chunks kept for reuse in bytes; those unused for longest go first. Default: 50 GiB."""
+
+    access: Path | None = None
+    """TOML file with tenants, API keys and the issuer of JWTs: see docs/security.md. Default: none, and
+    everybody may do everything."""
 
     max_jobs: int = Field(default=1000, ge=1)
     """Most jobs that may wait or run at a time. Default: 1000."""

@@ -7,7 +7,15 @@ from typing import Any
 
 import typer
 
-from mouthpiece.errors import BadInput, Busy, MouthpieceError, Reason, Unavailable, Unmet
+from mouthpiece.errors import (
+    BadInput,
+    Busy,
+    MouthpieceError,
+    Reason,
+    Unauthenticated,
+    Unavailable,
+    Unmet,
+)
 
 FAILED = 1
 WRONG_USE = 2
@@ -70,6 +78,8 @@ def explain(error: MouthpieceError) -> str:
             return f"{error.message}; try again in {error.retry_after:.0f} s"
         case Unavailable():
             return f"{error.message}; start a suite with `mouthpiece up`, or name another with --gateway"
+        case Unauthenticated():
+            return f"{error.message}; put it into MOUTHPIECE_TOKEN"
         case _:
             return error.message
 

@@ -410,6 +410,23 @@ def simulate(
 
 
 @app.command()
+def key(
+    name: Annotated[str, typer.Argument(metavar="NAME", show_default=False, help="What logs call it.")],
+    tenant: Annotated[
+        str, typer.Option(metavar="NAME", show_default=False, help="On whose behalf its holder acts.")
+    ],
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="read, write or admin; may be repeated. Default: read and write."),
+    ] = None,
+) -> None:
+    """Make an API key: the entry for the gateway's access file, and the token for its holder."""
+    from mouthpiece.cli.key import make_key
+
+    make_key(name, tenant, scope or ["read", "write"])
+
+
+@app.command()
 def version() -> None:
     """Tell the release."""
     typer.echo(f"mouthpiece {__version__}")

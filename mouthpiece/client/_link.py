@@ -15,6 +15,7 @@ from grpc.aio import AioRpcError, UnaryStreamCall, UnaryUnaryMultiCallable
 from mouthpiece.client.retry import Backoff, Patience
 from mouthpiece.errors import BadInput, MouthpieceError, Unavailable
 from mouthpiece.rpc.channel import dial
+from mouthpiece.rpc.security import TlsFiles
 from mouthpiece.rpc.status import from_rpc_error
 from mouthpiece.v1.gateway_pb2_grpc import VideoServiceStub
 
@@ -52,11 +53,11 @@ def _from_call(error: AioRpcError) -> MouthpieceError:
 class Link:
     """A channel, and the patience with its other end. `on_retry` hears of each failure and wait."""
 
-    def __init__(self, address: str, patience: Patience, on_retry: OnRetry | None) -> None:
+    def __init__(self, address: str, patience: Patience, on_retry: OnRetry | None, token: str) -> None:
         self.address = _check_address(address)
         self._patience = patience
         self._on_retry = on_retry
-        self._channel = dial(address)
+        self._channel = dial(address, TlsFiles.of_client(), token)
         self.stub: VideoServiceAsyncStub = VideoServiceStub(self._channel)
 
     async def close(self) -> None:

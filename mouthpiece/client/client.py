@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import uuid
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import aclosing, closing, contextmanager
@@ -27,6 +28,8 @@ OnEvent = Callable[[gateway_pb2.JobEvent], None]
 OnBytes = Callable[[int, int], None]
 """Told how many bytes are there, and of how many."""
 
+TOKEN_VARIABLE = "MOUTHPIECE_TOKEN"
+
 _CALL_OFF_SECONDS = 10.0
 """Longest that a caller who gives up waits until the gateway knows."""
 
@@ -40,6 +43,9 @@ class Client:
     Errors are those of `mouthpiece.errors`. Calls and streams outlive a gateway that restarts: they try
     again for as long as `patience` allows, then raise `Unavailable`. `on_retry` hears of each failure and
     of the seconds until the next attempt.
+
+    `token` is an API key or a JWT, by default what MOUTHPIECE_TOKEN holds. The connection is TLS when
+    MOUTHPIECE_TLS_AUTHORITY names the authority of the gateway's certificate.
     """
 
     def __init__(
@@ -48,8 +54,10 @@ class Client:
         *,
         patience: Patience = Patience(),  # noqa: B008 - frozen
         on_retry: OnRetry | None = None,
+        token: str | None = None,
     ) -> None:
-        self._link = Link(address, patience, on_retry)
+        shown = os.environ.get(TOKEN_VARIABLE, "") if token is None else token
+        self._link = Link(address, patience, on_retry, shown)
 
     async def __aenter__(self) -> Self:
         return self

@@ -61,12 +61,13 @@ class SyncClient:
         *,
         patience: Patience = Patience(),  # noqa: B008 - frozen
         on_retry: OnRetry | None = None,
+        token: str | None = None,
     ) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="mouthpiece-client", daemon=True)
         self._thread.start()
         try:
-            self.client = self.run(_open(address, patience, on_retry))
+            self.client = self.run(_open(address, patience, on_retry, token))
         except BaseException:
             self._stop()
             raise
@@ -122,8 +123,8 @@ class SyncClient:
     engines = _blocking(Client.engines)
 
 
-async def _open(address: str, patience: Patience, on_retry: OnRetry | None) -> Client:
-    return Client(address, patience=patience, on_retry=on_retry)
+async def _open(address: str, patience: Patience, on_retry: OnRetry | None, token: str | None) -> Client:
+    return Client(address, patience=patience, on_retry=on_retry, token=token)
 
 
 async def _wind_up(client: Client) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import grpc.aio
 from grpc_health.v1 import health_pb2
 
+from mouthpiece.rpc.security import PLAIN, TlsFiles, channel_credentials, token_interceptors
+
 MAX_MESSAGE = 64 << 20
 """Bytes of the largest message: ten minutes of speech around a chunk."""
 
-_OPTIONS: tuple[tuple[str, int], ...] = (
+_OPTIONS: tuple[tuple[str, int | str], ...] = (
     ("grpc.max_receive_message_length", MAX_MESSAGE),
     ("grpc.max_send_message_length", MAX_MESSAGE),
     # All three are needed for a frozen peer to be noticed after about 13 s instead of 70 s.
@@ -36,9 +38,16 @@ SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
 )
 
 
-def dial(address: str) -> grpc.aio.Channel:
-    """Open a channel; connecting happens at the first call. The caller closes it."""
-    return grpc.aio.insecure_channel(address, options=_OPTIONS)
+def dial(address: str, tls: TlsFiles = PLAIN, token: str = "") -> grpc.aio.Channel:
+    """Open a channel; connecting happens at the first call. The caller closes it.
+
+    A token is shown with every call. Raises `BadInput` when a TLS file cannot be read.
+    """
+    interceptors = token_interceptors(token)
+    if not tls.used:
+        return grpc.aio.insecure_channel(address, options=_OPTIONS, interceptors=interceptors)
+    credentials = channel_credentials(tls)
+    return grpc.aio.secure_channel(address, credentials, options=_OPTIONS, interceptors=interceptors)
 
 
 async def is_serving(channel: grpc.aio.Channel, timeout: float) -> bool:

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
@@ -21,15 +21,17 @@ log = logging.getLogger(__name__)
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # generic to type checkers only
 Context = ServicerContext[Any, Any]
+Admit = Callable[[str, Mapping[str, str]], None]
 
 
 class EdgeInterceptor(ServerInterceptor):
     """Wraps every call of our services; health and reflection pass untouched.
 
-    `admit` raises `Unavailable` for a method that is refused now (still loading, draining).
+    `admit` gets the full name of a method and the call's headers, and raises for a call that is refused:
+    because the service still loads or drains, or because of who calls.
     """
 
-    def __init__(self, admit: Callable[[str], None]) -> None:
+    def __init__(self, admit: Admit) -> None:
         self._admit = admit
 
     async def intercept_service(
@@ -83,7 +85,7 @@ class EdgeInterceptor(ServerInterceptor):
         code = "OK"
         metrics.call_started(method)
         try:
-            self._admit(method)
+            self._admit(method, _headers(context))
             yield
         except MouthpieceError as error:
             code = error.status
@@ -102,6 +104,12 @@ class EdgeInterceptor(ServerInterceptor):
             await _abort(context, MouthpieceError("internal error; the service's log tells more"))
         finally:
             metrics.call_ended(method, code, time.perf_counter() - start)
+
+
+def _headers(context: Context) -> dict[str, str]:
+    """Text headers of a call; names are in lower case."""
+    metadata = context.invocation_metadata() or ()
+    return {key: value for key, value in metadata if isinstance(value, str)}
 
 
 async def _abort(context: Context, error: MouthpieceError) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -26,7 +26,8 @@ from prometheus_client import start_http_server
 from mouthpiece.errors import MouthpieceError, Unavailable
 from mouthpiece.logs import configure_logging
 from mouthpiece.rpc.channel import SERVER_OPTIONS
-from mouthpiece.rpc.interceptor import EdgeInterceptor
+from mouthpiece.rpc.interceptor import Admit, EdgeInterceptor
+from mouthpiece.rpc.security import PLAIN, TlsFiles, server_credentials
 from mouthpiece.settings import CommonSettings
 
 log = logging.getLogger(__name__)
@@ -54,13 +55,16 @@ class Servicer(Protocol):
 class Program:
     """A service and how it is offered.
 
-    `service` is its full proto name, `always` names methods that are answered while draining too.
+    `service` is its full proto name, `always` names methods that are answered while draining too, `admit`
+    refuses callers. `asks_callers`: with TLS, callers need a certificate of the common authority.
     """
 
     service: str
     servicer: Servicer
     register: Callable[[grpc.aio.Server], None]
     always: frozenset[str] = frozenset()
+    admit: Admit = lambda _method, _headers: None
+    asks_callers: bool = True
 
 
 @dataclass
@@ -77,19 +81,22 @@ class _Gate:
 
     def __init__(self, program: Program) -> None:
         self._always = {f"/{program.service}/{method}" for method in program.always}
+        self._admit = program.admit
         self.closed: str | None = "loading"
 
-    def admit(self, method: str) -> None:
-        if self.closed is None or (self.closed == "draining" and method in self._always):
-            return
-        raise Unavailable(f"the service is {self.closed}")
+    def admit(self, method: str, headers: Mapping[str, str]) -> None:
+        if self.closed is not None and not (self.closed == "draining" and method in self._always):
+            raise Unavailable(f"the service is {self.closed}")
+        self._admit(method, headers)
 
 
 @asynccontextmanager
-async def serving(program: Program, host: str, port: int, drain_seconds: float) -> AsyncGenerator[Running]:
+async def serving(
+    program: Program, host: str, port: int, drain_seconds: float, tls: TlsFiles = PLAIN
+) -> AsyncGenerator[Running]:
     """Serve inside the context; leaving it drains and closes. Port 0 takes any free one.
 
-    Raises `MouthpieceError` when the port is taken.
+    Raises `MouthpieceError` when the port is taken, and `BadInput` when a TLS file cannot be read.
     """
     gate = _Gate(program)
     health = HealthServicer()
@@ -97,10 +104,7 @@ async def serving(program: Program, host: str, port: int, drain_seconds: float) 
     program.register(server)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     reflection.enable_server_reflection((program.service, _ALIVE, reflection.SERVICE_NAME), server)
-    try:
-        bound = server.add_insecure_port(f"{host}:{port}")
-    except RuntimeError:
-        raise MouthpieceError(f"cannot listen on {host}:{port}: is the port taken?") from None
+    bound = _bind(server, program, f"{host}:{port}", tls)
     await health.set(_ALIVE, health_pb2.HealthCheckResponse.SERVING)
     await _set_health(health, program, up=False)
     async with AsyncExitStack() as stack:
@@ -117,6 +121,16 @@ async def serving(program: Program, host: str, port: int, drain_seconds: float) 
             gate.closed = "draining"
             await _set_health(health, program, up=False)
             await _drain(program, drain_seconds)
+
+
+def _bind(server: grpc.aio.Server, program: Program, address: str, tls: TlsFiles) -> int:
+    try:
+        if not tls.used:
+            return server.add_insecure_port(address)
+        ask_callers = program.asks_callers and tls.authority is not None
+        return server.add_secure_port(address, server_credentials(tls, ask_callers=ask_callers))
+    except RuntimeError:
+        raise MouthpieceError(f"cannot listen on {address}: is the port taken?") from None
 
 
 async def _drain(program: Program, limit: float) -> None:
@@ -139,7 +153,7 @@ async def _run(program: Program, common: CommonSettings, port: int, metrics_port
         loop.add_signal_handler(number, stop.set)
     metrics = start_http_server(metrics_port, addr=common.host)[0] if metrics_port else None
     try:
-        async with serving(program, common.host, port, common.drain_seconds):
+        async with serving(program, common.host, port, common.drain_seconds, common.tls):
             await stop.wait()
             log.info("%s drains", program.service)
     finally:

@@ -42,6 +42,10 @@ def from_proto(status: status_pb2.Status) -> errors.MouthpieceError:
             return _unmet(status)
         case "NOT_FOUND":
             return errors.NotFound(message)
+        case "UNAUTHENTICATED":
+            return errors.Unauthenticated(message)
+        case "PERMISSION_DENIED":
+            return errors.Forbidden(message)
         case "ALREADY_EXISTS":
             return errors.AlreadyExists(message)
         case "RESOURCE_EXHAUSTED":

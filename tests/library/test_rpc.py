@@ -15,9 +15,11 @@ from mouthpiece.errors import (
     BadInput,
     Busy,
     DataLoss,
+    Forbidden,
     MouthpieceError,
     NotFound,
     Reason,
+    Unauthenticated,
     Unavailable,
     Unmet,
     Violation,
@@ -34,6 +36,8 @@ ERRORS = [
     Unmet(Reason.NO_FACE, "nobody there"),
     NotFound("no job"),
     AlreadyExists("used"),
+    Unauthenticated("who?"),
+    Forbidden("not you"),
     Busy("full", 2.5),
     Unavailable("draining", 0.25),
     DataLoss("damaged"),
@@ -113,7 +117,8 @@ async def test_an_unforeseen_error_does_not_leak_its_text() -> None:
 
 async def is_alive(channel: grpc.aio.Channel) -> bool:
     request = health_pb2.HealthCheckRequest(service="grpc.health.v1.Health")
-    answer = await health_pb2_grpc.HealthStub(channel).Check(request, timeout=5)
+    stub: Any = health_pb2_grpc.HealthStub(channel)
+    answer = await stub.Check(request, timeout=5)
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 

@@ -1,0 +1,9 @@
+"""Who may do what: callers by API key or JWT, scopes by method, rates and quotas by tenant."""
+
+from __future__ import annotations
+
+from services.gateway.access.callers import Caller, Scope, current_caller
+from services.gateway.access.document import AccessDocument, read_access
+from services.gateway.access.guard import Guard
+
+__all__ = ["AccessDocument", "Caller", "Guard", "Scope", "current_caller", "read_access"]
