@@ -109,6 +109,9 @@ class CommonSettings(_Settings):
     """PEM file with the authority of all services' certificates: speech, merger and workers let only callers
     with such a certificate in, and the gateway checks theirs."""
 
+    health_port: int = Field(default=0, ge=0, le=65535)
+    """Port for health checks alone, without TLS, which the probes of Kubernetes do not speak; 0: none."""
+
     tls_required: bool = False
     """Whether a service without a certificate refuses to start. Default: false."""
 

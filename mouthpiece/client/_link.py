@@ -57,7 +57,7 @@ class Link:
         self.address = _check_address(address)
         self._patience = patience
         self._on_retry = on_retry
-        self._channel = dial(address, TlsFiles.of_client(), token)
+        self._channel = dial(address, TlsFiles.of_client(), token=token)
         self.stub: VideoServiceAsyncStub = VideoServiceStub(self._channel)
 
     async def close(self) -> None:

@@ -38,16 +38,19 @@ SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
 )
 
 
-def dial(address: str, tls: TlsFiles = PLAIN, token: str = "") -> grpc.aio.Channel:
+def dial(address: str, tls: TlsFiles = PLAIN, *, token: str = "", name: str = "") -> grpc.aio.Channel:
     """Open a channel; connecting happens at the first call. The caller closes it.
 
-    A token is shown with every call. Raises `BadInput` when a TLS file cannot be read.
+    A token is shown with every call; `name` is what the certificate must be for, if not the address.
+    Raises `BadInput` when a TLS file cannot be read.
     """
     interceptors = token_interceptors(token)
     if not tls.used:
         return grpc.aio.insecure_channel(address, options=_OPTIONS, interceptors=interceptors)
-    credentials = channel_credentials(tls)
-    return grpc.aio.secure_channel(address, credentials, options=_OPTIONS, interceptors=interceptors)
+    expected = (("grpc.ssl_target_name_override", name),) if name else ()
+    return grpc.aio.secure_channel(
+        address, channel_credentials(tls), options=(*_OPTIONS, *expected), interceptors=interceptors
+    )
 
 
 async def is_serving(channel: grpc.aio.Channel, timeout: float) -> bool:

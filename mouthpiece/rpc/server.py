@@ -15,6 +15,7 @@ import signal
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Protocol
 
 import grpc.aio
@@ -56,7 +57,8 @@ class Program:
     """A service and how it is offered.
 
     `service` is its full proto name, `always` names methods that are answered while draining too, `admit`
-    refuses callers. `asks_callers`: with TLS, callers need a certificate of the common authority.
+    refuses callers; `identifies` says that it knows them by their tokens. `asks_callers`: with TLS, callers
+    need a certificate of the common authority.
     """
 
     service: str
@@ -64,6 +66,7 @@ class Program:
     register: Callable[[grpc.aio.Server], None]
     always: frozenset[str] = frozenset()
     admit: Admit = lambda _method, _headers: None
+    identifies: bool = False
     asks_callers: bool = True
 
 
@@ -92,9 +95,16 @@ class _Gate:
 
 @asynccontextmanager
 async def serving(
-    program: Program, host: str, port: int, drain_seconds: float, tls: TlsFiles = PLAIN
+    program: Program,
+    host: str,
+    port: int,
+    drain_seconds: float,
+    tls: TlsFiles = PLAIN,
+    health_port: int = 0,
 ) -> AsyncGenerator[Running]:
     """Serve inside the context; leaving it drains and closes. Port 0 takes any free one.
+
+    With a health port, health is also there, without TLS.
 
     Raises `MouthpieceError` when the port is taken, and `BadInput` when a TLS file cannot be read.
     """
@@ -108,6 +118,8 @@ async def serving(
     await health.set(_ALIVE, health_pb2.HealthCheckResponse.SERVING)
     await _set_health(health, program, up=False)
     async with AsyncExitStack() as stack:
+        if health_port:
+            await stack.enter_async_context(_health_only(health, f"{host}:{health_port}"))
         await server.start()
         stack.push_async_callback(server.stop, 1)
         stack.push_async_callback(program.servicer.close)
@@ -123,12 +135,30 @@ async def serving(
             await _drain(program, drain_seconds)
 
 
-def _bind(server: grpc.aio.Server, program: Program, address: str, tls: TlsFiles) -> int:
+@asynccontextmanager
+async def _health_only(health: HealthServicer, address: str) -> AsyncGenerator[None]:
+    server = grpc.aio.server(options=SERVER_OPTIONS)
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    _listen(server, address)
+    await server.start()
     try:
-        if not tls.used:
+        yield
+    finally:
+        await server.stop(1)
+
+
+def _bind(server: grpc.aio.Server, program: Program, address: str, tls: TlsFiles) -> int:
+    if not tls.used:
+        return _listen(server, address)
+    ask_callers = program.asks_callers and tls.authority is not None
+    return _listen(server, address, server_credentials(tls, ask_callers=ask_callers))
+
+
+def _listen(server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials | None = None) -> int:
+    try:
+        if credentials is None:
             return server.add_insecure_port(address)
-        ask_callers = program.asks_callers and tls.authority is not None
-        return server.add_secure_port(address, server_credentials(tls, ask_callers=ask_callers))
+        return server.add_secure_port(address, credentials)
     except RuntimeError:
         raise MouthpieceError(f"cannot listen on {address}: is the port taken?") from None
 
@@ -153,7 +183,7 @@ async def _run(program: Program, common: CommonSettings, port: int, metrics_port
         loop.add_signal_handler(number, stop.set)
     metrics = start_http_server(metrics_port, addr=common.host)[0] if metrics_port else None
     try:
-        async with serving(program, common.host, port, common.drain_seconds, common.tls):
+        async with serving(program, common.host, port, common.drain_seconds, common.tls, common.health_port):
             await stop.wait()
             log.info("%s drains", program.service)
     finally:
@@ -162,10 +192,28 @@ async def _run(program: Program, common: CommonSettings, port: int, metrics_port
             metrics.server_close()
 
 
+def _warn_if_open(program: Program, common: CommonSettings) -> None:
+    """Say loudly what lets anybody in who reaches the service."""
+    if _is_loopback(common.host):
+        return
+    if not common.tls.used:
+        log.warning("%s listens on %s without TLS: see docs/security.md", program.service, common.host)
+    if not program.identifies and not (program.asks_callers and common.tls.authority):
+        log.warning("%s on %s lets everybody in: see docs/security.md", program.service, common.host)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def run(program: Program, common: CommonSettings, port: int, metrics_port: int) -> None:
     """Serve until SIGTERM or SIGINT, then drain. The body of every service's main program."""
     configure_logging(common.log_level)
     try:
+        _warn_if_open(program, common)
         asyncio.run(_run(program, common, port, metrics_port))
     except MouthpieceError as error:
         raise SystemExit(f"{program.service}: {error.message}") from None

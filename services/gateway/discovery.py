@@ -49,6 +49,10 @@ class Directory:
         found = [address for name in self.names for address in sorted(self._known.get(name, []))]
         return list(dict.fromkeys((*self.fixed, *found)))
 
+    def name_of(self, address: str) -> str:
+        """The name that an address was found behind, which its certificate is for; "" for a fixed one."""
+        return next((host for (host, _), found in self._known.items() if address in found), "")
+
 
 def read_directory(setting: str, resolve: Resolve = resolve) -> Directory:
     """Read what MOUTHPIECE_GATEWAY_WORKERS says. Raises `BadInput`."""

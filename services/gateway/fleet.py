@@ -18,6 +18,7 @@ from mouthpiece.core.scheduler.events import Event, Offer, WorkerDown, WorkerDra
 from mouthpiece.errors import Unavailable
 from mouthpiece.rpc.channel import dial, is_serving
 from mouthpiece.rpc.convert import engine_from_proto
+from mouthpiece.rpc.security import PLAIN, TlsFiles
 from mouthpiece.v1.lipsync_pb2 import GetWorkerRequest, Worker
 from mouthpiece.v1.lipsync_pb2_grpc import LipSyncServiceStub
 from services.gateway.discovery import Directory
@@ -86,10 +87,15 @@ class Fleet:
     """All workers in a directory. Tells the scheduler who comes and goes."""
 
     def __init__(
-        self, directory: Directory, tell: Callable[[Event], None], resolve_every: float = RESOLVE_EVERY
+        self,
+        directory: Directory,
+        tell: Callable[[Event], None],
+        tls: TlsFiles = PLAIN,
+        resolve_every: float = RESOLVE_EVERY,
     ) -> None:
         self._directory = directory
         self._tell = tell
+        self._tls = tls
         self._resolve_every = resolve_every
         self.members: dict[str, Member] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -159,11 +165,14 @@ class Fleet:
                 self._dismiss(member)
             else:
                 member.leaving = False
-        new = [Member(address, dial(address)) for address in addresses if address not in self.members]
+        new = [self._member(address) for address in addresses if address not in self.members]
         self.members |= {member.address: member for member in new}
         await asyncio.gather(*map(self._look, new))
         for member in new:
             member.watch = self._start(self._watch(member))
+
+    def _member(self, address: str) -> Member:
+        return Member(address, dial(address, self._tls, name=self._directory.name_of(address)))
 
     def _dismiss(self, member: Member) -> None:
         """Give a worker nothing more, and drop it when what it has is done."""

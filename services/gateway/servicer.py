@@ -22,6 +22,7 @@ from mouthpiece.v1.gateway_pb2_grpc import VideoServiceServicer
 from mouthpiece.v1.merger_pb2_grpc import MergerServiceStub
 from mouthpiece.v1.tts_pb2 import SpeechServiceListVoicesRequest
 from mouthpiece.v1.tts_pb2_grpc import SpeechServiceStub
+from services.gateway.access import Guard
 from services.gateway.admission import Admission
 from services.gateway.chunks import Chunks
 from services.gateway.cluster import describe
@@ -47,9 +48,10 @@ VOICES_WITHIN = 10.0
 class VideoServicer(VideoServiceServicer):
     """The gateway. `load` builds it from its settings, `close` takes it down."""
 
-    def __init__(self, common: CommonSettings, settings: GatewaySettings) -> None:
+    def __init__(self, common: CommonSettings, settings: GatewaySettings, guard: Guard) -> None:
         self._common = common
         self._settings = settings
+        self._guard = guard
         self._open = AsyncExitStack()
 
     # ------------------------------------------------------------ life
@@ -57,6 +59,8 @@ class VideoServicer(VideoServiceServicer):
     async def load(self) -> None:
         """Open the store, look at every worker, take up unfinished jobs."""
         common, settings = self._common, self._settings
+        await asyncio.to_thread(self._guard.load)
+        self._open.push_async_callback(_stop, asyncio.create_task(self._guard.keep_fresh()))
         common.data.mkdir(parents=True, exist_ok=True)
         artifacts = ArtifactStore.open(common.artifacts_url)
         store = await JobStore.open(settings.database or _sqlite_url(common))
@@ -68,7 +72,7 @@ class VideoServicer(VideoServiceServicer):
         self._director = Director(Scheduler(), store, self._watching)
         library, chunks = SpeechLibrary(artifacts), Chunks(artifacts)
         tell = self._director.tell
-        self._fleet = Fleet(read_directory(settings.workers), tell)
+        self._fleet = Fleet(read_directory(settings.workers), tell, common.tls)
         self._director.equip(
             Speaker(self._speech, library, chunks, tell),
             Renderer(self._fleet, library, chunks, tell),
@@ -84,7 +88,7 @@ class VideoServicer(VideoServiceServicer):
         self._open.push_async_callback(_stop, asyncio.create_task(retention.run()))
 
     async def _channel(self, address: str) -> grpc.aio.Channel:
-        return await self._open.enter_async_context(dial(address))
+        return await self._open.enter_async_context(dial(address, self._common.tls))
 
     async def drain(self) -> None:
         """Send watchers away, let running chunks end."""

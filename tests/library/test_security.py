@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import grpc.aio
@@ -103,3 +104,17 @@ def test_a_service_can_be_told_not_to_start_without_tls(monkeypatch: pytest.Monk
     settings = CommonSettings.read()
     with pytest.raises(BadInput, match="TLS_CERTIFICATE"):
         _ = settings.tls
+
+
+async def test_health_is_also_told_without_tls_on_a_port_of_its_own(tmp_path: Path, free_port: int) -> None:
+    files = issue(tmp_path, trustme.CA(), HOST)
+    async with serving(program(), HOST, 0, 1, files, free_port) as running:
+        assert await gets_in(f"{HOST}:{free_port}", PLAIN)
+        assert not await gets_in(running.address, PLAIN)
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
