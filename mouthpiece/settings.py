@@ -146,6 +146,9 @@ class GatewaySettings(_Settings):
     metrics_port: int = Field(default=9100, ge=0, le=65535)
     """Prometheus port; 0: none. Default: 9100."""
 
+    http_port: int = Field(default=8080, ge=0, le=65535)
+    """HTTP port, of the web page and the REST interface; 0: any free one. Default: 8080."""
+
     tts: str = "127.0.0.1:50052"
     """Address of the speech service. Default: 127.0.0.1:50052."""
 

@@ -50,6 +50,7 @@ _HINTS = {
 _FIELD_HINTS = {
     "voice": "`mouthpiece voices` lists those that are there",
     "language": "`mouthpiece voices` lists those that are there",
+    "http_port": "choose another with --http-port",
     "grpc_port": "choose another with --grpc-port, or use what runs there with --gateway",
 }
 

@@ -154,12 +154,20 @@ def up(
             metavar="P", help="The gateway's port; 0 for any. Default: MOUTHPIECE_GATEWAY_PORT, or 50051."
         ),
     ] = None,
+    http_port: Annotated[
+        int | None,
+        typer.Option(
+            metavar="P",
+            help="Port of the page and the REST interface; 0 for any. Default: MOUTHPIECE_GATEWAY_HTTP_PORT, "
+            "or 8080.",
+        ),
+    ] = None,
 ) -> None:
     """Run the whole suite on this machine until Ctrl-C."""
     from mouthpiece.cli.running import run as run_async
     from mouthpiece.cli.up import keep_up, read_config
 
-    run_async(keep_up(read_config(workers, data, grpc_port)))
+    run_async(keep_up(read_config(workers, data, grpc_port, http_port)))
 
 
 @app.command()

@@ -20,11 +20,15 @@ from mouthpiece.suite.layout import GATEWAY_PORT
 _PHASE = {Phase.SERVING: "good", Phase.CRASHED: "bad", Phase.STARTING: "busy"}
 
 
-def read_config(workers: int | None, data: Path | None, grpc_port: int | None) -> SuiteConfig:
+def read_config(
+    workers: int | None, data: Path | None, grpc_port: int | None, http_port: int | None
+) -> SuiteConfig:
     """What the options ask for; what they leave open comes from environment and file. Raises `BadInput`."""
     common = CommonSettings.read()
-    port = GatewaySettings.read().port if grpc_port is None else grpc_port
-    return SuiteConfig(data or common.data, workers, port, common.drain_seconds)
+    gateway = GatewaySettings.read()
+    port = gateway.port if grpc_port is None else grpc_port
+    http = gateway.http_port if http_port is None else http_port
+    return SuiteConfig(data or common.data, workers, port, common.drain_seconds, http_port=http)
 
 
 async def keep_up(config: SuiteConfig) -> None:
@@ -53,6 +57,7 @@ async def _serve(suite: Suite) -> None:
         out().print(_services(suite))
         out().print(
             f"\n[good]ready[/] at [bold]{suite.address}[/]; data and logs are in {escape(str(suite.data))}\n"
+            f"[key]look[/] [bold]{suite.http_url}[/]\n"
             f"[key]try[/]  mouthpiece generate {_where(suite)}--text 'Hello there.' -o hello.mp4\n"
             "[key]stop with Ctrl-C[/]\n",
             soft_wrap=True,

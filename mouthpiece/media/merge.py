@@ -23,6 +23,7 @@ from mouthpiece.media.language import iso_639_2
 from mouthpiece.media.movie import MovieWriter, PcmSpool
 from mouthpiece.media.mp4 import COMMENT, TITLE, TOOL
 from mouthpiece.media.probe import VideoTrack, video_track
+from mouthpiece.media.quality import SEGMENT_SECONDS
 
 if TYPE_CHECKING:
     from av.container.input import InputContainer
@@ -34,9 +35,6 @@ SYNTHETIC_MARK = "AI-generated synthetic media: the face in this video was anima
 
 PROVENANCE = "provenance"
 """Name of the tag that holds the JSON document of what made the video."""
-
-SEGMENT_SECONDS = 4
-"""Length from which a segment ends at the next keyframe; it may end earlier, with its chunk."""
 
 _SPEECH_BLOCK = 9600
 """Samples by which the pictures run ahead before speech is written: 0.2 s."""

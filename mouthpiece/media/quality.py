@@ -10,6 +10,9 @@ from fractions import Fraction
 KEYFRAME_SECONDS = 2
 """Time between keyframes: the unit in which players seek and in which segments are cut."""
 
+SEGMENT_SECONDS = 4
+"""Length from which a segment ends at the next keyframe; it may end earlier, with its chunk."""
+
 
 class Quality(StrEnum):
     """How good the picture is, for how many bits and how much computing time."""

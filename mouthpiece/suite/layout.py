@@ -12,6 +12,7 @@ from mouthpiece.suite.machine import Machine
 from mouthpiece.suite.ports import HOST
 
 GATEWAY_PORT = 50051
+HTTP_PORT = 8080
 MAX_WORKERS = 256
 
 # Workers share the cores by being several processes; libraries that each start a thread per core would only
@@ -36,8 +37,9 @@ class Stage(IntEnum):
 class SuiteConfig:
     """What is wanted on this machine.
 
-    `workers` None leaves their number to the machine. `grpc_port` 0 takes any free port, for the inner
-    services too, so that suites do not meet. Running work gets `drain_seconds` to end at a stop.
+    `workers` None leaves their number to the machine. `grpc_port` 0 takes any free port, for HTTP and
+    the inner services too, so that suites do not meet; `http_port` 0 takes any for HTTP. Running work gets
+    `drain_seconds` to end at a stop.
     """
 
     data: Path
@@ -45,17 +47,22 @@ class SuiteConfig:
     grpc_port: int = GATEWAY_PORT
     drain_seconds: float = 30.0
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    http_port: int = HTTP_PORT
 
     def __post_init__(self) -> None:
         if self.workers is not None and not 1 <= self.workers <= MAX_WORKERS:
             raise BadInput("workers", f"{self.workers} is not between 1 and {MAX_WORKERS}")
-        if not 0 <= self.grpc_port <= 65535:
-            raise BadInput("grpc_port", f"{self.grpc_port} is not a port")
+        for name, port in (("grpc_port", self.grpc_port), ("http_port", self.http_port)):
+            if not 0 <= port <= 65535:
+                raise BadInput(name, f"{port} is not a port")
 
 
 @dataclass(frozen=True, slots=True)
 class ServicePlan:
-    """One process: its name, its module, where it listens, what its environment adds, when it starts."""
+    """One process: its name, its module, where it listens, what its environment adds, when it starts.
+
+    `http_port` is 0 for all but the gateway.
+    """
 
     name: str
     module: str
@@ -63,6 +70,7 @@ class ServicePlan:
     environment: Mapping[str, str]
     stage: Stage
     device: str = ""
+    http_port: int = 0
 
     @property
     def address(self) -> str:
@@ -71,30 +79,35 @@ class ServicePlan:
 
 
 def wanted_ports(config: SuiteConfig, machine: Machine) -> list[int]:
-    """The documented ports for gRPC and metrics of each process; 0 (any) for all without a gateway port.
+    """The documented ports: of HTTP, then for gRPC and metrics of each process; 0 (any) for all without a
+    gateway port.
 
-    In order: gateway, tts, merger, workers.
+    In order: HTTP, gateway, tts, merger, workers.
     """
     workers = range(config.workers or machine.workers)
     ports = [GATEWAY_PORT, 9100, 50052, 9101, 50053, 9102]
     ports += [port for n in workers for port in (50060 + n, 9110 + n)]
-    return [config.grpc_port, *ports[1:]] if config.grpc_port else [0] * len(ports)
+    if not config.grpc_port:
+        return [0] * (1 + len(ports))
+    return [config.http_port, config.grpc_port, *ports[1:]]
 
 
 def plan(machine: Machine, ports: Sequence[int]) -> list[ServicePlan]:
     """The processes of a suite, in the order in which they start, on ports laid out as in `wanted_ports`."""
-    pairs = zip(ports[::2], ports[1::2], strict=True)
+    http, *rest = ports
+    pairs = zip(rest[::2], rest[1::2], strict=True)
     gateway_ports = next(pairs)
     tts = _service("tts", *next(pairs))
     merger = _service("merger", *next(pairs))
     workers = [_worker(n, machine, *pair) for n, pair in enumerate(pairs)]
     gateway = _service("gateway", *gateway_ports, stage=Stage.FRONT)
     addresses = {
+        "MOUTHPIECE_GATEWAY_HTTP_PORT": str(http),
         "MOUTHPIECE_GATEWAY_TTS": tts.address,
         "MOUTHPIECE_GATEWAY_MERGER": merger.address,
         "MOUTHPIECE_GATEWAY_WORKERS": ",".join(worker.address for worker in workers),
     }
-    gateway = replace(gateway, environment={**gateway.environment, **addresses})
+    gateway = replace(gateway, environment={**gateway.environment, **addresses}, http_port=http)
     return [tts, merger, *workers, gateway]
 
 

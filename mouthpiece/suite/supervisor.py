@@ -19,7 +19,7 @@ from mouthpiece.rpc.channel import dial, is_serving
 from mouthpiece.suite.layout import ServicePlan, Stage, SuiteConfig, child_environment, plan, wanted_ports
 from mouthpiece.suite.lock import locked
 from mouthpiece.suite.machine import Machine, look_around
-from mouthpiece.suite.ports import pick, require_free
+from mouthpiece.suite.ports import HOST, pick, require_free
 from mouthpiece.suite.process import Child, last_line
 
 START_SECONDS = 120.0
@@ -95,12 +95,17 @@ class Suite:
         return self.services[-1].plan.address
 
     @property
+    def http_url(self) -> str:
+        """Where the gateway's page and REST interface are."""
+        return f"http://{HOST}:{self.services[-1].plan.http_port}"
+
+    @property
     def data(self) -> Path:
         """The folder of everything that is kept."""
         return self._config.data
 
     async def __aenter__(self) -> Self:
-        """Start everything. Raises `BadInput` (fields `data`, `grpc_port`) or `MouthpieceError`."""
+        """Start everything. Raises `BadInput` (`data`, `grpc_port`, `http_port`) or `MouthpieceError`."""
         async with AsyncExitStack() as stack:
             self._lock = await stack.enter_async_context(locked(self._folder()))
             self._decide()
@@ -134,6 +139,8 @@ class Suite:
         config = self._config
         if config.grpc_port:
             require_free(config.grpc_port, "grpc_port")
+            if config.http_port:
+                require_free(config.http_port, "http_port")
         machine = self._machine or look_around()
         plans = self._layout(machine, pick(wanted_ports(config, machine)))
         self.services = [Service(each, config.data / "logs" / f"{each.name}.log") for each in plans]

@@ -12,6 +12,7 @@ from mouthpiece.core.timeline import frame_count
 from mouthpiece.errors import AlreadyExists, BadInput, MouthpieceError, NotFound, Reason, Unmet
 from mouthpiece.rpc.convert import artifact_from_proto, artifact_to_proto, engine_to_proto, timestamp
 from mouthpiece.rpc.status import from_proto
+from mouthpiece.v1.common_pb2 import Segment
 from mouthpiece.v1.gateway_pb2 import (
     JOB_STATE_CANCELLED,
     JOB_STATE_DONE,
@@ -170,6 +171,18 @@ class Jobs:
         yield DownloadVideoResponse(video=artifact_to_proto(video))
         async for block in self._artifacts.read(video.sha256, offset, length):
             yield DownloadVideoResponse(data=block)
+
+    async def segments(self, job_id: str) -> tuple[Job, list[Segment]]:
+        """A job, and what can be played of its video: all of it once the job has ended. Raises `NotFound`."""
+        job = await self._stored(job_id)
+        return job, await self._store.segments(job_id)
+
+    async def segment(self, job_id: str, index: int) -> Segment:
+        """One of them. Raises `NotFound`."""
+        found = await self._store.segments(job_id, index, 1)
+        if not found or found[0].index != index:
+            raise NotFound(f"job {job_id!r} has no segment {index}")
+        return found[0]
 
     async def follow(self, job_id: str) -> AsyncGenerator[DownloadVideoResponse]:
         """The video of a job from its first frame on as fragmented MP4, as it grows."""

@@ -29,6 +29,7 @@ from services.gateway.cluster import describe
 from services.gateway.director import Director
 from services.gateway.discovery import read_directory
 from services.gateway.fleet import Fleet
+from services.gateway.http.front import HttpFront
 from services.gateway.jobs import Jobs
 from services.gateway.merging import Merging
 from services.gateway.rendering import Renderer
@@ -86,12 +87,15 @@ class VideoServicer(VideoServiceServicer):
         await self._director.restore(chunks)
         retention = Retention(store, artifacts, Policy(settings.keep_days, settings.cache_bytes))
         self._open.push_async_callback(_stop, asyncio.create_task(retention.run()))
+        self.http = HttpFront(self, self._jobs, self._uploads, artifacts, settings)
+        await self._open.enter_async_context(self.http.serving(common))
 
     async def _channel(self, address: str) -> grpc.aio.Channel:
         return await self._open.enter_async_context(dial(address, self._common.tls))
 
     async def drain(self) -> None:
         """Send watchers away, let running chunks end."""
+        self.http.drain()
         self._watching.close()
         await self._director.drain()
 

@@ -276,12 +276,13 @@ class JobStore:
             rows = (await connection.execute(query)).all()
         return [StoredSentence(common_pb2.Sentence.FromString(row.document), row.pcm) for row in rows]
 
-    async def segments(self, job_id: str, first: int = 0) -> list[common_pb2.Segment]:
+    async def segments(self, job_id: str, first: int = 0, limit: int = 1 << 31) -> list[common_pb2.Segment]:
         """What can be played of a job's video, in order, from a segment on."""
         query = (
             sa.select(_segments.c.document)
             .where(_segments.c.job_id == job_id, _segments.c.position >= first)
             .order_by(_segments.c.position)
+            .limit(limit)
         )
         async with self._engine.connect() as connection:
             return [common_pb2.Segment.FromString(document) for document in await connection.scalars(query)]

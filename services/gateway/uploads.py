@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from mouthpiece.artifacts import Artifact, ArtifactStore, check_sha256, hash_file
 from mouthpiece.errors import BadInput, DataLoss
@@ -46,6 +47,18 @@ class Uploads:
         finally:
             if not lock.locked():
                 self._locks.pop(announced.sha256, None)
+
+    async def take(self, data: AsyncIterator[bytes]) -> Artifact:
+        """Store content of which neither hash nor size is known beforehand. Raises `BadInput`."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(dir=self._folder, prefix="new-") as file:
+            async for block in data:
+                if file.tell() + len(block) > self._max_bytes:
+                    raise BadInput("data", f"the file is larger than the limit of {self._max_bytes} bytes")
+                await asyncio.to_thread(file.write, block)
+            self._check_size(file.tell())
+            file.flush()
+            return await self._artifacts.put_file(Path(file.name))
 
     def _check_size(self, size: int) -> None:
         if size < 1:

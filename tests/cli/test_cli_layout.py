@@ -39,8 +39,8 @@ def test_documented_ports_are_wanted_unless_any_will_do() -> None:
     machine = Machine(2, ())
     config = SuiteConfig(Path("data"), workers=2)
     ports = wanted_ports(config, machine)
-    assert ports == [50051, 9100, 50052, 9101, 50053, 9102, 50060, 9110, 50061, 9111]
-    assert wanted_ports(SuiteConfig(Path("data"), workers=2, grpc_port=0), machine) == [0] * 10
+    assert ports == [8080, 50051, 9100, 50052, 9101, 50053, 9102, 50060, 9110, 50061, 9111]
+    assert wanted_ports(SuiteConfig(Path("data"), workers=2, grpc_port=0), machine) == [0] * 11
 
 
 def test_the_gateway_is_told_where_everything_is() -> None:

@@ -98,6 +98,7 @@ async def gateway(workers: Workers, database: Path, addresses: list[str]) -> Asy
     tts, merger, *_ = (service.plan.address for service in workers.cluster.suite.services)
     settings = GatewaySettings(
         port=0,
+        http_port=0,
         metrics_port=0,
         tts=tts,
         merger=merger,

@@ -57,7 +57,7 @@ async def real_gateway(folder: Path) -> AsyncGenerator[Killed]:
 
 
 def _front(addresses: list[str]) -> ServicePlan:
-    front = plan(Machine(2, ()), pick([0] * 8))[-1]
+    front = plan(Machine(2, ()), pick([0] * 9))[-1]
     where = {
         "MOUTHPIECE_GATEWAY_TTS": addresses[0],
         "MOUTHPIECE_GATEWAY_MERGER": addresses[1],

@@ -31,11 +31,11 @@ def fake_suite(
 
     def layout(_machine: Machine, ports: Sequence[int]) -> list[ServicePlan]:
         return [
-            _plan("inner", ports[2], Stage.INNER, (moods or {}).get("inner", "")),
-            _plan("front", ports[0], Stage.FRONT, (moods or {}).get("front", "")),
+            _plan("inner", ports[3], Stage.INNER, (moods or {}).get("inner", "")),
+            _plan("front", ports[1], Stage.FRONT, (moods or {}).get("front", "")),
         ]
 
-    config = SuiteConfig(data, grpc_port=grpc_port, drain_seconds=drain_seconds)
+    config = SuiteConfig(data, grpc_port=grpc_port, drain_seconds=drain_seconds, http_port=0)
     return Suite(config, machine=MACHINE, on_change=on_change, layout=layout)
 
 

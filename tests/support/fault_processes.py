@@ -93,7 +93,7 @@ class Cluster:
 
     async def __aenter__(self) -> Self:
         config = SuiteConfig(self.data, self.workers, grpc_port=0, drain_seconds=1)
-        ports = pick([0] * (2 * (3 + self.workers)))
+        ports = pick([0] * (1 + 2 * (3 + self.workers)))
         plans = [self._changed(each) for each in plan(Machine(2, ()), ports)]
         inner = [each for each in plans if each.stage is Stage.INNER]
         front = [each for each in plans if each.stage is Stage.FRONT]

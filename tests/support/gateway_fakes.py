@@ -40,6 +40,7 @@ from mouthpiece.v1 import (
 from mouthpiece.v1.gateway_pb2 import DownloadVideoRequest
 from mouthpiece.v1.gateway_pb2_grpc import VideoServiceStub
 from services.gateway.__main__ import program as gateway_program
+from services.gateway.servicer import VideoServicer
 
 SENTENCE_SECONDS = 2
 FPS = Fraction(25)
@@ -262,15 +263,19 @@ class FakeSuite:
     settings: GatewaySettings
     services: list[AsyncExitStack] = field(default_factory=list)
     gateway: AsyncExitStack = field(default_factory=AsyncExitStack)
+    http_port: int = 0
 
     @property
     def stub(self) -> gateway_pb2_grpc.VideoServiceAsyncStub:
         return VideoServiceStub(self.channel)
 
     async def start_gateway(self) -> None:
+        program = gateway_program(self.common, self.settings)
         running = await self.gateway.enter_async_context(
-            serving(gateway_program(self.common, self.settings), "127.0.0.1", self.settings.port, 0.2)
+            serving(program, "127.0.0.1", self.settings.port, 0.2)
         )
+        assert isinstance(program.servicer, VideoServicer)
+        self.http_port = program.servicer.http.port
         self.channel = await self.gateway.enter_async_context(dial(running.address))
 
     async def stop_gateway(self) -> None:
@@ -316,7 +321,12 @@ async def fake_suite(folder: Path, workers: int = 2, **settings: Any) -> AsyncGe
             serve_fake(merger, "MergerService", merger_pb2_grpc.add_MergerServiceServicer_to_server)
         )
         own_settings = GatewaySettings(
-            port=0, tts=tts.address, merger=joiner.address, workers=",".join(addresses), **settings
+            port=0,
+            http_port=0,
+            tts=tts.address,
+            merger=joiner.address,
+            workers=",".join(addresses),
+            **settings,
         )
         suite = FakeSuite(folder, artifacts, speech, fakes, merger, common, own_settings, services)
         stack.push_async_callback(suite.stop_gateway)

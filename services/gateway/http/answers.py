@@ -1,0 +1,78 @@
+"""Messages and errors as JSON answers. JSON is that of protobuf, with the field names of the contracts."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, TypeVar
+
+from google.protobuf import json_format
+from google.protobuf.message import Message
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from mouthpiece.errors import BadInput, Busy, MouthpieceError, Unavailable
+from mouthpiece.rpc.status import to_proto
+
+HTTP_STATUS = {
+    "INVALID_ARGUMENT": 400,
+    "UNAUTHENTICATED": 401,
+    "PERMISSION_DENIED": 403,
+    "NOT_FOUND": 404,
+    "ALREADY_EXISTS": 409,
+    "FAILED_PRECONDITION": 409,
+    "RESOURCE_EXHAUSTED": 429,
+    "INTERNAL": 500,
+    "DATA_LOSS": 500,
+    "UNAVAILABLE": 503,
+}
+"""HTTP status of each gRPC status."""
+
+_Message = TypeVar("_Message", bound=Message)
+
+
+def as_dict(message: Message) -> dict[str, Any]:
+    """A message as protobuf JSON; fields that are not set are left out."""
+    return json_format.MessageToDict(message, preserving_proto_field_name=True)
+
+
+def answer(message: Message, status: int = 200) -> JSONResponse:
+    """A message as the body of an answer."""
+    return JSONResponse(as_dict(message), status)
+
+
+def problem(error: MouthpieceError) -> JSONResponse:
+    """An error as an answer: gRPC status, message and google.rpc details; Retry-After where it has one."""
+    status = HTTP_STATUS.get(error.status, 500)
+    headers: dict[str, str] = {}
+    if isinstance(error, Busy | Unavailable):
+        headers["Retry-After"] = str(math.ceil(error.retry_after))
+    body = {
+        "code": status,
+        "status": error.status,
+        "message": error.message,
+        "details": as_dict(to_proto(error)).get("details", []),
+    }
+    return JSONResponse({"error": body}, status, headers)
+
+
+async def body_as(kind: type[_Message], request: Request) -> _Message:
+    """The body of a request as a message. Raises `BadInput` when it is none."""
+    message = kind()
+    try:
+        json_format.Parse(await request.body(), message)
+    except (json_format.ParseError, UnicodeDecodeError) as error:
+        raise BadInput("", f"the body is not a {kind.DESCRIPTOR.name} in JSON: {error}") from None
+    return message
+
+
+def whole_number(request: Request, name: str) -> int:
+    """A parameter of the query, 0 when it is missing. Raises `BadInput`."""
+    text = request.query_params.get(name, "0")
+    if not (text.isascii() and text.isdigit() and len(text) < 16):
+        raise BadInput(name, f"{text!r} is not a whole number")
+    return int(text)
+
+
+def no_content() -> Response:
+    """Done, and nothing to say."""
+    return Response(status_code=204)
