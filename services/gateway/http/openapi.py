@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
@@ -93,7 +93,8 @@ def _content(content: Content, schemas: _Json) -> _Json:
         return {}
     if isinstance(content, str):
         return {"content": {content: {"schema": {}}}}
-    return {"content": {"application/json": {"schema": _message(content.DESCRIPTOR, schemas)}}}
+    schema = _message(cast("Descriptor", content.DESCRIPTOR), schemas)
+    return {"content": {"application/json": {"schema": schema}}}
 
 
 def _reference(name: str) -> _Json:

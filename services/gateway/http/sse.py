@@ -48,12 +48,13 @@ async def _lines(
     events: AsyncGenerator[Event], stopping: asyncio.Event, heartbeat: float
 ) -> AsyncIterator[bytes]:
     yield f"retry: {RETRY_MILLISECONDS}\n\n".encode()
-    stop = asyncio.ensure_future(stopping.wait())
-    coming: asyncio.Future[Event | None] | None = None
+    stop = asyncio.create_task(stopping.wait())
+    coming: asyncio.Task[Event | None] | None = None
     try:
         while not stopping.is_set():
-            coming = coming or asyncio.ensure_future(anext(events, None))
-            await asyncio.wait({coming, stop}, timeout=heartbeat, return_when=asyncio.FIRST_COMPLETED)
+            coming = coming or asyncio.create_task(_next(events))
+            waited: set[asyncio.Task[Any]] = {coming, stop}
+            await asyncio.wait(waited, timeout=heartbeat, return_when=asyncio.FIRST_COMPLETED)
             if not coming.done():
                 yield b": still here\n\n"
                 continue
@@ -67,7 +68,11 @@ async def _lines(
         await _end(events, stop, coming)
 
 
-async def _end(events: AsyncGenerator[Event], *waiting: asyncio.Future[Any] | None) -> None:
+async def _next(events: AsyncGenerator[Event]) -> Event | None:
+    return await anext(events, None)
+
+
+async def _end(events: AsyncGenerator[Event], *waiting: asyncio.Task[Any] | None) -> None:
     tasks = [task for task in waiting if task is not None]
     for task in tasks:
         task.cancel()
