@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from fractions import Fraction
+from itertools import pairwise
 
 from mouthpiece.core.timeline import SPEECH_RATE, Span, frame_at, frame_count, full_frames, sample_at
 
@@ -120,7 +121,8 @@ def ready_frames(samples: int, fps: Fraction, tail: int, *, final: bool) -> int:
 def cut_marks(sentence: Sentence, fps: Fraction) -> tuple[CutMark, ...]:
     """Frames of a sentence at which a chunk may end, ascending, best grade where several fall on one.
 
-    The end of the sentence, the middle of each pause, and the gaps between words.
+    The end of the sentence, the middle of each pause, the gaps between words, and every half second where
+    there is none of those for longer than a second.
     """
     marks = [(_frame_near(middle, fps), CutGrade.PAUSE) for middle in _middles(sentence.pauses)]
     marks += [(_frame_near(word.samples.first, fps), CutGrade.WORD) for word in sentence.words[1:]]
@@ -129,6 +131,9 @@ def cut_marks(sentence: Sentence, fps: Fraction) -> tuple[CutMark, ...]:
     for frame, grade in marks:
         if frame > frame_at(sentence.samples.first, fps):
             best[frame] = min(grade, best.get(frame, CutGrade.ANYWHERE))
+    for first, end in pairwise((frame_at(sentence.samples.first, fps), *sorted(best))):
+        if end - first > fps:
+            best |= dict.fromkeys(range(first + round(fps / 2), end, round(fps / 2)), CutGrade.ANYWHERE)
     return tuple(CutMark(frame, grade) for frame, grade in sorted(best.items()))
 
 

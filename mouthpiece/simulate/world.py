@@ -77,7 +77,9 @@ class Faults:
     notice: float = 15.0
     """After so long without sign of life a frozen worker is given up."""
     broken: int = 0
-    """So many workers fail every chunk after half a second."""
+    """So many workers fail every chunk after half a second,"""
+    stuck: int = 0
+    """and so many others freeze in every chunk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,7 @@ class Record:
 class _Worker:
     name: str
     speed: float
-    broken: bool
+    vice: str
     warm: dict[str, float] = field(default_factory=dict[str, float])
     last: tuple[str, int] = ("", 0)
     alive: bool = True
@@ -148,11 +150,12 @@ class World:
         self._queue: list[tuple[float, int, Event | _End]] = []
         self._numbers = count()
         self._wake = float("inf")
-        broken = cluster.faults.broken
+        vices = ["failed"] * cluster.faults.broken + ["frozen"] * cluster.faults.stuck
+        vices += [""] * len(cluster.speeds)
         names = [f"w{number:02d}" for number in range(len(cluster.speeds))]
         self._workers = {
-            name: _Worker(name, speed, number < broken)
-            for number, (name, speed) in enumerate(zip(names, cluster.speeds, strict=True))
+            name: _Worker(name, speed, vice)
+            for name, speed, vice in zip(names, cluster.speeds, vices, strict=False)
         }
         self._lanes: dict[tuple[str, str], Lane] = {}
         self._open = len(arrivals)
@@ -264,7 +267,7 @@ class World:
         worker.last = (command.job, command.span.end)
         noise = min(max(random.gauss(1.0, costs.noise), 0.5), 2.0)
         render = len(command.span) / float(FPS) / worker.speed * noise
-        fate = "failed" if worker.broken else ""
+        fate = worker.vice
         draw = random.random()
         for name, chance in (("crashed", faults.crash), ("frozen", faults.freeze), ("slow", faults.straggle)):
             if not fate and draw < chance:

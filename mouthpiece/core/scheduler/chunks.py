@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mouthpiece.core.scheduler.events import Mode
-from mouthpiece.core.scheduler.policy import capped_load
 from mouthpiece.core.scheduler.state import Attempt, Head, Job, State
 from mouthpiece.core.scheduler.tape import GRADE_COST
 from mouthpiece.core.timeline import Span
@@ -24,14 +23,19 @@ class Start:
 
 
 def resume(state: State, job: Job, head: Head) -> Start | None:
-    """Go on where the head stands."""
-    stretch = job.tape.stretch_at(head.at)
-    return _begin(state, job, head, stretch, resumed=True) if stretch else None
+    """Go on where the head stands, if that is on this job's tape; sooner at the front if nobody is near."""
+    if head.job != job.spec.job:
+        return None
+    places = [stretch for stretch in _orphans(job)[:1] if stretch.first == job.tape.front]
+    if stretch := job.tape.stretch_at(head.at):
+        places.append(stretch)
+    return next((start for place in places if (start := _begin(state, job, head, place))), None)
 
 
 def begin(state: State, job: Job, head: Head) -> Start | None:
-    """The best place for a head that comes from elsewhere."""
-    return repeat_late(state, job, head) or orphan(state, job, head) or _split(state, job, head)
+    """The best place for a free head."""
+    late = repeat_late(state, job, head)
+    return late or resume(state, job, head) or orphan(state, job, head) or _split(state, job, head)
 
 
 def has_chunk(state: State, job: Job) -> bool:
@@ -77,7 +81,7 @@ def repeat_late(
         if same or attempt.twin or attempt.late_since(times, slack) > state.now:
             continue
         start = _timed(state, job, head, attempt.span, hedge=attempt)
-        sooner = state.now + start.expected < attempt.ends_at(state.now)
+        sooner = start.expected < attempt.doubt(state.now)
         if sooner and not barred(state, job, head, attempt.span):
             return start
     return None
@@ -93,22 +97,23 @@ def barred(state: State, job: Job, head: Head, span: Span) -> bool:
 
 
 def _goes_on(attempt: Attempt) -> bool:
+    """Whether its head will probably reach what follows: of two that race, the second will."""
     worker = attempt.head.worker
-    return not (worker.draining or worker.late)
+    return not (worker.draining or worker.late or (attempt.twin and not attempt.hedge))
 
 
 def _split(state: State, job: Job, head: Head) -> Start | None:
-    """Share the run that would end last, so that both heads end together."""
+    """Share the run that would end last, so that both heads end together; take it all if that is sooner."""
     if job.in_order or head.worker.suspect:
         return None
     ends = sorted(_runs(state, job), key=lambda run: -run[0])
     for end, stretch, rate in ends[:1]:
         own = state.rate(head.worker, job)
-        overhead = _overhead(state, job, head, resumed=False)
+        overhead = _overhead(state, job, head, stretch.end)
         here = end - len(stretch) / rate
         rest = (end - state.now - overhead) * own
         meet = stretch.first + round(len(stretch) - max(rest, 0) * rate / (own + rate))
-        first = _mark_near(job, stretch, meet)
+        first = stretch.first if meet <= stretch.first else _mark_near(job, stretch, meet)
         if first is None:
             continue
         both = max(here + (first - stretch.first) / rate, state.now + overhead + (stretch.end - first) / own)
@@ -135,7 +140,7 @@ def _mark_near(job: Job, stretch: Span, wanted: int) -> int | None:
     return best[0] if best else None
 
 
-def _begin(state: State, job: Job, head: Head, stretch: Span, *, resumed: bool = False) -> Start | None:
+def _begin(state: State, job: Job, head: Head, stretch: Span) -> Start | None:
     """Cut a chunk off the beginning of a free stretch; None when it cannot be cut yet."""
     spec, tape = job.spec, job.tape
     if spec.mode is Mode.SINGLE and not tape.final:
@@ -148,11 +153,11 @@ def _begin(state: State, job: Job, head: Head, stretch: Span, *, resumed: bool =
     elif spec.mode is Mode.SINGLE:
         end = tape.cut(stretch, limit or len(stretch), limit)
     else:
-        end = tape.cut(stretch, _length(state, job, head, stretch, resumed=resumed), limit)
+        end = tape.cut(stretch, _length(state, job, head, stretch), limit)
     span = Span(stretch.first, end)
     if not span or barred(state, job, head, span):
         return None
-    return _timed(state, job, head, span, resumed=resumed)
+    return _timed(state, job, head, span)
 
 
 def _limit(state: State, job: Job, head: Head) -> int:
@@ -164,20 +169,20 @@ def _limit(state: State, job: Job, head: Head) -> int:
     return limit
 
 
-def _length(state: State, job: Job, head: Head, stretch: Span, *, resumed: bool) -> int:
+def _length(state: State, job: Job, head: Head, stretch: Span) -> int:
     """Wanted length of a chunk in frames.
 
-    Long enough to pay for its start, the more so the busier the cluster; short enough that a worker is free
+    Long enough to pay for the cut, the more so the busier the cluster; short enough that a worker is free
     soon and that the heads of a job end together; the first one of a job is short so that the picture starts.
     """
     tuning = state.tuning
     rate = state.rate(head.worker, job)
-    load = capped_load(state)
     goes_on = head.worker.offers[job.engine].resumes
     heads = state.pool(job.engine).heads
     most = min(max(heads / 2, 2.0), tuning.most_chunk) if goes_on else tuning.most_chunk_fresh
-    cost = _overhead(state, job, head, resumed=resumed)
-    least = max(tuning.least_chunk, 20 * load / (1 - load) * cost)
+    costs = state.costs_of(job.engine)
+    cost = costs.resume if goes_on else costs.start(warm=True)
+    least = max(tuning.least_chunk, tuning.thrift * cost)
     share = most
     if job.heads:
         share = job.left / (2 * (job.heads + 1) * rate)
@@ -187,16 +192,20 @@ def _length(state: State, job: Job, head: Head, stretch: Span, *, resumed: bool)
     return max(1, round(seconds * rate))
 
 
-def _overhead(state: State, job: Job, head: Head, *, resumed: bool) -> float:
+def _resumes(job: Job, head: Head, first: int) -> bool:
+    """Whether a chunk that begins at ``first`` goes on just where the head stopped."""
+    return (head.job, head.at) == (job.spec.job, first) and head.worker.offers[job.engine].resumes
+
+
+def _overhead(state: State, job: Job, head: Head, first: int) -> float:
     costs = state.costs_of(job.engine)
-    if resumed and head.worker.offers[job.engine].resumes:
+    if _resumes(job, head, first):
         return costs.resume
     ready = head.worker.warm.get(job.spec.avatar)
     return costs.start(warm=ready is not None) + max(0.0, (ready or 0.0) - state.now)
 
 
-def _timed(
-    state: State, job: Job, head: Head, span: Span, *, resumed: bool = False, hedge: Attempt | None = None
-) -> Start:
-    overhead = _overhead(state, job, head, resumed=resumed)
-    return Start(span, overhead, overhead + len(span) / state.rate(head.worker, job), resumed, hedge)
+def _timed(state: State, job: Job, head: Head, span: Span, hedge: Attempt | None = None) -> Start:
+    overhead = _overhead(state, job, head, span.first)
+    expected = overhead + len(span) / state.rate(head.worker, job)
+    return Start(span, overhead, expected, _resumes(job, head, span.first), hedge)

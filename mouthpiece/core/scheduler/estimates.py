@@ -7,7 +7,7 @@ from heapq import heapify, heappop, heappush
 
 from mouthpiece.core.scheduler.beliefs import Estimate
 from mouthpiece.core.scheduler.events import Eta
-from mouthpiece.core.scheduler.policy import capped_load, worth
+from mouthpiece.core.scheduler.policy import to_come, worth
 from mouthpiece.core.scheduler.state import Head, Job, State
 
 _CLOSING = 0.5
@@ -21,12 +21,12 @@ def estimates(state: State) -> Iterator[Eta]:
     them end together. Speech that is not there yet may end later than that.
     """
     order = sorted(state.jobs.values(), key=lambda job: job.rank)
-    load = capped_load(state)
+    coming = to_come(state)
     crew = _Crew(state)
     waiting = 0
     for place, job in enumerate(order):
         behind = len(order) - 1 - place
-        start, done = crew.fill(job, worth(state, job, (behind + load) / (1 - load)))
+        start, done = crew.fill(job, worth(state, job, behind + coming))
         first = _first(state, job, start)
         begun = bool(job.tape.taken or job.tape.finished)
         done = max(first, done, _closed(state, job))

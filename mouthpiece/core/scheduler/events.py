@@ -213,6 +213,19 @@ class ChunkStopped:
 
 
 @dataclass(frozen=True, slots=True)
+class ChunkLost:
+    """The artifact of a chunk that was done, given as `Segment` or not, is damaged or gone.
+
+    Its frames are rendered again, and `Segment` is given anew for it and for all behind it that had been
+    given. Ignored when no chunk has exactly this ``span``. A job that is complete is forgotten: submit it
+    again, ``restored``, with what is left of it as ``done``.
+    """
+
+    job: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class JobCancelled:
     """A job is not wanted any more, or cannot go on for reasons outside rendering (its speech failed)."""
 
@@ -234,6 +247,7 @@ Event = (
     | ChunkDone
     | ChunkFailed
     | ChunkStopped
+    | ChunkLost
     | JobCancelled
     | Tick
 )
@@ -269,8 +283,8 @@ class Abort:
 class Segment:
     """A finished chunk is next in playing order.
 
-    Given once for each chunk, without gap from frame 0 on. ``span`` is exactly that of a `Render`, of a
-    cached chunk, or of one that was done before the restart.
+    Given once for each chunk, without gap from frame 0 on; `ChunkLost` takes that back. ``span`` is exactly
+    that of a `Render`, of a cached chunk, or of one that was done before the restart.
     """
 
     job: str

@@ -15,6 +15,7 @@ def end_attempt(state: State, attempt: Attempt) -> Job | None:
     del state.attempts[attempt.job, attempt.id]
     attempt.head.attempt = None
     if attempt.aborted:
+        attempt.head.job = ""
         return None
     job = state.jobs[attempt.job]
     del job.running[attempt.id]
@@ -33,6 +34,7 @@ def succeed(state: State, attempt: Attempt, timings: Timings | None) -> Iterator
         _learn(state, job, attempt, timings)
     state.refresh()
     if attempt.twin:
+        _outrun(state, job, attempt.twin)
         yield from abort(job, attempt.twin)
     job.tape.finish(attempt.span)
     rank(state, job)
@@ -52,6 +54,7 @@ def deliver(state: State, job: Job) -> Iterator[Command]:
 
 def fail(state: State, job: Job, attempt: Attempt, reason: str, fault: Fault) -> Iterator[Command]:
     """An attempt has failed: its frames go back unless its twin goes on with them; the job may end."""
+    attempt.head.job = ""
     worker = attempt.head.worker
     if fault is not Fault.NOBODY:
         job.failures.append(Failure(attempt.span, worker.name, reason))
@@ -109,6 +112,16 @@ def _hopeless(state: State, job: Job, attempt: Attempt) -> str:
             told = "; ".join(f"{failure.worker}: {failure.reason}" for failure in here)
             return f"frames {attempt.span.first} to {attempt.span.end} failed {len(here)} times: {told}"
     return ""
+
+
+def _outrun(state: State, job: Job, attempt: Attempt) -> None:
+    """An attempt lost its race. The first of two is no faster than that, and its worker is suspect."""
+    worker = attempt.head.worker
+    elapsed = state.now - attempt.started - attempt.overhead
+    if attempt.hedge or elapsed <= 0:
+        return
+    worker.late = True
+    learn_speed(max(attempt.frames_done, 1) / elapsed, worker.rates[job.engine], job.pace)
 
 
 def _learn(state: State, job: Job, attempt: Attempt, timings: Timings) -> None:

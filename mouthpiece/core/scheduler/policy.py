@@ -7,8 +7,8 @@ from math import ceil, sqrt
 
 from mouthpiece.core.scheduler.state import Head, Job, State
 
-_IDLE_SHARE = 0.4
-"""A cluster of n heads is never thought busier than 1 - 0.4 / n."""
+_FULL = 0.9
+"""A cluster is never thought to be given more than this part of what it can do."""
 
 
 def rank(state: State, job: Job) -> None:
@@ -18,7 +18,7 @@ def rank(state: State, job: Job) -> None:
     passed over for a bounded time only.
     """
     tuning = state.tuning
-    left = state.seconds_left(job)
+    left = job.work = state.seconds_left(job)
     job.rank = (job.born + tuning.size_weight * left / (1 + left / tuning.size_reach), job.spec.job)
 
 
@@ -39,9 +39,12 @@ def birth(state: State, job: Job) -> float:
     return state.now - waited + state.tuning.tenant_weight * queued / job.spec.weight
 
 
-def capped_load(state: State) -> float:
-    """The averaged load, never quite 1."""
-    return min(state.load, 1 - _IDLE_SHARE / max(state.heads_alive, 1))
+def to_come(state: State) -> float:
+    """How many jobs will probably come while the present work lasts."""
+    heads = max(state.heads_alive, 1)
+    inflow = min(state.inflow / heads, _FULL)
+    work = sum(job.work for job in state.jobs.values())
+    return state.tuning.foresight * state.arrivals * work / heads / (1 - inflow)
 
 
 def shares(state: State, order: Sequence[Job]) -> dict[str, int]:
@@ -51,18 +54,18 @@ def shares(state: State, order: Sequence[Job]) -> dict[str, int]:
     to come included. What is left over is then handed out as if nobody were behind.
     """
     rest = state.heads_alive
-    load = capped_load(state)
+    coming = to_come(state)
     given = dict.fromkeys((job.spec.job for job in order), 0)
     for place, job in enumerate(order):
         if rest <= 0:
             break
         behind = len(order) - 1 - place
-        given[job.spec.job] = min(worth(state, job, (behind + load) / (1 - load)), rest)
+        given[job.spec.job] = min(worth(state, job, behind + coming), rest)
         rest -= given[job.spec.job]
     for job in order:
         if rest <= 0:
             break
-        most = _most(state, job) if job.fixed_length else worth(state, job, load / (1 - load))
+        most = _most(state, job) if job.fixed_length else worth(state, job, coming)
         more = min(max(most - given[job.spec.job], 0), rest)
         given[job.spec.job] += more
         rest -= more
@@ -83,11 +86,13 @@ def worth(state: State, job: Job, others: float) -> int:
     most = _most(state, job)
     costs = state.costs_of(job.engine)
     gain = state.seconds_left(job) * max(state.pool(job.engine).heads, 1)
-    warm = _pays(gain, others * costs.start(warm=True))
     ready = state.ready(job.spec.avatar)
-    if warm > ready:
-        warm = max(ready, _pays(gain, others * costs.start(warm=False)))
-    return max(1, min(most, warm))
+    steps = ((job.heads, costs.resume), (ready, costs.start(warm=True)), (most, costs.start(warm=False)))
+    heads = 1
+    for available, cost in steps:
+        if heads < available:
+            heads = max(heads, min(available, _pays(gain, others * cost)))
+    return min(heads, most)
 
 
 def _pays(gain: float, price: float) -> int:

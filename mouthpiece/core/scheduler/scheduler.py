@@ -10,6 +10,7 @@ from mouthpiece.core.scheduler.estimates import estimates, refusal
 from mouthpiece.core.scheduler.events import (
     ChunkDone,
     ChunkFailed,
+    ChunkLost,
     ChunkProgressed,
     ChunkStopped,
     Command,
@@ -80,6 +81,9 @@ class Scheduler:
                 state.refresh()
             case WorkerDown():
                 return self._lose(event)
+            case ChunkLost(job, span) if job in state.jobs:
+                state.jobs[job].tape.lose(span)
+                rank(state, state.jobs[job])
             case JobCancelled(job) if job in state.jobs:
                 return drop(state, state.jobs[job])
             case ChunkDone() | ChunkFailed() | ChunkStopped() | ChunkProgressed():
@@ -101,7 +105,7 @@ class Scheduler:
         job.spoken_rate = state.tuning.speech_rate * float(event.fps)
         job.born = birth(state, job)
         job.tape.kept = sorted(event.done)
-        state.jobs[event.job] = job
+        state.admit(job)
         rank(state, job)
         yield next(eta for eta in estimates(state) if eta.job == event.job)
 
@@ -137,7 +141,7 @@ class Scheduler:
 
     def _hear(self, attempt: Attempt, frames: int) -> None:
         tuning = self.state.tuning
-        attempt.frames_done, attempt.heard = frames, self.state.now
+        attempt.hear(self.state.now, frames)
         attempt.late_at = attempt.late_since(tuning.idle_late_factor, tuning.idle_late_slack)
 
     def _lose(self, event: WorkerDown) -> Iterator[Command]:

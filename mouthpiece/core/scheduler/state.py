@@ -19,7 +19,7 @@ _UNKNOWN_PACE = 0.25
 _OVERDUE = 0.5
 _JITTER = 0.1
 _TRUST = 0.5
-"""For how many seconds of progress the expected rate counts, beside the uncertain overhead."""
+"""For how many seconds of progress the expected rate counts; beside the uncertain overhead, at first."""
 _REMEMBERED = 256
 """Workers that are remembered when they are gone."""
 
@@ -43,6 +43,15 @@ class Attempt:
     aborted: bool = False
     frames_done: int = 0
     heard: float = 0.0
+    """What was heard of it last, and when."""
+    seen: tuple[int, float] | None = None
+    """The same when it was first heard to render."""
+
+    def hear(self, now: float, frames: int) -> None:
+        """It has rendered so many frames."""
+        self.frames_done, self.heard = frames, now
+        if frames and self.seen is None:
+            self.seen = frames, now
 
     def ends_at(self, now: float) -> float:
         """When it will probably be done: from its progress, else as expected.
@@ -50,13 +59,26 @@ class Attempt:
         What is overdue takes half as long again as it is overdue, and a little more.
         """
         end = self.started + self.expected
-        if self.frames_done:
-            nominal = len(self.span) / max(self.expected - self.overhead, 1e-3)
-            rendering = max(self.heard - self.started - self.overhead, 0.0)
-            trust = _TRUST + self.overhead
-            rate = (self.frames_done + trust * nominal) / (rendering + trust)
-            end = self.heard + (len(self.span) - self.frames_done) / rate
+        if self.seen:
+            end = self.heard + (len(self.span) - self.frames_done) / self._pace(*self.seen)
         return end if now < end else now + _OVERDUE * (now - end) + _JITTER * (end - self.started)
+
+    def _pace(self, frames: int, since: float) -> float:
+        """Frames per second, from the progress since it was first heard to render, else as expected.
+
+        A single sign of life tells of the overhead as much as of the speed.
+        """
+        nominal = len(self.span) / max(self.expected - self.overhead, 1e-3)
+        if self.heard > since:
+            return (self.frames_done - frames + _TRUST * nominal) / (self.heard - since + _TRUST)
+        rendering = max(since - self.started - self.overhead, 0.0)
+        trust = _TRUST + self.overhead
+        return (frames + trust * nominal) / (rendering + trust)
+
+    def doubt(self, now: float) -> float:
+        """Seconds that it may still take: whoever is overdue may go on being silent for as long again."""
+        rest = self.ends_at(now) - now
+        return rest if now < self.started + self.expected else max(rest, now - self.heard)
 
     def late_since(self, times: float, slack: float) -> float:
         """When it is known to take more than ``times`` as long as expected plus ``slack`` seconds, if
@@ -124,7 +146,9 @@ class Job:
     expected: int
     attempts: int
     rank: tuple[float, str] = (0.0, "")
-    """Its place among the jobs, lower first."""
+    """Its place among the jobs, lower first,"""
+    work: float = 0.0
+    """and what was left of it then, in seconds of one mean worker."""
     pace: Factor = field(default_factory=lambda: factor(1.0, _UNKNOWN_PACE))
     """How its frames compare with those that the workers' rates were learned from."""
     tape: Tape = field(default_factory=Tape)
@@ -205,8 +229,10 @@ class State:
     attempts: dict[tuple[str, str], Attempt] = field(default_factory=dict[tuple[str, str], Attempt])
     costs: dict[tuple[str, str], Costs] = field(default_factory=dict[tuple[str, str], Costs])
     gone: dict[str, Worker] = field(default_factory=dict[str, Worker])
-    load: float = 0.0
-    """Part of the heads that is busy, averaged."""
+    arrivals: float = 0.0
+    """Jobs that come in a second, averaged,"""
+    inflow: float = 0.0
+    """and the seconds of one mean worker that they need."""
     calibration: Calibration = field(default_factory=Calibration)
     heads_alive: int = 0
     """All slots of all workers that are not draining."""
@@ -217,14 +243,18 @@ class State:
     def advance(self, now: float) -> None:
         """Let time pass."""
         now = max(now, self.now)
-        heads = self.heads_alive
-        if heads and now > self.now:
-            keep = exp((self.now - now) / self.tuning.memory)
-            busy = min(1.0, len(self.attempts) / heads)
-            self.load = keep * self.load + (1 - keep) * busy
+        keep = exp((self.now - now) / self.tuning.memory)
+        self.arrivals *= keep
+        self.inflow *= keep
         self.now = now
         if now >= self._fresh_until:
             self.refresh()
+
+    def admit(self, job: Job) -> None:
+        """Take in a job."""
+        self.jobs[job.spec.job] = job
+        self.arrivals += 1 / self.tuning.memory
+        self.inflow += self.seconds_left(job) / self.tuning.memory
 
     def refresh(self) -> None:
         """Forget what was derived from the workers: one has changed, or a pause is over."""

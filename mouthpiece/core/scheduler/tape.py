@@ -32,6 +32,8 @@ class Tape:
     """Done and not yet delivered, by first frame."""
     kept: list[Span] = field(default_factory=list[Span])
     """Known to be done before the speech reached their end; ascending."""
+    delivered: list[Span] = field(default_factory=list[Span])
+    """The chunks of ``[0, front)``, ascending."""
     finished: int = 0
     """How many frames are delivered or done."""
     _frames: list[int] = field(default_factory=list[int])
@@ -90,7 +92,25 @@ class Tape:
         """Move the front over what is done, chunk by chunk."""
         while (span := self.done.pop(self.front, None)) is not None:
             self.front = span.end
+            self.delivered.append(span)
             yield span
+
+    def lose(self, span: Span) -> bool:
+        """Frames that were done or delivered are free again, and what was delivered behind them is only done.
+
+        False, and nothing, unless ``span`` is exactly one such chunk.
+        """
+        if span in self.delivered:
+            at = self.delivered.index(span)
+            self.done.update((one.first, one) for one in self.delivered[at:])
+            self.front = span.first
+            del self.delivered[at:]
+        if self.done.get(span.first) != span:
+            return False
+        del self.done[span.first]
+        self.finished -= len(span)
+        self._release(span)
+        return True
 
     def closed(self, stretch: Span) -> bool:
         """Whether a chunk may end where the free ``stretch`` ends."""
@@ -139,6 +159,7 @@ class Tape:
             return most
         near = _window(stretch.first, wanted, 1 - _NEAR, 1 + _NEAR)
         ends = self.marks_within(near.clip(Span(stretch.first, most + 1)))
+        ends = [end for end in ends if end[1] < CutGrade.ANYWHERE]
         return _best(ends, stretch.first, wanted) if ends else stretch.first + wanted
 
     def _ends(self, first: int, near: Span, most: int, *, whole: bool) -> list[tuple[int, int]]:

@@ -18,8 +18,10 @@ class Tuning:
     jobs of at most its size."""
     switch_weight: float = 9.0
     """Seconds of seniority that one second of starting cost is worth when a worker chooses its job."""
-    memory: float = 30.0
-    """Time over which the load is averaged."""
+    foresight: float = 0.3
+    """How many of the jobs that will probably come while the present work lasts are thought of."""
+    memory: float = 300.0
+    """Time over which arrivals are averaged."""
 
     first_render: float = 1.0
     """Render time of the first chunk of a job."""
@@ -27,6 +29,8 @@ class Tuning:
     """Longest speech in the first chunk of a job."""
     least_chunk: float = 1.0
     """Least render time of other chunks."""
+    thrift: float = 20.0
+    """A chunk takes at least so many times as long as the next one's start costs."""
     most_chunk: float = 8.0
     """Greatest render time of a chunk; less with fewer than 16 workers, so that one is free soon."""
     most_chunk_fresh: float = 60.0
@@ -38,9 +42,9 @@ class Tuning:
     """An attempt is late when it takes so many times as long as expected,"""
     late_slack: float = 2.0
     """and so much more."""
-    idle_late_factor: float = 1.5
+    idle_late_factor: float = 1.2
     """The same when a worker has nothing else to do."""
-    idle_late_slack: float = 1.0
+    idle_late_slack: float = 0.5
 
     most_failures: int = 3
     """Workers that must fail on a frame before its job fails; attempts, where fewer workers live."""
