@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 from mouthpiece.core.engines import EngineInfo
 from mouthpiece.core.scheduler import Scheduler
 from mouthpiece.core.scheduler.events import (
     Abort,
+    ChunkLost,
     ChunkStopped,
     Command,
     Complete,
@@ -29,7 +31,7 @@ from mouthpiece.core.scheduler.events import (
     Tick,
     WakeAt,
 )
-from mouthpiece.core.timeline import frame_count
+from mouthpiece.core.timeline import Span, frame_count
 from mouthpiece.errors import Busy, MouthpieceError
 from mouthpiece.rpc.convert import engine_from_proto
 from mouthpiece.rpc.status import to_proto
@@ -139,6 +141,20 @@ class Director:
         """Stop a job; returns when it has ended."""
         self.tell(JobCancelled(run.id))
         await self._end(run, JOB_STATE_CANCELLED, None)
+
+    async def take_back(self, run: JobRun, lost: Sequence[Span]) -> None:
+        """Have segments of a run rendered again, for their artifacts are damaged or gone."""
+        for span in lost:
+            await run.lose(span)
+        kept = 0 if run.complete else run.segments.index(lost[0])
+        del run.segments[kept:]
+        if run.complete:
+            run.complete = False
+            self.tell(_resumption(run))
+            await self._speaker.speak(run)
+        else:
+            for span in lost:
+                self.tell(ChunkLost(run.id, span))
 
     async def drain(self) -> None:
         """Let running attempts end, without beginning new ones."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 import grpc.aio
 
 from mouthpiece import __version__
+from mouthpiece.core.timeline import Span
 from mouthpiece.errors import BadInput, Busy, DataLoss, MouthpieceError, NotFound, Unavailable
 from mouthpiece.rpc.convert import artifact_to_proto, span_to_proto
 from mouthpiece.rpc.status import from_rpc_error
@@ -22,6 +23,7 @@ from mouthpiece.v1.merger_pb2 import (
     MergeResult,
     MergeSpeech,
 )
+from services.gateway.chunks import Chunks
 from services.gateway.run import JobRun
 from services.gateway.speech import SpeechLibrary
 
@@ -37,9 +39,17 @@ PATIENCE = 40
 class Merging:
     """Feeds the merger."""
 
-    def __init__(self, stub: MergerServiceAsyncStub, library: SpeechLibrary) -> None:
+    def __init__(
+        self,
+        stub: MergerServiceAsyncStub,
+        library: SpeechLibrary,
+        chunks: Chunks,
+        take_back: Callable[[JobRun, Sequence[Span]], Awaitable[None]],
+    ) -> None:
         self._stub = stub
         self._library = library
+        self._chunks = chunks
+        self._take_back = take_back
 
     async def merge(self, run: JobRun) -> MergeResult:
         """Merge a run that is being rendered. Begins at its first segment; a broken call is begun anew."""
@@ -55,14 +65,29 @@ class Merging:
                     raise
                 log.warning("job %s: the merger is away: %s", run.id, error.message)
                 await asyncio.sleep(min(8.0, max(0.5, error.retry_after)))
-            except (BadInput, NotFound, DataLoss):
-                raise
+            except (BadInput, NotFound, DataLoss) as error:
+                lost = await self._lost(run)
+                tries += PATIENCE // 3
+                if not lost or tries > PATIENCE:
+                    raise
+                log.warning("job %s: %d chunks are rendered again: %s", run.id, len(lost), error.message)
+                await self._take_back(run, lost)
             except MouthpieceError as error:
                 # A broken stream may show as INTERNAL; a fault of the merger's own will show again.
                 tries += PATIENCE // 3
                 if tries > PATIENCE:
                     raise
                 log.warning("job %s: the merge broke: %s", run.id, error.message)
+
+    async def _lost(self, run: JobRun) -> list[Span]:
+        """Segments whose artifacts are damaged or gone."""
+        lost: list[Span] = []
+        for span in list(run.segments):
+            try:
+                await self._chunks.check(run.rendered[span])
+            except DataLoss:
+                lost.append(span)
+        return lost
 
     async def _once(self, run: JobRun) -> MergeResult:
         call = self._stub.Merge(self._requests(run))

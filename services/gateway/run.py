@@ -19,6 +19,7 @@ from mouthpiece.rpc.convert import duration, span_to_proto, timestamp
 from mouthpiece.v1 import common_pb2, gateway_pb2
 from mouthpiece.v1.gateway_pb2 import (
     CHUNK_STATE_DONE,
+    CHUNK_STATE_FAILED,
     CHUNK_STATE_RUNNING,
     Chunk,
     ChunkState,
@@ -173,6 +174,14 @@ class JobRun:
         self.attempts[attempt.chunk.id] = attempt
         if attempt.result is not None:
             self.rendered.setdefault(attempt.result.frames, attempt.result)
+
+    async def lose(self, frames: Span) -> None:
+        """The artifact of a chunk is damaged or gone."""
+        del self.rendered[frames]
+        for attempt in list(self.attempts.values()):
+            if attempt.result is not None and attempt.result.frames == frames:
+                end_chunk(attempt.chunk, CHUNK_STATE_FAILED, error="its artifact was lost")
+                await self.update_chunk(Attempt(attempt.chunk))
 
     async def record(
         self,

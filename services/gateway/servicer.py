@@ -77,7 +77,7 @@ class VideoServicer(VideoServiceServicer):
         self._director.equip(
             Speaker(self._speech, library, chunks, tell),
             Renderer(self._fleet, library, chunks, tell),
-            Merging(MergerServiceStub(merger), library),
+            Merging(MergerServiceStub(merger), library, chunks, self._director.take_back),
         )
         await self._open.enter_async_context(self._fleet)
         self._open.push_async_callback(self._director.close)

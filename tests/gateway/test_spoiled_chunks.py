@@ -81,3 +81,53 @@ async def test_chunks_that_are_gone_after_a_restart_are_rendered_again(suite: Fa
     job = await finish(suite, job)
     await assert_whole(suite, job)
     assert "its artifact is gone" in [chunk.error for chunk in job.chunks]
+
+
+async def loss(suite: FakeSuite, job: pb.Job) -> None:
+    """Wait until it is noticed that an accepted chunk is gone."""
+    async for message in suite.stub.WatchJob(pb.WatchJobRequest(job_id=job.id)):
+        if message.event.chunk.error == "its artifact was lost":
+            return
+
+
+async def test_a_chunk_that_is_lost_before_the_merge_is_rendered_again(suite: FakeSuite) -> None:
+    suite.merger.break_times = 1_000_000
+    job = await submit(suite)
+    async for message in suite.stub.WatchJob(pb.WatchJobRequest(job_id=job.id)):
+        if message.event.state.state == pb.JOB_STATE_MERGING:
+            break
+    lost, *_ = await stored_chunks(suite)
+    frames = count_frames(BytesIO(lost.read_bytes()))
+    lost.unlink()
+    suite.merger.break_times = 0
+    await loss(suite, job)
+    await assert_whole(suite, await finish(suite, job))
+    assert rendered_frames(suite) == FRAMES + frames
+
+
+async def test_a_chunk_that_is_lost_while_others_are_rendered_is_rendered_again(suite: FakeSuite) -> None:
+    for worker in suite.workers:
+        worker.hold = asyncio.Event()
+    suite.merger.break_times = 1_000_000
+    job = await submit(suite)
+    while not (opening := [c for c in (await snapshot(suite, job)).chunks if c.frames.first == 0]):
+        await first_busy(suite)
+    early = next(worker for worker in suite.workers if worker.name == opening[0].worker)
+    assert early.hold is not None
+    early.hold.set()
+    async for message in suite.stub.WatchJob(pb.WatchJobRequest(job_id=job.id)):
+        if message.event.chunk.state == pb.CHUNK_STATE_DONE:
+            break
+    for chunk in await stored_chunks(suite):
+        chunk.write_bytes(b"spoiled")
+    suite.merger.break_times = 0
+    await loss(suite, job)
+    for worker in suite.workers:
+        worker.hold = None if worker is early else worker.hold
+        if worker.hold is not None:
+            worker.hold.set()
+    await assert_whole(suite, await finish(suite, job))
+
+
+async def snapshot(suite: FakeSuite, job: pb.Job) -> pb.Job:
+    return (await suite.stub.GetJob(pb.GetJobRequest(job_id=job.id))).job

@@ -18,7 +18,7 @@ class Tuning:
     jobs of at most its size."""
     switch_weight: float = 9.0
     """Seconds of seniority that one second of starting cost is worth when a worker chooses its job."""
-    foresight: float = 0.3
+    foresight: float = 0.5
     """How many of the jobs that will probably come while the present work lasts are thought of."""
     memory: float = 300.0
     """Time over which arrivals are averaged."""
