@@ -88,6 +88,15 @@ def speak(
     return _library().speak(_sayable(text), voice, manner or Manner(), cancelled)
 
 
+def to_ipa(text: str, voice: str) -> str:
+    """How a text would be said, in IPA as espeak-ng writes it, without punctuation.
+
+    Raises:
+        MouthpieceError: the library refused the voice.
+    """
+    return _library().to_ipa(_sayable(text), voice)
+
+
 def version() -> str:
     """Of the library, such as "1.52.0"."""
     return _library().version
@@ -128,6 +137,7 @@ _INIT_PHONEME_EVENTS = 0x1
 _INIT_PHONEME_IPA = 0x2
 _INIT_DONT_EXIT = 0x8000  # or else the library ends the process when its data is missing
 _CHARS_UTF8 = 1
+_PHONEMES_IPA = 2
 _POSITION_CHARACTER = 1
 _PARAMETERS = {"rate": 1, "volume": 2, "pitch": 3, "melody": 4}
 
@@ -159,6 +169,7 @@ class _Library:
         self._c = _load()
         self._callback = _Callback(self._receive)  # the library keeps the pointer: it must outlive calls
         self._c.espeak_SetSynthCallback(self._callback)
+        self._c.espeak_TextToPhonemes.restype = ctypes.c_char_p
         self._c.espeak_Info.restype = ctypes.c_char_p
         self.version = str(self._c.espeak_Info(None).decode())
 
@@ -171,6 +182,17 @@ class _Library:
             if self._stopped:
                 raise Cancelled
             return Utterance(np.frombuffer(bytes(self._pcm), np.int16), tuple(self._marks))
+
+    def to_ipa(self, text: str, voice: str) -> str:
+        with self._lock:
+            self._set_voice(voice, Manner())
+            data = ctypes.create_string_buffer(text.encode())
+            rest = ctypes.c_void_p(ctypes.addressof(data))
+            said: list[str] = []
+            while rest.value:  # one clause at a time
+                clause = self._c.espeak_TextToPhonemes(ctypes.byref(rest), _CHARS_UTF8, _PHONEMES_IPA)
+                said.append(clause.decode())
+            return " ".join(said).strip()
 
     def _set_voice(self, voice: str, manner: Manner) -> None:
         if self._c.espeak_SetVoiceByName(voice.encode()) != 0:

@@ -17,7 +17,19 @@ def _espeak(_: TtsSettings) -> SpeechEngine:
     return EspeakEngine()
 
 
-ENGINES: Mapping[str, Factory] = {"espeak": _espeak}
+def _piper(settings: TtsSettings) -> SpeechEngine:
+    from services.tts.engines.piper import PiperEngine
+
+    return PiperEngine(settings.piper_voices)
+
+
+def _heygem(settings: TtsSettings) -> SpeechEngine:
+    from services.tts.engines.heygem import HeyGemEngine
+
+    return HeyGemEngine(settings.heygem, settings.heygem_folder, settings.heygem_seconds)
+
+
+ENGINES: Mapping[str, Factory] = {"espeak": _espeak, "piper": _piper, "heygem": _heygem}
 """What can be named in the settings; nothing is imported before it is wanted."""
 
 
