@@ -2,6 +2,11 @@
 
 Everything runs on one event loop, and `tell` never waits: commands become tasks. A fact is stored before the
 scheduler hears of it, so that whatever the scheduler knows survives the process.
+
+A director lasts for one term. When the store does not answer, or says that another gateway leads, it is
+`over`: what it holds in memory may differ from what is stored, so it is closed, and the next term begins from
+the store. Calls to workers end with it, and the chunks that they were rendering are rendered again: a call is
+the lease of its worker, and nobody else can take it up.
 """
 
 from __future__ import annotations
@@ -9,11 +14,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 
 from mouthpiece.core.engines import EngineInfo
 from mouthpiece.core.scheduler import Scheduler
+from mouthpiece.core.scheduler.estimates import refusal
 from mouthpiece.core.scheduler.events import (
     Abort,
     ChunkLost,
@@ -33,12 +39,10 @@ from mouthpiece.core.scheduler.events import (
 )
 from mouthpiece.core.timeline import Span, frame_count
 from mouthpiece.errors import Busy, MouthpieceError
-from mouthpiece.rpc.convert import engine_from_proto
 from mouthpiece.rpc.status import to_proto
 from mouthpiece.v1 import gateway_pb2
 from mouthpiece.v1.gateway_pb2 import (
     CHUNK_STATE_CANCELLED,
-    CHUNK_STATE_FAILED,
     CHUNK_STATE_RUNNING,
     JOB_STATE_CANCELLED,
     JOB_STATE_DONE,
@@ -54,11 +58,12 @@ from mouthpiece.v1.merger_pb2 import MergeResult
 from services.gateway import metrics
 from services.gateway.chunks import Chunks
 from services.gateway.merging import Merging
+from services.gateway.outlook import Outlook, engine_key, survey
 from services.gateway.rendering import Renderer
-from services.gateway.report import statistics
-from services.gateway.run import Estimate, JobRun, end_chunk, mergeable, submission
+from services.gateway.report import outcome, statistics
+from services.gateway.run import Estimate, JobRun, end_chunk, mergeable, recall, submission
 from services.gateway.speaking import Speaker
-from services.gateway.store import Attempt, JobStore
+from services.gateway.store import ENDED, Attempt, JobStore, StoreAway
 from services.gateway.watching import Watching
 
 log = logging.getLogger(__name__)
@@ -69,17 +74,21 @@ UNFINISHED = (JOB_STATE_QUEUED, JOB_STATE_SPEAKING, JOB_STATE_RENDERING, JOB_STA
 class Director:
     """All jobs that have not ended, and the scheduler that decides about them."""
 
-    def __init__(self, scheduler: Scheduler, store: JobStore, watching: Watching) -> None:
+    def __init__(self, scheduler: Scheduler, store: JobStore, watching: Watching, chunks: Chunks) -> None:
         self.scheduler = scheduler
         self.runs: dict[str, JobRun] = {}
+        self.over = asyncio.Event()
         self._store = store
+        self._chunks = chunks
         self._watching = watching
         self._loop = asyncio.get_running_loop()
         self._alarm: asyncio.TimerHandle | None = None
         self._jobs: dict[str, asyncio.Task[None]] = {}
         self._attempts: dict[tuple[str, str], asyncio.Task[None]] = {}
-        self._endings: set[asyncio.Task[None]] = set()
+        self._errands: set[asyncio.Task[None]] = set()
+        self._arriving: set[str] = set()
         self._draining = False
+        self._closed = False
 
     def equip(self, speaker: Speaker, renderer: Renderer, merging: Merging) -> None:
         """Give it the hands that do the work; they tell it what happens."""
@@ -90,7 +99,9 @@ class Director:
     # ------------------------------------------------------------ in
 
     def tell(self, event: Event) -> None:
-        """Let the scheduler know, and do what it wants."""
+        """Let the scheduler know, and do what it wants; nothing once closed."""
+        if self._closed:
+            return
         self._do_all(self.scheduler.handle(self._loop.time(), event))
 
     def _do_all(self, commands: list[Command]) -> None:
@@ -111,31 +122,93 @@ class Director:
     def begin(self, run: JobRun) -> None:
         """Start working on a job that is stored."""
         metrics.job_taken(run.job.state)
-        self._watching.feed(run.id)
+        self._watching.begin(run.id)
         self._jobs[run.id] = self._loop.create_task(self._carry(run))
 
     def withdraw(self, run: JobRun) -> None:
         """Forget a job that could not be stored."""
         self.tell(JobCancelled(run.id))
         self.runs.pop(run.id, None)
-        self._watching.end(run.id)
 
-    async def restore(self, chunks: Chunks) -> None:
-        """Take up the jobs that an earlier process left, done chunks included."""
-        jobs = await self._store.jobs(limit=1_000_000, states=UNFINISHED, oldest_first=True)
-        for job in jobs:
-            run = JobRun(job, engine_from_proto(job.engine), self._store, self._watching)
-            run.sentences = await self._store.sentences(job.id)
-            run.job.last_sequence = await self._store.last_sequence(job.id)
-            run.job.samples = max(run.job.samples, run.samples)
-            run.playable = await self._store.segments(job.id)
-            for attempt in await self._store.attempts(job.id):
-                await _restore_attempt(run, attempt, chunks)
-            self.runs[job.id] = run
-            self.tell(_resumption(run))
-            self.begin(run)
-        if jobs:
-            log.info("took up %d unfinished jobs", len(jobs))
+    async def restore(self) -> None:
+        """Take up all stored jobs that have not ended, done chunks included. Raises `StoreAway`."""
+        for job in await self._store.jobs(limit=1_000_000, states=UNFINISHED, oldest_first=True):
+            await self._take_up(job)
+        for job_id in await self._store.called_off():
+            await self._call_off(job_id)
+
+    async def _take_up(self, job: Job) -> None:
+        if job.id in self.runs or job.id in self._arriving:
+            return
+        self._arriving.add(job.id)
+        try:
+            run = await self._recall(job)
+        finally:
+            self._arriving.discard(job.id)
+        self.runs[run.id] = run
+        self.tell(resumption(run))
+        self.begin(run)
+        log.info("took up job %s", run.id)
+
+    async def _recall(self, job: Job) -> JobRun:
+        run = await recall(job, self._store, self._watching)
+        for attempt_id in list(run.attempts):
+            await _check_attempt(run, run.attempts[attempt_id], self._chunks)
+        return run
+
+    # ------------------------------------------------------------ what other gateways want
+
+    def catch_up(self) -> None:
+        """Look at all that may have been said while nobody listened."""
+        self.accompany(self.restore())
+
+    def submitted(self, job_id: str) -> None:
+        """Another gateway accepted a job."""
+        self.accompany(self._fetch(job_id))
+
+    def called_off(self, job_id: str) -> None:
+        """Somebody wants a job cancelled."""
+        self.accompany(self._call_off(job_id))
+
+    async def _fetch(self, job_id: str) -> None:
+        if job_id in self.runs:
+            return
+        job = await self._store.job(job_id)
+        if job is not None and job.state not in ENDED:
+            await self._take_up(job)
+
+    async def _call_off(self, job_id: str) -> None:
+        await self._fetch(job_id)
+        run = self.runs.get(job_id)
+        if run is not None:
+            await self.cancel(run)
+
+    def outlook(self) -> Outlook:
+        """How things stand, for the gateways that do not lead."""
+        state = self.scheduler.state
+        engines = {engine for worker in state.workers.values() for engine in worker.offers}
+        waits = {engine_key(*engine): refusal(state, engine) for engine in engines}
+        return survey(list(self.runs.values()), {key: wait for key, wait in waits.items() if wait})
+
+    def accompany(self, work: Coroutine[None, None, None]) -> None:
+        """Do something besides, which ends with the term; and the term with it if it finds the store away."""
+        task = self._loop.create_task(self._until_over(work))
+        self._errands.add(task)
+        task.add_done_callback(self._errands.discard)
+
+    async def _until_over(self, work: Coroutine[None, None, None]) -> None:
+        try:
+            await work
+        except StoreAway as error:
+            self.step_down(error)
+
+    def step_down(self, error: StoreAway) -> None:
+        """The store is away, or not ours to write to any more."""
+        if not self.over.is_set():
+            log.warning("nothing more is scheduled here: %s", error.message)
+            self.over.set()
+
+    # ------------------------------------------------------------ the ends of jobs
 
     async def cancel(self, run: JobRun) -> None:
         """Stop a job; returns when it has ended."""
@@ -164,13 +237,18 @@ class Director:
 
     async def close(self) -> None:
         """Stop everything where it is; the store knows enough to go on."""
-        self._draining = True
+        self._draining = self._closed = True
         if self._alarm is not None:
             self._alarm.cancel()
-        tasks = [*self._jobs.values(), *self._attempts.values(), *self._endings]
+        tasks = [*self._jobs.values(), *self._attempts.values(), *self._errands]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for job_id in self._jobs:
+            metrics.job_left(self.runs[job_id].job.state)
+        self._jobs.clear()
+        self.runs.clear()
+        self._watching.abandon()
 
     # ------------------------------------------------------------ out
 
@@ -236,8 +314,11 @@ class Director:
         except asyncio.CancelledError:
             attempt = run.attempts.get(command.attempt)
             if attempt is not None and not self._draining:
-                await run.update_chunk(attempt)
+                await self._until_over(run.update_chunk(attempt))
             raise
+        except StoreAway as error:
+            self.step_down(error)
+            return
         except Exception:
             log.exception("job %s: attempt %s failed", run.id, command.attempt)
             events = await self._renderer.give_up(run, command)
@@ -257,6 +338,8 @@ class Director:
                 await run.moved.wait()
             await run.enter(JOB_STATE_MERGING)
             await self._succeed(run, await merging, speech_end)
+        except StoreAway as error:
+            self.step_down(error)
         except MouthpieceError as error:
             self.tell(JobCancelled(run.id))
             self._finish(run, JOB_STATE_FAILED, error)
@@ -271,19 +354,18 @@ class Director:
             await asyncio.gather(merging, return_exceptions=True)
 
     async def _succeed(self, run: JobRun, merged: MergeResult, speech_end: float) -> None:
-        figures = statistics(run, speech_end, time.time())
+        now = time.time()
+        figures = statistics(run, speech_end, now)
         run.job.result.CopyFrom(
             JobResult(video=merged.video, frames=merged.frames, samples=merged.samples, statistics=figures)
         )
         run.job.percent = 100.0
-        await run.enter(JOB_STATE_DONE)
+        await run.enter(JOB_STATE_DONE, outcome=outcome(run, now))
         metrics.video_made(run.engine.name, figures)
         self._forget(run)
 
     def _finish(self, run: JobRun, state: gateway_pb2.JobState.ValueType, error: MouthpieceError) -> None:
-        task = self._loop.create_task(self._end(run, state, error))
-        self._endings.add(task)
-        task.add_done_callback(self._endings.discard)
+        self.accompany(self._end(run, state, error))
 
     async def _end(
         self, run: JobRun, state: gateway_pb2.JobState.ValueType, error: MouthpieceError | None
@@ -294,7 +376,12 @@ class Director:
             await asyncio.gather(task, return_exceptions=True)
         attempts = [task for (job, _), task in self._attempts.items() if job == run.id]
         await asyncio.gather(*attempts, return_exceptions=True)
-        await run.enter(state, error=None if error is None else to_proto(error))
+        told = None if error is None else to_proto(error)
+        try:
+            await run.enter(state, error=told, outcome=outcome(run, time.time()))
+        except StoreAway as away:
+            self.step_down(away)
+            raise
         self._forget(run)
 
     def _forget(self, run: JobRun) -> None:
@@ -307,8 +394,8 @@ def _submission(run: JobRun) -> JobSubmitted:
     return submission(run.id, run.spec, run.engine, run.fps, frames)
 
 
-def _resumption(run: JobRun) -> JobSubmitted:
-    """A job that an earlier process left, with what is done of it."""
+def resumption(run: JobRun) -> JobSubmitted:
+    """A job that an earlier process left, with what is done of it, as the scheduler hears of it."""
     numbers = [int(attempt[1:]) for attempt in run.attempts if attempt.startswith("a")]
     return replace(
         _submission(run),
@@ -319,13 +406,10 @@ def _resumption(run: JobRun) -> JobSubmitted:
     )
 
 
-async def _restore_attempt(run: JobRun, attempt: Attempt, chunks: Chunks) -> None:
-    """Take up what is stored of an attempt; one that was running then has ended with its caller."""
+async def _check_attempt(run: JobRun, attempt: Attempt, chunks: Chunks) -> None:
+    """Correct what is stored of an attempt; one that was running then has ended with its caller."""
     if attempt.result is not None and not await chunks.holds(attempt.result):
-        end_chunk(attempt.chunk, CHUNK_STATE_FAILED, error="its artifact is gone")
-        await run.update_chunk(Attempt(attempt.chunk))
-        return
-    run.take(attempt)
-    if attempt.chunk.state == CHUNK_STATE_RUNNING:
+        await run.lose(attempt.result.frames)
+    elif attempt.chunk.state == CHUNK_STATE_RUNNING:
         end_chunk(attempt.chunk, CHUNK_STATE_CANCELLED, error="the gateway restarted")
         await run.update_chunk(attempt)

@@ -123,6 +123,10 @@ class Fleet:
         """Engines that at least one live worker has, by name."""
         return {engine.name: engine for member in self._up() for engine in member.engines}
 
+    def offers(self) -> list[WorkerUp]:
+        """What every live worker offers."""
+        return [member.offer() for member in self._up()]
+
     def stub_with(self, engine: EngineInfo) -> LipSyncServiceAsyncStub:
         """A live worker that has the engine, the least busy first. Raises `Unavailable`."""
         able = [member for member in self._up() if engine in member.engines]

@@ -5,11 +5,23 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from weakref import WeakValueDictionary
 
 from mouthpiece.artifacts import ArtifactStore
+from mouthpiece.core.engines import EngineInfo
+from mouthpiece.core.scheduler import Scheduler
 from mouthpiece.core.timeline import frame_count
-from mouthpiece.errors import AlreadyExists, BadInput, MouthpieceError, NotFound, Reason, Unmet
+from mouthpiece.errors import (
+    AlreadyExists,
+    BadInput,
+    Busy,
+    MouthpieceError,
+    NotFound,
+    Reason,
+    Unavailable,
+    Unmet,
+)
 from mouthpiece.rpc.convert import artifact_from_proto, artifact_to_proto, engine_to_proto, timestamp
 from mouthpiece.rpc.status import from_proto
 from mouthpiece.v1.common_pb2 import Segment
@@ -26,17 +38,21 @@ from mouthpiece.v1.gateway_pb2 import (
     PlanJobResponse,
 )
 from services.gateway.admission import Admission, Admitted
-from services.gateway.director import Director
+from services.gateway.director import UNFINISHED, Director, resumption
 from services.gateway.fleet import Fleet
 from services.gateway.ids import new_job_id
+from services.gateway.outlook import engine_key
 from services.gateway.planning import plan
-from services.gateway.run import stamp
+from services.gateway.run import JobRun, recall, stamp
+from services.gateway.seat import Seat
 from services.gateway.speaking import speech_key
-from services.gateway.store import ENDED, JobStore
+from services.gateway.store import ENDED, JobStore, StoreAway
 from services.gateway.watching import Watching
 
 MAX_PAGE = 1000
 DEFAULT_PAGE = 50
+CALL_OFF_SECONDS = 20.0
+"""How long a job that another gateway has may take to end; a new leader may have to be found first."""
 MAX_REQUEST_ID = 128
 
 
@@ -47,14 +63,14 @@ class Jobs:
         self,
         admission: Admission,
         fleet: Fleet,
-        director: Director,
+        seat: Seat,
         store: JobStore,
         artifacts: ArtifactStore,
         watching: Watching,
     ) -> None:
         self._admission = admission
         self._fleet = fleet
-        self._director = director
+        self._seat = seat
         self._store = store
         self._artifacts = artifacts
         self._watching = watching
@@ -78,20 +94,65 @@ class Jobs:
             await self._discard_assets(spec)
             raise
         job = _new_job(spec, request_id, admitted)
-        run = self._director.offer(job, admitted.engine)
+        # A caller who hangs up does not leave a job stored that nobody works on.
+        taking: asyncio.Task[Job] = asyncio.create_task(self._take(job, admitted.engine))
+        return await asyncio.shield(taking)
+
+    async def _take(self, job: Job, engine: EngineInfo) -> Job:
+        director = self._seat.director
         try:
-            await self._store.add_job(job, speech_key(spec), stamp(JobEvent(state=job), job, 1))
-        except BaseException:
-            self._director.withdraw(run)
+            if director is None:
+                return await self._hand_over(job, engine)
+            return await self._begin(director, job, engine)
+        except AlreadyExists:
+            # Another gateway was asked at the same time.
+            known = await self._store.job_by_request(job.request_id)
+            if known is None:
+                raise
+            return _same(known, job.spec)
+
+    async def _begin(self, director: Director, job: Job, engine: EngineInfo) -> Job:
+        run = director.offer(job, engine)
+        try:
+            await self._add(job, run.estimate.done if run.estimate is not None else 0.0)
+        except BaseException as error:
+            director.withdraw(run)
+            if isinstance(error, StoreAway):
+                director.step_down(error)
             raise
-        self._director.begin(run)
+        director.begin(run)
         return run.snapshot()
+
+    async def _hand_over(self, job: Job, engine: EngineInfo) -> Job:
+        """Store a job for the leader, which hears of it."""
+        if not self._store.shared:
+            raise Unavailable("the gateway takes up its jobs")
+        wait = self._seat.outlook.refusals.get(engine_key(engine.name, engine.version), 0.0)
+        if wait:
+            raise Busy("the queue is full", wait)
+        await self._add(job, 0.0)
+        return job
+
+    async def _add(self, job: Job, promised: float) -> None:
+        await self._store.add_job(job, speech_key(job.spec), stamp(JobEvent(state=job), job, 1), promised)
 
     async def plan(self, spec: JobSpec) -> PlanJobResponse:
         """What submitting a spec would do."""
         admitted = await self._admission.admit(spec)
         now = asyncio.get_running_loop().time()
-        return plan(self._director.scheduler, now, self._fleet, spec, admitted)
+        return plan(await self._scheduler(now), now, self._fleet, spec, admitted)
+
+    async def _scheduler(self, now: float) -> Scheduler:
+        """The scheduler if it is here, else one that knows what a new leader would know."""
+        if self._seat.director is not None:
+            return self._seat.director.scheduler
+        scheduler = Scheduler()
+        for offer in self._fleet.offers():
+            scheduler.handle(now, offer)
+        for job in await self._store.jobs(limit=MAX_PAGE, states=UNFINISHED, oldest_first=True):
+            run = await recall(job, self._store, self._watching)
+            scheduler.handle(now, resumption(run))
+        return scheduler
 
     async def _discard_assets(self, spec: JobSpec) -> None:
         """A refused job leaves nothing behind: its assets go, unless other jobs use them."""
@@ -101,13 +162,18 @@ class Jobs:
 
     async def get(self, job_id: str) -> Job:
         """A job with its chunks. Raises `NotFound`."""
-        run = self._director.runs.get(job_id)
+        run = self._run(job_id)
         if run is not None:
             return run.snapshot()
-        job = await self._stored(job_id)
+        job = self._live(await self._stored(job_id))
         attempts = await self._store.attempts(job_id)
         job.chunks.extend(sorted((a.chunk for a in attempts), key=lambda c: (c.frames.first, c.id)))
         return job
+
+    def _run(self, job_id: str) -> JobRun | None:
+        """A job that is at work in this process."""
+        director = self._seat.director
+        return None if director is None else director.runs.get(job_id)
 
     async def _stored(self, job_id: str) -> Job:
         job = await self._store.job(job_id)
@@ -127,18 +193,32 @@ class Jobs:
         return shown, shown[-1].id if len(jobs) > size else ""
 
     def _live(self, job: Job) -> Job:
-        run = self._director.runs.get(job.id)
-        if run is not None:
-            job = run.snapshot()
-            job.ClearField("chunks")
+        """A stored job with what is known of it beyond that."""
+        run = self._run(job.id)
+        if run is None:
+            return job if job.state in ENDED else self._seat.outlook.show(job)
+        job = run.snapshot()
+        job.ClearField("chunks")
         return job
 
     async def cancel(self, job_id: str) -> Job:
         """Stop a job; one that has ended stays as it is."""
-        run = self._director.runs.get(job_id)
-        if run is not None:
-            await self._director.cancel(run)
+        run = self._run(job_id)
+        if run is not None and self._seat.director is not None:
+            await self._seat.director.cancel(run)
+        elif (await self._stored(job_id)).state not in ENDED:
+            await self._call_off(job_id)
         return await self.get(job_id)
+
+    async def _call_off(self, job_id: str) -> None:
+        """Have the leader stop a job, and wait until it has."""
+        await self._store.call_off(job_id)
+        try:
+            async with asyncio.timeout(CALL_OFF_SECONDS), aclosing(self._watching.watch(job_id, 1)) as events:
+                async for _ in events:
+                    pass
+        except TimeoutError:
+            raise Unavailable(f"job {job_id} is called off, but has not ended yet") from None
 
     async def delete(self, job_id: str) -> None:
         """Forget a job that has ended, and its video unless another job has the same."""
@@ -146,6 +226,7 @@ class Jobs:
         if job.state not in ENDED:
             raise Unmet(Reason.JOB_RUNNING, f"job {job_id} is still running: cancel it first")
         await self._store.delete_job(job_id)
+        self._watching.end(job_id)
         video = job.result.video.sha256
         if video and not await self._store.is_referred_to(video):
             await self._artifacts.delete(video)
@@ -154,10 +235,9 @@ class Jobs:
         """The events of a job from a sequence number on."""
         if from_sequence < 0:
             raise BadInput("from_sequence", "is negative")
-        if job_id not in self._director.runs:
-            await self._stored(job_id)
-        async for event in self._watching.watch(job_id, from_sequence):
-            yield event
+        async with aclosing(self._watching.watch(job_id, from_sequence)) as events:
+            async for event in events:
+                yield event
 
     async def download(self, job_id: str, offset: int, length: int) -> AsyncGenerator[DownloadVideoResponse]:
         """The video of a job, or a range of it."""

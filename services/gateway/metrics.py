@@ -10,6 +10,7 @@ from mouthpiece.v1.gateway_pb2 import JobState, JobStatistics
 _jobs = Gauge(
     "mouthpiece_gateway_jobs", "Jobs that have not ended, by state; queued is the queue.", ["state"]
 )
+_leads = Gauge("mouthpiece_gateway_leads", "1 while this gateway leads the scheduling.")
 _ended = Counter("mouthpiece_jobs_ended", "Jobs that ended, by state.", ["state"])
 _first_chunk = Histogram(
     "mouthpiece_gateway_first_chunk_seconds",
@@ -34,6 +35,11 @@ _attempts = Counter(
 )
 
 
+def leads(*, now: bool) -> None:
+    """This gateway leads from now on, or follows."""
+    _leads.set(now)
+
+
 def job_taken(state: JobState.ValueType) -> None:
     """A job was accepted, or taken up after a restart."""
     _jobs.labels(_name(state)).inc()
@@ -43,6 +49,11 @@ def job_moved(before: JobState.ValueType, after: JobState.ValueType) -> None:
     """A job went over to a state that is not its last."""
     _jobs.labels(_name(before)).dec()
     _jobs.labels(_name(after)).inc()
+
+
+def job_left(state: JobState.ValueType) -> None:
+    """A job in a state is left to another gateway, or to another term of this one."""
+    _jobs.labels(_name(state)).dec()
 
 
 def job_ended(before: JobState.ValueType, state: JobState.ValueType) -> None:

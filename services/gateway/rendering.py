@@ -27,7 +27,7 @@ from services.gateway.chunks import Chunks
 from services.gateway.fleet import Fleet, Member
 from services.gateway.run import JobRun, end_chunk, new_chunk
 from services.gateway.speech import SpeechLibrary, digest
-from services.gateway.store import Attempt, Rendered
+from services.gateway.store import Attempt, Rendered, StoreAway
 
 STALL_SECONDS = 120.0
 """Longest silence of a worker that renders; preparing a long avatar clip is what takes longest."""
@@ -47,10 +47,15 @@ class Renderer:
         self._chunks = chunks
 
     async def attempt(self, run: JobRun, command: Render) -> list[Event]:
-        """Render one chunk. Returns the events that end the attempt; cancelling it calls the worker off."""
+        """Render one chunk. Returns the events that end the attempt; cancelling it calls the worker off.
+
+        Raises `StoreAway`.
+        """
         try:
             with self._fleet.hold(command.worker) as member:
                 return await self._attempt(run, command, member)
+        except StoreAway:
+            raise
         except Unavailable as error:
             return [ChunkFailed(run.id, command.attempt, error.message, Fault.NOBODY)]
 

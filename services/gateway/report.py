@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from mouthpiece.core.timeline import SPEECH_RATE, Span
-from mouthpiece.rpc.convert import duration
+from mouthpiece.rpc.convert import duration, seconds
 from mouthpiece.v1.gateway_pb2 import CHUNK_STATE_FAILED, Chunk, JobStatistics
 from services.gateway.run import JobRun
-from services.gateway.store import Attempt
+from services.gateway.store import Attempt, Outcome
 
 
 def statistics(run: JobRun, speech_end: float, now: float) -> JobStatistics:
@@ -40,6 +40,21 @@ def statistics(run: JobRun, speech_end: float, now: float) -> JobStatistics:
         cached_frames=sum(len(_span(chunk)) for chunk in cached),
         workers=sorted({attempt.chunk.worker for attempt in used if attempt.chunk.worker}),
         realtime_factor=run.samples / SPEECH_RATE / max(1e-3, now - created),
+    )
+
+
+def outcome(run: JobRun, now: float) -> Outcome:
+    """What the history keeps of a job that ends `now` (seconds since 1970)."""
+    figures = statistics(run, now, now)
+    done = run.complete
+    return Outcome(
+        engine=run.engine.name,
+        took=seconds(figures.total),
+        video_seconds=run.samples / SPEECH_RATE if done else 0.0,
+        worker_seconds=seconds(figures.worker_time),
+        wasted_seconds=seconds(figures.wasted_worker_time if done else figures.worker_time),
+        frames=run.job.frames if done else 0,
+        cached_frames=figures.cached_frames if done else 0,
     )
 
 

@@ -20,6 +20,7 @@ SWEEP_EVERY = 600.0
 GRACE_SECONDS = 3600.0
 PAGE = 500
 DAY = 86_400.0
+HISTORY_DAYS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class Retention:
     async def sweep(self, now: float) -> Swept:
         """Remove what need not be kept at a moment (seconds since 1970)."""
         jobs = await self._forget_jobs(now)
+        await self._store.shorten_history(now - DAY * HISTORY_DAYS)
         chunks = await self._store.shrink_cache(self._policy.cache_bytes)
         artifacts, size = await self._remove_artifacts(now)
         return Swept(jobs, chunks, artifacts, size)

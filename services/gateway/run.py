@@ -15,7 +15,7 @@ from mouthpiece import __version__
 from mouthpiece.core.engines import EngineClass, EngineInfo
 from mouthpiece.core.scheduler.events import JobSubmitted, Mode
 from mouthpiece.core.timeline import Span, samples_of
-from mouthpiece.rpc.convert import duration, span_to_proto, timestamp
+from mouthpiece.rpc.convert import duration, engine_from_proto, span_to_proto, timestamp
 from mouthpiece.v1 import common_pb2, gateway_pb2
 from mouthpiece.v1.gateway_pb2 import (
     CHUNK_STATE_DONE,
@@ -32,7 +32,15 @@ from mouthpiece.v1.gateway_pb2 import (
 )
 from services.gateway import metrics
 from services.gateway.admission import wanted_chunk_frames
-from services.gateway.store import ENDED, Attempt, JobStore, Rendered, StoredSentence
+from services.gateway.store import (
+    ENDED,
+    Attempt,
+    JobStore,
+    Outcome,
+    Rendered,
+    StoreAway,
+    StoredSentence,
+)
 from services.gateway.watching import Watching
 
 SHOW_EVERY = 0.2
@@ -67,6 +75,7 @@ class JobRun:
     estimate: Estimate | None = None
     moved: asyncio.Event = field(default_factory=asyncio.Event)
     _recording: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _adrift: bool = False
     _shown: float = 0.0
 
     @property
@@ -115,7 +124,13 @@ class JobRun:
         samples = samples_of(frames, self.fps)
         return Span(max(0, samples.first - self.engine.lead_samples), samples.end + self.engine.tail_samples)
 
-    async def enter(self, state: JobState.ValueType, *, error: status_pb2.Status | None = None) -> None:
+    async def enter(
+        self,
+        state: JobState.ValueType,
+        *,
+        error: status_pb2.Status | None = None,
+        outcome: Outcome | None = None,
+    ) -> None:
         """Go over to another state; a job that ended stays as it is."""
         if self.ended or state == self.job.state:
             return
@@ -127,7 +142,7 @@ class JobRun:
             self.job.ClearField("eta")
         elif not self.job.HasField("started"):
             self.job.started.CopyFrom(timestamp(time.time()))
-        await self.record(JobEvent(state=self.job))
+        await self.record(JobEvent(state=self.job), outcome=outcome)
         if state in ENDED:
             metrics.job_ended(before, state)
             self.watching.end(self.id)
@@ -190,12 +205,14 @@ class JobRun:
         attempt: Attempt | None = None,
         sentence: StoredSentence | None = None,
         recipe: str = "",
+        outcome: Outcome | None = None,
     ) -> None:
         """Give an event its number, store it with what it changed, then show it.
 
-        A task that is cancelled meanwhile is cancelled after that: numbers have no gaps.
+        A task that is cancelled meanwhile is cancelled after that: numbers have no gaps. Raises `StoreAway`,
+        after which nothing more can be recorded.
         """
-        task = asyncio.create_task(self._record(event, attempt, sentence, recipe))
+        task = asyncio.create_task(self._record(event, attempt, sentence, recipe, outcome))
         try:
             await asyncio.shield(task)
         except asyncio.CancelledError:
@@ -203,13 +220,26 @@ class JobRun:
             raise
 
     async def _record(
-        self, event: JobEvent, attempt: Attempt | None, sentence: StoredSentence | None, recipe: str
+        self,
+        event: JobEvent,
+        attempt: Attempt | None,
+        sentence: StoredSentence | None,
+        recipe: str,
+        outcome: Outcome | None,
     ) -> None:
         async with self._recording:
+            if self._adrift:
+                raise StoreAway("the job store did not answer")
             self.job.last_sequence += 1
             stamp(event, self.job, self.job.last_sequence)
-            await self.store.record(self.job, event, attempt=attempt, sentence=sentence, recipe=recipe)
-            self.watching.feed(self.id).publish(event)
+            try:
+                await self.store.record(
+                    self.job, event, attempt=attempt, sentence=sentence, recipe=recipe, outcome=outcome
+                )
+            except StoreAway:
+                self._adrift = True
+                raise
+            self.watching.publish(event)
 
     def move(self) -> None:
         """Wake whoever waits for speech or chunks."""
@@ -223,21 +253,24 @@ class JobRun:
             return
         self._shown = now
         event = JobEvent(progress=self.progress())
-        self.watching.feed(self.id).show(stamp(event, self.job, 0))
+        self.watching.show(stamp(event, self.job, 0))
 
     def progress(self) -> JobProgress:
         """The live figures."""
-        running = [a.chunk for a in self.attempts.values() if a.chunk.state == CHUNK_STATE_RUNNING]
-        progress = JobProgress(percent=self._percent(running), chunks=running)
+        progress = JobProgress(percent=self.percent, chunks=self._running())
         if self.estimate is not None:
             progress.queue_position = self.estimate.ahead
             progress.eta.CopyFrom(duration(self.estimate.done))
         return progress
 
-    def _percent(self, running: list[Chunk]) -> float:
+    def _running(self) -> list[Chunk]:
+        return [a.chunk for a in self.attempts.values() if a.chunk.state == CHUNK_STATE_RUNNING]
+
+    @property
+    def percent(self) -> float:
         """Rendering counts for 97, merging for the rest; two attempts at the same frames count once."""
         done = sum(map(len, disjoint(self.rendered)))
-        spans = {chunk.frames.first: chunk.frames_done for chunk in sorted(running, key=_frames_done)}
+        spans = {chunk.frames.first: chunk.frames_done for chunk in sorted(self._running(), key=_frames_done)}
         total = max(1, self.job.frames, done)
         return min(97.0, 97.0 * (done + sum(spans.values())) / total)
 
@@ -252,6 +285,16 @@ class JobRun:
             if progress.HasField("eta"):
                 job.eta.CopyFrom(progress.eta)
         return job
+
+
+async def recall(job: Job, store: JobStore, watching: Watching) -> JobRun:
+    """A stored job as far as it went. Raises `StoreAway`."""
+    run = JobRun(job, engine_from_proto(job.engine), store, watching)
+    run.sentences = await store.sentences(job.id)
+    run.playable = await store.segments(job.id)
+    for attempt in await store.attempts(job.id):
+        run.take(attempt)
+    return run
 
 
 _MODES = {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
@@ -31,9 +33,11 @@ from services.gateway.discovery import read_directory
 from services.gateway.fleet import Fleet
 from services.gateway.http.front import HttpFront
 from services.gateway.jobs import Jobs
+from services.gateway.lease import Lease
 from services.gateway.merging import Merging
 from services.gateway.rendering import Renderer
 from services.gateway.retention import Policy, Retention
+from services.gateway.seat import Seat
 from services.gateway.speaking import Speaker
 from services.gateway.speech import SpeechLibrary
 from services.gateway.store import JobStore
@@ -58,7 +62,7 @@ class VideoServicer(VideoServiceServicer):
     # ------------------------------------------------------------ life
 
     async def load(self) -> None:
-        """Open the store, look at every worker, take up unfinished jobs."""
+        """Open the store, look at every worker; take up unfinished jobs, unless another gateway leads."""
         common, settings = self._common, self._settings
         await asyncio.to_thread(self._guard.load)
         self._open.push_async_callback(_stop, asyncio.create_task(self._guard.keep_fresh()))
@@ -66,29 +70,37 @@ class VideoServicer(VideoServiceServicer):
         artifacts = ArtifactStore.open(common.artifacts_url)
         store = await JobStore.open(settings.database or _sqlite_url(common))
         self._open.push_async_callback(store.close)
-        speech = await self._channel(settings.tts)
-        merger = await self._channel(settings.merger)
-        self._speech = SpeechServiceStub(speech)
+        self._speech = SpeechServiceStub(await self._channel(settings.tts))
+        self._merger = MergerServiceStub(await self._channel(settings.merger))
+        self._artifacts = artifacts
         self._watching = Watching(store)
-        self._director = Director(Scheduler(), store, self._watching)
-        library, chunks = SpeechLibrary(artifacts), Chunks(artifacts)
-        tell = self._director.tell
-        self._fleet = Fleet(read_directory(settings.workers), tell, common.tls)
-        self._director.equip(
-            Speaker(self._speech, library, chunks, tell),
-            Renderer(self._fleet, library, chunks, tell),
-            Merging(MergerServiceStub(merger), library, chunks, self._director.take_back),
-        )
+        lease = Lease(store.engine, _own_name()) if store.shared else None
+        self._seat = Seat(store, lease, self._appoint, self._watching)
+        self._fleet = Fleet(read_directory(settings.workers), self._seat.tell, common.tls)
         await self._open.enter_async_context(self._fleet)
-        self._open.push_async_callback(self._director.close)
+        await self._open.enter_async_context(self._seat)
         admission = Admission(artifacts, self._fleet, self._speech, settings.max_text)
-        self._jobs = Jobs(admission, self._fleet, self._director, store, artifacts, self._watching)
+        self._jobs = Jobs(admission, self._fleet, self._seat, store, artifacts, self._watching)
         self._uploads = Uploads(common.data / "uploads", artifacts, settings.max_upload_bytes)
-        await self._director.restore(chunks)
-        retention = Retention(store, artifacts, Policy(settings.keep_days, settings.cache_bytes))
-        self._open.push_async_callback(_stop, asyncio.create_task(retention.run()))
         self.http = HttpFront(self, self._jobs, self._uploads, artifacts, settings)
         await self._open.enter_async_context(self.http.serving(common))
+
+    def _appoint(self, store: JobStore) -> Director:
+        """A director for a term, told of every worker there is."""
+        settings, artifacts = self._settings, self._artifacts
+        library, chunks = SpeechLibrary(artifacts), Chunks(artifacts)
+        director = Director(Scheduler(), store, self._watching, chunks)
+        tell = director.tell
+        director.equip(
+            Speaker(self._speech, library, chunks, tell),
+            Renderer(self._fleet, library, chunks, tell),
+            Merging(self._merger, library, chunks, director.take_back),
+        )
+        for offer in self._fleet.offers():
+            tell(offer)
+        retention = Retention(store, artifacts, Policy(settings.keep_days, settings.cache_bytes))
+        director.accompany(retention.run())
+        return director
 
     async def _channel(self, address: str) -> grpc.aio.Channel:
         return await self._open.enter_async_context(dial(address, self._common.tls))
@@ -97,7 +109,7 @@ class VideoServicer(VideoServiceServicer):
         """Send watchers away, let running chunks end."""
         self.http.drain()
         self._watching.close()
-        await self._director.drain()
+        await self._seat.drain()
 
     async def close(self) -> None:
         """Take everything down; the store knows enough to go on."""
@@ -183,7 +195,7 @@ class VideoServicer(VideoServiceServicer):
 
     async def GetCluster(self, request: pb.GetClusterRequest, context: Context) -> pb.GetClusterResponse:
         """Workers and queue."""
-        return pb.GetClusterResponse(cluster=describe(self._fleet, self._director.runs.values()))
+        return pb.GetClusterResponse(cluster=describe(self._fleet, self._seat.outlook))
 
     async def WatchCluster(
         self, request: pb.WatchClusterRequest, context: Context
@@ -191,7 +203,7 @@ class VideoServicer(VideoServiceServicer):
         """Workers and queue, whenever they change."""
         shown: pb.Cluster | None = None
         while True:
-            cluster = describe(self._fleet, self._director.runs.values())
+            cluster = describe(self._fleet, self._seat.outlook)
             if cluster != shown:
                 shown = cluster
                 yield pb.WatchClusterResponse(cluster=cluster)
@@ -212,16 +224,15 @@ class VideoServicer(VideoServiceServicer):
         return pb.ListEnginesResponse(engines=[engine_to_proto(engines[name]) for name in sorted(engines)])
 
 
-async def _stop(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-
-
 async def _blocks(requests: AsyncIterator[pb.UploadAssetRequest]) -> AsyncGenerator[bytes]:
     async for request in requests:
         if request.HasField("header"):
             raise BadInput("header", "must be sent once")
         yield request.data
+
+
+def _own_name() -> str:
+    return f"{socket.gethostname()[:48]}:{os.getpid()}"
 
 
 def _sqlite_url(common: CommonSettings) -> str:

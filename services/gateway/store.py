@@ -1,25 +1,28 @@
 """The job store: jobs, their sentences, attempts and events, and the index of rendered chunks, in SQL.
 
-Documents are stored as the messages of the API, columns exist only for what is searched. One writer at a
-time: every write is one transaction under one lock, and what it says is durable when it returns.
+Every write is one transaction, and what it says is durable when it returns. SQLite has one writer at a time
+and one gateway. On PostgreSQL several gateways share the store: a write carries the notice that tells the
+others of it, and a store `under` a term refuses to write once another gateway leads.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager, nullcontext
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event as sql_event
+from sqlalchemy import exc as sql_error
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from mouthpiece.artifacts import Artifact
 from mouthpiece.core.timeline import Span
+from mouthpiece.errors import AlreadyExists, Unavailable
 from mouthpiece.v1 import common_pb2
 from mouthpiece.v1.gateway_pb2 import (
     JOB_STATE_CANCELLED,
@@ -30,67 +33,29 @@ from mouthpiece.v1.gateway_pb2 import (
     JobEvent,
     JobState,
 )
+from services.gateway import migrations
+from services.gateway.notices import CHANNEL, Kind, Notice
+from services.gateway.schema import chunks as _chunks
+from services.gateway.schema import events as _events
+from services.gateway.schema import history as _history
+from services.gateway.schema import jobs as _jobs
+from services.gateway.schema import lease as _lease
+from services.gateway.schema import rendered as _rendered
+from services.gateway.schema import segments as _segments
+from services.gateway.schema import sentences as _sentences
 
 ENDED = frozenset({JOB_STATE_DONE, JOB_STATE_FAILED, JOB_STATE_CANCELLED})
 
-_schema = sa.MetaData()
-_jobs = sa.Table(
-    "jobs",
-    _schema,
-    sa.Column("id", sa.String(32), primary_key=True),
-    sa.Column("request_id", sa.String(128), unique=True, nullable=True),
-    sa.Column("state", sa.Integer, nullable=False, index=True),
-    sa.Column("speech_key", sa.String(64), nullable=False, index=True),
-    sa.Column("document", sa.LargeBinary, nullable=False),
-)
-_sentences = sa.Table(
-    "sentences",
-    _schema,
-    sa.Column("job_id", sa.String(32), primary_key=True),
-    sa.Column("position", sa.Integer, primary_key=True),
-    sa.Column("pcm", sa.String(64), nullable=False),
-    sa.Column("document", sa.LargeBinary, nullable=False),
-)
-_chunks = sa.Table(
-    "chunks",
-    _schema,
-    sa.Column("job_id", sa.String(32), primary_key=True),
-    sa.Column("attempt", sa.String(16), primary_key=True),
-    sa.Column("state", sa.Integer, nullable=False),
-    sa.Column("sha256", sa.String(64), nullable=False),
-    sa.Column("size_bytes", sa.BigInteger, nullable=False),
-    sa.Column("speech", sa.String(64), nullable=False),
-    sa.Column("codec", sa.String(64), nullable=False),
-    sa.Column("document", sa.LargeBinary, nullable=False),
-)
-_events = sa.Table(
-    "events",
-    _schema,
-    sa.Column("job_id", sa.String(32), primary_key=True),
-    sa.Column("sequence", sa.BigInteger, primary_key=True),
-    sa.Column("document", sa.LargeBinary, nullable=False),
-)
-_segments = sa.Table(
-    "segments",
-    _schema,
-    sa.Column("job_id", sa.String(32), primary_key=True),
-    sa.Column("position", sa.Integer, primary_key=True),
-    sa.Column("media", sa.String(64), nullable=False),
-    sa.Column("init", sa.String(64), nullable=False),
-    sa.Column("document", sa.LargeBinary, nullable=False),
-)
-_rendered = sa.Table(
-    "rendered",
-    _schema,
-    sa.Column("recipe", sa.String(64), primary_key=True),
-    sa.Column("first", sa.BigInteger, primary_key=True),
-    sa.Column("end", sa.BigInteger, primary_key=True),
-    sa.Column("speech", sa.String(64), primary_key=True),
-    sa.Column("sha256", sa.String(64), nullable=False),
-    sa.Column("size_bytes", sa.BigInteger, nullable=False),
-    sa.Column("codec", sa.String(64), nullable=False),
-    sa.Column("used", sa.Float, nullable=False, index=True),
-)
+STATEMENT_SECONDS = 10.0
+"""Longest wait for PostgreSQL to answer."""
+
+IDLE_SECONDS = 3.0
+"""When PostgreSQL gives up a transaction whose gateway has frozen, and with it the locks that it holds."""
+
+
+class StoreAway(Unavailable):
+    """The job store does not answer, or another gateway leads by now. What was to be written may or may not
+    be there: go on from what the store says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,48 +84,102 @@ class Attempt:
     result: Rendered | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a job that ended took, in seconds, and what came of it."""
+
+    engine: str
+    took: float
+    video_seconds: float
+    worker_seconds: float
+    wasted_seconds: float
+    frames: int
+    cached_frames: int
+
+
 class JobStore:
     """All durable state of the gateway except blobs."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, engine: AsyncEngine, term: int | None = None) -> None:
+        self.engine = engine
+        self.shared = engine.dialect.name == "postgresql"
+        self._term = term
         self._writing = asyncio.Lock()
         self._put_attempt = _upsert(_chunks, engine.dialect.name)
         self._put_rendered = _upsert(_rendered, engine.dialect.name)
+        self._put_history = _upsert(_history, engine.dialect.name)
 
     @classmethod
     async def open(cls, url: str) -> JobStore:
-        """Connect, and create what is missing."""
-        engine = create_async_engine(url)
-        if engine.dialect.name == "sqlite":
-            sql_event.listen(engine.sync_engine, "connect", _tune_sqlite)
-        async with engine.begin() as connection:
-            await connection.run_sync(_schema.create_all)
+        """Connect, and bring the schema up to date. Raises `StoreAway`."""
+        engine = _create_engine(url)
+        try:
+            with reachable():
+                async with engine.begin() as connection:
+                    await connection.run_sync(migrations.upgrade)
+        except BaseException:
+            await engine.dispose()
+            raise
         return cls(engine)
+
+    def under(self, term: int) -> JobStore:
+        """The same store for the leader of a term: it writes nothing once the term is over."""
+        return JobStore(self.engine, term)
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._engine.dispose()
+        await self.engine.dispose()
 
     @asynccontextmanager
-    async def _write(self) -> AsyncGenerator[AsyncConnection]:
-        async with self._writing, self._engine.begin() as connection:
-            yield connection
+    async def _read(self) -> AsyncGenerator[AsyncConnection]:
+        with reachable():
+            async with self.engine.connect() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def _write(self, notice: Notice | None = None) -> AsyncGenerator[AsyncConnection]:
+        one_at_a_time = nullcontext() if self.shared else self._writing
+        with reachable():
+            async with one_at_a_time, self.engine.begin() as connection:
+                if self.shared:
+                    await self._announce(connection, notice)
+                yield connection
+
+    async def _announce(self, connection: AsyncConnection, notice: Notice | None) -> None:
+        """Send a notice with the transaction, and hold the lease where it is until that ends."""
+        said = sa.select(sa.func.pg_notify(CHANNEL, notice.payload()) if notice else sa.literal(1))
+        if self._term is not None:
+            said = said.select_from(_lease).where(_lease.c.epoch == self._term)
+            said = said.with_for_update(read=True, key_share=True)
+        if notice is None and self._term is None:
+            return
+        if (await connection.execute(said)).first() is None:
+            raise StoreAway("another gateway leads by now")
 
     # ------------------------------------------------------------ jobs
 
-    async def add_job(self, job: Job, speech_key: str, event: JobEvent) -> None:
-        """Store a new job with its first event. What SubmitJob does before it answers."""
+    async def add_job(self, job: Job, speech_key: str, event: JobEvent, promised: float = 0.0) -> None:
+        """Store a new job with its first event. What SubmitJob does before it answers.
+
+        `promised` is how many seconds it is expected to take. Raises `AlreadyExists` when the request id is
+        taken.
+        """
         row = {
             "id": job.id,
             "request_id": job.request_id or None,
-            "state": job.state,
             "speech_key": speech_key,
+            "promised": promised,
+            "audio": job.spec.audio_sha256,
+            "avatar": job.spec.avatar_sha256,
+            "state": job.state,
             "document": job.SerializeToString(),
         }
-        async with self._write() as connection:
-            await connection.execute(_ADD_JOB, row)
-            await connection.execute(_ADD_EVENT, _event_row(event))
+        try:
+            async with self._write(Notice(Kind.SUBMITTED, job.id)) as connection:
+                await connection.execute(_ADD_JOB, row)
+                await connection.execute(_ADD_EVENT, _event_row(event))
+        except sql_error.IntegrityError:
+            raise AlreadyExists(f"request id {job.request_id!r} was used before") from None
 
     async def job(self, job_id: str) -> Job | None:
         """A job without its chunks."""
@@ -171,9 +190,9 @@ class JobStore:
         return await self._one_job(_jobs.c.request_id == request_id)
 
     async def _one_job(self, where: sa.ColumnElement[bool]) -> Job | None:
-        async with self._engine.connect() as connection:
-            document = await connection.scalar(sa.select(_jobs.c.document).where(where))
-        return None if document is None else Job.FromString(document)
+        async with self._read() as connection:
+            row = (await connection.execute(_JOBS.where(where))).first()
+        return None if row is None else _job_of(row)
 
     async def jobs(
         self,
@@ -184,18 +203,30 @@ class JobStore:
         oldest_first: bool = False,
     ) -> list[Job]:
         """Jobs without chunks, newest first unless told otherwise, with ids below `before`."""
-        query = sa.select(_jobs.c.document).limit(limit)
-        query = query.order_by(_jobs.c.id if oldest_first else _jobs.c.id.desc())
+        query = _JOBS.limit(limit).order_by(_jobs.c.id if oldest_first else _jobs.c.id.desc())
         if before:
             query = query.where(_jobs.c.id < before)
         if states:
             query = query.where(_jobs.c.state.in_(states))
-        async with self._engine.connect() as connection:
-            return [Job.FromString(document) for document in await connection.scalars(query)]
+        async with self._read() as connection:
+            return [_job_of(row) for row in await connection.execute(query)]
+
+    async def call_off(self, job_id: str) -> None:
+        """Ask the leader to cancel a job."""
+        async with self._write(Notice(Kind.CALLED_OFF, job_id)) as connection:
+            await connection.execute(
+                sa.update(_jobs).where(_jobs.c.id == job_id).values(called_off=sa.true())
+            )
+
+    async def called_off(self) -> list[str]:
+        """Jobs that have not ended and that somebody wants cancelled."""
+        query = sa.select(_jobs.c.id).where(_jobs.c.state.not_in(ENDED), _jobs.c.called_off)
+        async with self._read() as connection:
+            return list(await connection.scalars(query))
 
     async def delete_job(self, job_id: str) -> None:
         """Forget a job with its sentences, attempts and events."""
-        async with self._write() as connection:
+        async with self._write(Notice(Kind.FORGOTTEN, job_id)) as connection:
             await connection.execute(sa.delete(_jobs).where(_jobs.c.id == job_id))
             for table in (_sentences, _chunks, _events, _segments):
                 await connection.execute(sa.delete(table).where(table.c.job_id == job_id))
@@ -203,18 +234,14 @@ class JobStore:
     async def job_count(self, states: Sequence[JobState.ValueType]) -> int:
         """How many jobs are in these states."""
         query = sa.select(sa.func.count()).select_from(_jobs).where(_jobs.c.state.in_(states))
-        async with self._engine.connect() as connection:
+        async with self._read() as connection:
             return await connection.scalar(query) or 0
 
     async def is_referred_to(self, sha256: str) -> bool:
         """Whether any job names an artifact as its speech, face or result."""
-        async with self._engine.connect() as connection:
-            async for document in await connection.stream_scalars(sa.select(_jobs.c.document)):
-                job = Job.FromString(document)
-                named = (job.spec.audio_sha256, job.spec.avatar_sha256, job.result.video.sha256)
-                if sha256 in named:
-                    return True
-        return False
+        named = sa.or_(*(column == sha256 for column in _NAMED))
+        async with self._read() as connection:
+            return bool(await connection.scalar(sa.select(sa.exists().where(named))))
 
     # ------------------------------------------------------------ what happens to a job
 
@@ -226,24 +253,34 @@ class JobStore:
         attempt: Attempt | None = None,
         sentence: StoredSentence | None = None,
         recipe: str = "",
+        outcome: Outcome | None = None,
     ) -> None:
         """Store an event and what it changed, all or nothing.
 
         The job itself is written when its state has changed: what else changes in it follows from its events
-        and sentences. With a `recipe`, the attempt's result can be found by it from now on.
+        and sentences. With a `recipe`, the attempt's result can be found by it from now on. An `outcome`
+        goes into the history.
         """
-        async with self._write() as connection:
+        async with self._write(Notice(Kind.HAPPENED, job.id)) as connection:
             await connection.execute(_ADD_EVENT, _event_row(event))
             if event.HasField("state"):
                 await connection.execute(_CHANGE_JOB, _change_row(job))
             if event.HasField("segment"):
                 await connection.execute(_ADD_SEGMENT, _segment_row(job.id, event.segment))
+            if outcome is not None:
+                await connection.execute(self._put_history, await self._history_row(connection, job, outcome))
             if sentence is not None:
                 await connection.execute(_ADD_SENTENCE, _sentence_row(job.id, sentence))
             if attempt is not None:
                 await connection.execute(self._put_attempt, _attempt_row(job.id, attempt))
                 if recipe and attempt.result is not None:
                     await connection.execute(self._put_rendered, _rendered_row(recipe, attempt.result))
+
+    async def _history_row(self, connection: AsyncConnection, job: Job, outcome: Outcome) -> _Row:
+        promised = await connection.scalar(sa.select(_jobs.c.promised).where(_jobs.c.id == job.id))
+        finished = job.finished.ToNanoseconds() / 1e9
+        own = {"job_id": job.id, "state": job.state, "finished": finished, "promised": promised or 0.0}
+        return {**own, **asdict(outcome)}
 
     async def events(self, job_id: str, from_sequence: int, limit: int) -> list[JobEvent]:
         """Stored events from a sequence number on."""
@@ -253,26 +290,20 @@ class JobStore:
             .order_by(_events.c.sequence)
             .limit(limit)
         )
-        async with self._engine.connect() as connection:
+        async with self._read() as connection:
             return [JobEvent.FromString(document) for document in await connection.scalars(query)]
-
-    async def last_sequence(self, job_id: str) -> int:
-        """Number of a job's latest event, 0 when it has none."""
-        query = sa.select(sa.func.max(_events.c.sequence)).where(_events.c.job_id == job_id)
-        async with self._engine.connect() as connection:
-            return await connection.scalar(query) or 0
 
     async def attempts(self, job_id: str) -> list[Attempt]:
         """Every attempt of a job, in the order in which they began."""
         query = sa.select(_chunks).where(_chunks.c.job_id == job_id)
-        async with self._engine.connect() as connection:
+        async with self._read() as connection:
             rows = (await connection.execute(query)).all()
         return sorted(map(_attempt_of, rows), key=lambda attempt: int(attempt.chunk.id[1:]))
 
     async def sentences(self, job_id: str) -> list[StoredSentence]:
         """What was spoken so far, in order."""
         query = sa.select(_sentences).where(_sentences.c.job_id == job_id).order_by(_sentences.c.position)
-        async with self._engine.connect() as connection:
+        async with self._read() as connection:
             rows = (await connection.execute(query)).all()
         return [StoredSentence(common_pb2.Sentence.FromString(row.document), row.pcm) for row in rows]
 
@@ -284,15 +315,21 @@ class JobStore:
             .order_by(_segments.c.position)
             .limit(limit)
         )
-        async with self._engine.connect() as connection:
+        async with self._read() as connection:
             return [common_pb2.Segment.FromString(document) for document in await connection.scalars(query)]
 
     # ------------------------------------------------------------ what is kept
 
     async def ended_before(self, moment: float, limit: int) -> list[str]:
         """Jobs that ended before a moment (seconds since 1970), oldest first."""
-        jobs = await self.jobs(limit=limit, states=sorted(ENDED), oldest_first=True)
-        return [job.id for job in jobs if job.finished.ToNanoseconds() / 1e9 < moment]
+        query = sa.select(_jobs.c.id).where(_jobs.c.finished < moment).order_by(_jobs.c.finished).limit(limit)
+        async with self._read() as connection:
+            return list(await connection.scalars(query))
+
+    async def shorten_history(self, moment: float) -> None:
+        """Forget what became of jobs that ended before a moment (seconds since 1970)."""
+        async with self._write() as connection:
+            await connection.execute(sa.delete(_history).where(_history.c.finished < moment))
 
     async def shrink_cache(self, limit_bytes: int) -> int:
         """Forget the rendered chunks that were unused for longest, until the rest fits. Returns how many."""
@@ -316,11 +353,9 @@ class JobStore:
     async def referenced(self) -> set[str]:
         """Every artifact that a job, a sentence, an attempt, a segment or the cache names."""
         named: set[str] = set()
-        async with self._engine.connect() as connection:
-            async for document in await connection.stream_scalars(sa.select(_jobs.c.document)):
-                job = Job.FromString(document)
-                named |= {job.spec.audio_sha256, job.spec.avatar_sha256, job.result.video.sha256}
+        async with self._read() as connection:
             columns = (
+                *_NAMED,
                 _sentences.c.pcm,
                 _chunks.c.sha256,
                 _segments.c.media,
@@ -341,7 +376,7 @@ class JobStore:
             .order_by(_jobs.c.id.desc())
             .limit(20)
         )
-        async with self._engine.connect() as connection:
+        async with self._read() as connection:
             jobs = [Job.FromString(document) for document in await connection.scalars(query)]
         spoken = next((job for job in jobs if job.speech_final), None)
         return await self.sentences(spoken.id) if spoken is not None else []
@@ -369,12 +404,37 @@ class JobStore:
             .where(table.recipe == recipe, table.first >= frames.first, table.end <= frames.end)
             .order_by(table.first, table.end.desc())
         )
-        async with self._engine.connect() as connection:
+        async with self._read() as connection:
             rows = (await connection.execute(query)).all()
         return [
             Rendered(Span(row.first, row.end), row.speech, Artifact(row.sha256, row.size_bytes), row.codec)
             for row in rows
         ]
+
+
+@contextmanager
+def reachable() -> Generator[None]:
+    """Tell a store that does not answer from one that answers no."""
+    try:
+        yield
+    except (sql_error.IntegrityError, sql_error.ProgrammingError, sql_error.DataError):
+        raise
+    except (sql_error.DBAPIError, sql_error.TimeoutError, TimeoutError, OSError) as error:
+        raise StoreAway("the job store does not answer") from error
+
+
+def _create_engine(url: str) -> AsyncEngine:
+    if sa.make_url(url).get_backend_name() == "sqlite":
+        engine = create_async_engine(url)
+        sql_event.listen(engine.sync_engine, "connect", _tune_sqlite)
+        return engine
+    settings = {"idle_in_transaction_session_timeout": f"{IDLE_SECONDS:g}s", "application_name": "mouthpiece"}
+    options = {
+        "timeout": STATEMENT_SECONDS,
+        "command_timeout": STATEMENT_SECONDS,
+        "server_settings": settings,
+    }
+    return create_async_engine(url, connect_args=options, pool_timeout=STATEMENT_SECONDS)
 
 
 def _tune_sqlite(connection: sa.engine.interfaces.DBAPIConnection, _record: object) -> None:
@@ -393,10 +453,35 @@ _ADD_SENTENCE = sa.insert(_sentences)
 _CHANGE_JOB = (
     sa.update(_jobs)
     .where(_jobs.c.id == sa.bindparam("job"))
-    .values(state=sa.bindparam("new_state"), document=sa.bindparam("new_document"))
+    .values(
+        state=sa.bindparam("new_state"),
+        document=sa.bindparam("new_document"),
+        finished=sa.bindparam("new_finished"),
+        video=sa.bindparam("new_video"),
+    )
+)
+_NAMED = (_jobs.c.audio, _jobs.c.avatar, _jobs.c.video)
+_JOBS = sa.select(
+    _jobs.c.document,
+    # A document is as old as the last change of its job's state.
+    sa.select(sa.func.max(_events.c.sequence))
+    .where(_events.c.job_id == _jobs.c.id)
+    .scalar_subquery()
+    .label("last"),
+    sa.select(sa.func.max(_sentences.c.samples))
+    .where(_sentences.c.job_id == _jobs.c.id)
+    .scalar_subquery()
+    .label("spoken"),
 )
 
-_Row = dict[str, str | int | float | bytes]
+_Row = dict[str, str | int | float | bytes | None]
+
+
+def _job_of(row: Any) -> Job:
+    job = Job.FromString(row.document)
+    job.last_sequence = row.last or job.last_sequence
+    job.samples = max(job.samples, row.spoken or 0)
+    return job
 
 
 def _upsert(table: sa.Table, dialect: str) -> sa.Insert:
@@ -412,7 +497,13 @@ def _event_row(event: JobEvent) -> _Row:
 
 
 def _change_row(job: Job) -> _Row:
-    return {"job": job.id, "new_state": job.state, "new_document": job.SerializeToString()}
+    return {
+        "job": job.id,
+        "new_state": job.state,
+        "new_document": job.SerializeToString(),
+        "new_finished": job.finished.ToNanoseconds() / 1e9 if job.state in ENDED else None,
+        "new_video": job.result.video.sha256,
+    }
 
 
 def _attempt_row(job_id: str, attempt: Attempt) -> _Row:
@@ -443,6 +534,7 @@ def _sentence_row(job_id: str, stored: StoredSentence) -> _Row:
         "position": stored.sentence.index,
         "pcm": stored.pcm,
         "document": stored.sentence.SerializeToString(),
+        "samples": stored.sentence.samples.end,
     }
 
 
