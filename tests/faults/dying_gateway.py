@@ -69,9 +69,11 @@ def arm(order: Path) -> None:
     """Put the moments around everything that makes events durable."""
     add_job, record = JobStore.add_job, JobStore.record
 
-    async def deadly_add_job(self: JobStore, job: pb.Job, speech_key: str, event: pb.JobEvent) -> None:
+    async def deadly_add_job(
+        self: JobStore, job: pb.Job, speech_key: str, event: pb.JobEvent, promised: float
+    ) -> None:
         die(order, event, stored=False)
-        await add_job(self, job, speech_key, event)
+        await add_job(self, job, speech_key, event, promised)
         die(order, event, stored=True)
 
     async def deadly_record(self: JobStore, job: pb.Job, event: pb.JobEvent, **rest: Any) -> None:
