@@ -231,6 +231,11 @@ async def _blocks(requests: AsyncIterator[pb.UploadAssetRequest]) -> AsyncGenera
         yield request.data
 
 
+async def _stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
 def _own_name() -> str:
     return f"{socket.gethostname()[:48]}:{os.getpid()}"
 
