@@ -223,7 +223,7 @@ class Director:
         del run.segments[kept:]
         if run.complete:
             run.complete = False
-            self.tell(_resumption(run))
+            self.tell(resumption(run))
             await self._speaker.speak(run)
         else:
             for span in lost:

@@ -26,6 +26,7 @@ from mouthpiece.v1.merger_pb2 import (
 from services.gateway.chunks import Chunks
 from services.gateway.run import JobRun
 from services.gateway.speech import SpeechLibrary
+from services.gateway.store import StoreAway
 
 if TYPE_CHECKING:
     from mouthpiece.v1.merger_pb2_grpc import MergerServiceAsyncStub
@@ -59,6 +60,8 @@ class Merging:
         while True:
             try:
                 return await self._once(run)
+            except StoreAway:
+                raise
             except (Unavailable, Busy) as error:
                 tries += run.complete
                 if tries > PATIENCE:

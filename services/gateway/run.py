@@ -216,7 +216,7 @@ class JobRun:
         try:
             await asyncio.shield(task)
         except asyncio.CancelledError:
-            await task
+            await asyncio.gather(task, return_exceptions=True)
             raise
 
     async def _record(
