@@ -10,19 +10,19 @@ RUN command -v python3 >/dev/null \
 RUN python3 -m venv /opt/mouthpiece && python3 -m venv /opt/build
 COPY requirements/build.lock requirements/lipsync.lock /src/requirements/
 RUN /opt/build/bin/pip install --no-cache-dir --only-binary :all: --require-hashes -r /src/requirements/build.lock \
- && /opt/mouthpiece/bin/pip install --no-cache-dir --no-compile --only-binary :all: --no-deps --require-hashes \
+ && /opt/mouthpiece/bin/pip install --no-cache-dir --only-binary :all: --no-deps --require-hashes \
     -r /src/requirements/lipsync.lock
 # PyTorch, for Wav2Lip on a GPU; its wheel brings its own CUDA libraries.
 ARG TORCH=
 COPY requirements/torch.txt /src/requirements/
-RUN [ -z "$TORCH" ] || /opt/mouthpiece/bin/pip install --no-cache-dir --no-compile --only-binary :all: \
+RUN [ -z "$TORCH" ] || /opt/mouthpiece/bin/pip install --no-cache-dir --only-binary :all: \
     -r /src/requirements/torch.txt
 COPY pyproject.toml README.md LICENSE /src/
 COPY mouthpiece /src/mouthpiece
 COPY services /src/services
 COPY scripts/fetch_face_models.py /src/scripts/
 RUN PATH="/opt/build/bin:$PATH" /opt/build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation -w /wheels /src \
- && /opt/mouthpiece/bin/pip install --no-cache-dir --no-compile --no-deps /wheels/*.whl \
+ && /opt/mouthpiece/bin/pip install --no-cache-dir --no-deps /wheels/*.whl \
  && PYTHONPATH=/src /opt/mouthpiece/bin/python /src/scripts/fetch_face_models.py \
     /opt/mouthpiece/share/mouthpiece/models \
  && rm -rf /opt/mouthpiece/lib/python3*/site-packages/pip* /opt/mouthpiece/lib/python3*/site-packages/setuptools* \

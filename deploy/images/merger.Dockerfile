@@ -6,13 +6,13 @@ FROM ${BASE} AS build
 RUN python3 -m venv /opt/mouthpiece && python3 -m venv /opt/build
 COPY requirements/build.lock requirements/merger.lock /src/requirements/
 RUN /opt/build/bin/pip install --no-cache-dir --only-binary :all: --require-hashes -r /src/requirements/build.lock \
- && /opt/mouthpiece/bin/pip install --no-cache-dir --no-compile --only-binary :all: --no-deps --require-hashes \
+ && /opt/mouthpiece/bin/pip install --no-cache-dir --only-binary :all: --no-deps --require-hashes \
     -r /src/requirements/merger.lock
 COPY pyproject.toml README.md LICENSE /src/
 COPY mouthpiece /src/mouthpiece
 COPY services /src/services
 RUN PATH="/opt/build/bin:$PATH" /opt/build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation -w /wheels /src \
- && /opt/mouthpiece/bin/pip install --no-cache-dir --no-compile --no-deps /wheels/*.whl \
+ && /opt/mouthpiece/bin/pip install --no-cache-dir --no-deps /wheels/*.whl \
  && rm -rf /opt/mouthpiece/lib/python3*/site-packages/pip* /opt/mouthpiece/lib/python3*/site-packages/setuptools* \
     /opt/mouthpiece/bin/pip*
 
