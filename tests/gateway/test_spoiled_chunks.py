@@ -80,7 +80,7 @@ async def test_chunks_that_are_gone_after_a_restart_are_rendered_again(suite: Fa
     await suite.start_gateway()
     job = await finish(suite, job)
     await assert_whole(suite, job)
-    assert "its artifact is gone" in [chunk.error for chunk in job.chunks]
+    assert "its artifact was lost" in [chunk.error for chunk in job.chunks]
 
 
 async def loss(suite: FakeSuite, job: pb.Job) -> None:
