@@ -1,0 +1,1 @@
+"""Mathematics: read from LaTeX or Unicode into a tree, and said."""

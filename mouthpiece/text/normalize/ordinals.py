@@ -1,0 +1,105 @@
+"""Ordinals, Roman numerals, fractions of a whole, numbers of things."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from mouthpiece.text.normalize.numbers import roman
+from mouthpiece.text.normalize.source import Source
+from mouthpiece.text.normalize.token import Kind, Token
+
+_ENGLISH = re.compile(r"(\d{1,12}|\d{1,3}(?:,\d{3}){1,4})(st|nd|rd|th)(?!\w)", re.IGNORECASE)
+_RUSSIAN = re.compile(
+    r"(\d{1,12})-?(ый|ой|ий|ая|ья|ое|ье|ые|ие|ьи|ого|его|ому|ему|ую|ым|им|ом|ем|ых|их|ыми|ими|й|я|е|го|му|ю|м|х|ми|ти|ух|ёх|ех)(?!\w)"
+)
+_FRACTION = re.compile(r"(?:(\d{1,6})[ \u00a0])?(\d{1,4})[/⁄](\d{1,4})(?![\w/⁄]|[.,]\d)")
+_VULGAR = re.compile(r"(\d{1,6})?[ \u00a0]?([¼-¾⅐-⅞])")
+_NUMBERED = re.compile(r"(№+|§+|#)[ \u00a0]?(?=\d)")
+
+
+def ordinal(source: Source, at: int) -> Token | None:
+    """ "21st", "21-й"."""
+    language = source.language
+    pattern = {"en": _ENGLISH, "ru": _RUSSIAN}.get(language.tag)
+    found = pattern.match(source.text, at) if pattern else None
+    if not found:
+        return None
+    value = int(found[1].replace(",", ""))
+    spoken = language.ordinal(value, found[2].lower(), source.place(at, found.end()))
+    return source.token(at, found.end(), spoken, Kind.ORDINAL)
+
+
+def fraction(source: Source, at: int) -> Token | None:
+    """ "3/4", "2 1/2", "2½"."""
+    return _slashed(source, at) or _vulgar(source, at)
+
+
+def _slashed(source: Source, at: int) -> Token | None:
+    found = _FRACTION.match(source.text, at)
+    if not found:
+        return None
+    language = source.language
+    whole = int(found[1]) if found[1] else None
+    top, bottom = int(found[2]), int(found[3])
+    spoken = language.fraction(top, bottom, whole, source.place(at, found.end()).after)
+    if not spoken and whole is None:
+        return _slash(source, at, found)
+    return source.token(at, found.end(), spoken, Kind.FRACTION) if spoken else None
+
+
+def _slash(source: Source, at: int, found: re.Match[str]) -> Token:
+    """Two numbers that are no part of a whole: "24/7"."""
+    language = source.language
+    one, other = language.cardinal(int(found[2])), language.cardinal(int(found[3]))
+    joint = "" if found.group() == "24/7" else language.words.slash
+    return source.token(at, found.end(), f"{one} {joint} {other}", Kind.FRACTION)
+
+
+def _vulgar(source: Source, at: int) -> Token | None:
+    found = _VULGAR.match(source.text, at)
+    if not found:
+        return None
+    top, _, bottom = unicodedata.normalize("NFKC", found[2]).partition("⁄")
+    noun = source.place(at, found.end()).after
+    spoken = source.language.fraction(int(top), int(bottom), int(found[1]) if found[1] else None, noun)
+    return source.token(at, found.end(), spoken, Kind.FRACTION) if spoken else None
+
+
+def numbered(source: Source, at: int) -> Token | None:
+    """The signs of number and section before a number, alone."""
+    found = _NUMBERED.match(source.text, at)
+    if not found or not (at == 0 or source.ends_word(at - 1)):
+        return None
+    words = source.language.words
+    spoken = words.section if found[1][0] == "§" else words.number
+    return source.token(
+        at, found.end(1), f"{spoken} " if found.end() == found.end(1) else spoken, Kind.SYMBOL
+    )
+
+
+_ROMAN = re.compile(r"[IVXLCDM]{1,15}(?![\w])(?!\.[A-Z])")
+_CENTURY = re.compile(r"(?:[-–—](?P<last>[IVXLCDM]{1,15}))?[ \u00a0]?(?P<centuries>вв?)\.")
+_NOT_ROMAN = frozenset(
+    "I CV CD MD DC MC CC MIX DI MI CM MM LI XL IM CI DM DIM VI MD MV CL CC LCD ML DVD".split()
+)
+
+
+def roman_numeral(source: Source, at: int) -> Token | None:
+    """A Roman numeral where one is to be expected."""
+    found = _ROMAN.match(source.text, at)
+    value = roman(found.group()) if found else 0
+    if not found or not value:
+        return None
+    century = _CENTURY.match(source.text, found.end())
+    if century and source.language.tag == "ru":
+        return _centuries(source, at, value, century)
+    spoken = source.language.roman(value, source.place(at, found.end()), sure=found.group() not in _NOT_ROMAN)
+    return source.token(at, found.end(), spoken, Kind.ROMAN) if spoken else None
+
+
+def _centuries(source: Source, at: int, value: int, found: re.Match[str]) -> Token:
+    """ "XX в.", "XIX–XX вв."."""
+    end = found.end() - source.keeps_stop(found.end())
+    values = [value, roman(found["last"])] if found["last"] else [value]
+    return source.token(at, end, source.language.centuries(values, source.place(at, end)), Kind.ROMAN)
