@@ -7,6 +7,7 @@ import unicodedata
 
 from mouthpiece.text.normalize.language import Language
 from mouthpiece.text.normalize.source import Source
+from mouthpiece.text.normalize.tables import words_of
 from mouthpiece.text.normalize.token import Kind, Token
 
 _ELEMENTS = """H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb
@@ -22,7 +23,7 @@ _FORMULA = re.compile(
 )
 _PARTS = re.compile(r"[A-Z][a-z]?|[0-9]+|[₀-₉]+|[⁰¹²³⁴-⁹]+|[⁺⁻]")
 _CHARGES = {"⁺": "+", "⁻": "-"}
-_KNOWN = frozenset("NaCl HCl NaOH KCl KOH HBr CaO MgO NaF KBr AgCl HF HNO ZnO FeO CuO NO CO".split())
+_KNOWN = frozenset(words_of("NaCl HCl NaOH KCl KOH HBr CaO MgO NaF KBr AgCl HF HNO ZnO FeO CuO NO CO"))
 _PLAIN = frozenset(("CO", "NO"))
 _NOT_CHEMISTRY = frozenset(
     ("B2B", "B2C", "C2C", "P2P", "K2", "V8", "V6", "F1", "U2", "B12", "B6", "C4", "F16", "U8")

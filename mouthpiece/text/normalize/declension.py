@@ -8,6 +8,7 @@ from __future__ import annotations
 from enum import Enum
 
 from mouthpiece.text.normalize.language import Noun
+from mouthpiece.text.normalize.tables import words_of
 
 
 class Case(Enum):
@@ -73,7 +74,7 @@ def gender_of(noun: str) -> str:
 
 _NEUTER = frozenset(("время", "имя", "число", "песо"))
 _FEMININE = frozenset(
-    "ночь степень часть лошадь площадь речь дочь мать роль кровать тетрадь иена йена".split()
+    words_of("ночь степень часть лошадь площадь речь дочь мать роль кровать тетрадь иена йена")
 )
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from num2words import num2words
 
 from mouthpiece.text.normalize import numbers
 from mouthpiece.text.normalize.language import Abbreviation, Currency, Language, Noun, Wording
 from mouthpiece.text.normalize.numbers import Number
+from mouthpiece.text.normalize.tables import words_of
 from mouthpiece.text.normalize.token import Place
 
 
@@ -53,34 +57,34 @@ def _entries(table: str) -> list[tuple[str, str]]:
     return entries
 
 
-_MONTHS = "january february march april may june july august september october november december".split()
+_MONTHS = words_of("january february march april may june july august september october november december")
 _YEAR_BEFORE = frozenset(
-    """in since until till by during year circa around from before after early late mid of summer winter
-    spring autumn fall class copyright between to and""".split()
+    words_of("""in since until till by during year circa around from before after early late mid of summer winter
+    spring autumn fall class copyright between to and""")
     + _MONTHS
 )
 _SURE_BEFORE = frozenset(
     ("since", "year", "circa", "summer", "winter", "spring", "autumn", "copyright", "mid")
 )
 _YEAR_AFTER = frozenset(
-    """a and as at because but by election for from he i if in it of on or season she so that the they to
-    was we were when where which while who with until till olympics world model""".split()
+    words_of("""a and as at because but by election for from he i if in it of on or season she so that the they to
+    was we were when where which while who with until till olympics world model""")
 )
 _PARTS = {2: ("half", "halves"), 4: ("quarter", "quarters")}
 
 
 _DIVISIBLE = frozenset(
-    """cup mile inch hour teaspoon tablespoon pound ounce liter litre gallon pint quart yard acre second minute day
-    year century million billion turn glass bottle kilometer kilometre meter metre ton foot degree page pizza""".split()
+    words_of("""cup mile inch hour teaspoon tablespoon pound ounce liter litre gallon pint quart yard acre second minute day
+    year century million billion turn glass bottle kilometer kilometre meter metre ton foot degree page pizza""")
 )
 _REGNAL = frozenset(
-    """louis henry charles george edward elizabeth james william richard philip pius paul john benedict nicholas
+    words_of("""louis henry charles george edward elizabeth james william richard philip pius paul john benedict nicholas
     peter catherine alexander frederick napoleon ivan leo gregory clement innocent urban ramses ptolemy mary
-    victor francis ferdinand otto wilhelm karl gustav christian haakon carl juan felipe boniface francis""".split()
+    victor francis ferdinand otto wilhelm karl gustav christian haakon carl juan felipe boniface francis""")
 )
 _NUMBERED = frozenset(
-    """chapter part volume act scene war phase type section book class title article appendix figure level grade
-    vol table stage step unit lesson bowl mark model version round group category theorem lemma""".split()
+    words_of("""chapter part volume act scene war phase type section book class title article appendix figure level grade
+    vol table stage step unit lesson bowl mark model version round group category theorem lemma""")
 )
 
 
@@ -126,7 +130,7 @@ class English(Language):
         and_="and",
         equals="equals",
     )
-    letters = {}
+    letters: ClassVar[Mapping[str, str]] = {}
     months = {name: number for number, name in enumerate(_MONTHS, 1)} | {
         short: number
         for number, shorts in enumerate(
@@ -136,12 +140,12 @@ class English(Language):
     }
     abbreviations = _abbreviations()
     initialisms = frozenset(
-        """AI API BBC CEO CFO CIA CIO CTO DIY EU FAQ FBI GDP GPU CPU HIV IBM ID IEEE IMF IOU IP IQ ISBN IT KGB
+        words_of("""AI API BBC CEO CFO CIA CIO CTO DIY EU FAQ FBI GDP GPU CPU HIV IBM ID IEEE IMF IOU IP IQ ISBN IT KGB
         LED MIT MTV NBA NGO NSA OECD OS PDA PIN RGB SUV TV UAE UCLA UFO UI UK UN URL USA USB UV UX VIP VPN WHO
-        XML YMCA HTTP HTTPS HTML SQL SMS GPS DNA RNA PDF""".split()
+        XML YMCA HTTP HTTPS HTML SQL SMS GPS DNA RNA PDF""")
     ) - {"PIN", "WHO"}
-    units = {}
-    magnitudes = {
+    units: ClassVar[Mapping[str, str]] = {}
+    magnitudes: ClassVar[Mapping[str, Noun]] = {
         spelling: _noun(name, name)
         for name, spellings in {
             "thousand": "thousand",
@@ -152,7 +156,7 @@ class English(Language):
         }.items()
         for spelling in spellings.split()
     } | {"K": _noun("thousand", "thousand"), "k": _noun("thousand", "thousand")}
-    currencies = {
+    currencies: ClassVar[Mapping[str, Currency]] = {
         "USD": Currency(_noun("dollar"), _CENT),
         "EUR": Currency(_noun("euro"), _CENT),
         "GBP": Currency(_noun("pound"), _PENNY),
@@ -168,8 +172,8 @@ class English(Language):
         "CHF": Currency(_noun("Swiss franc")),
         "BTC": Currency(_noun("bitcoin")),
     }
-    currency_words = {}
-    symbols = {
+    currency_words: ClassVar[Mapping[str, str]] = {}
+    symbols: ClassVar[Mapping[str, str]] = {
         "&": "and",
         "%": "percent",
         "°": "degrees",

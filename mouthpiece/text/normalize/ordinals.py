@@ -7,6 +7,7 @@ import unicodedata
 
 from mouthpiece.text.normalize.numbers import roman
 from mouthpiece.text.normalize.source import Source
+from mouthpiece.text.normalize.tables import words_of
 from mouthpiece.text.normalize.token import Kind, Token
 
 _ENGLISH = re.compile(r"(\d{1,12}|\d{1,3}(?:,\d{3}){1,4})(st|nd|rd|th)(?!\w)", re.IGNORECASE)
@@ -81,7 +82,7 @@ def numbered(source: Source, at: int) -> Token | None:
 _ROMAN = re.compile(r"[IVXLCDM]{1,15}(?![\w])(?!\.[A-Z])")
 _CENTURY = re.compile(r"(?:[-–—](?P<last>[IVXLCDM]{1,15}))?[ \u00a0]?(?P<centuries>вв?)\.")
 _NOT_ROMAN = frozenset(
-    "I CV CD MD DC MC CC MIX DI MI CM MM LI XL IM CI DM DIM VI MD MV CL CC LCD ML DVD".split()
+    words_of("I CV CD MD DC MC CC MIX DI MI CM MM LI XL IM CI DM DIM VI MD MV CL CC LCD ML DVD")
 )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from mouthpiece.text.normalize.language import Noun
 from mouthpiece.text.normalize.numbers import Number
 from mouthpiece.text.normalize.source import Source
+from mouthpiece.text.normalize.tables import words_of
 from mouthpiece.text.normalize.token import Kind, Place, Token
 from mouthpiece.text.normalize.units import match_unit
 
@@ -29,7 +30,7 @@ SIGNS = {
     "A$": "AUD",
     "zł": "PLN",
 }
-_CODES = "USD EUR GBP RUB RUR JPY CNY INR CHF CAD AUD UAH KZT TRY BTC SEK NOK DKK PLN CZK".split()
+_CODES = words_of("USD EUR GBP RUB RUR JPY CNY INR CHF CAD AUD UAH KZT TRY BTC SEK NOK DKK PLN CZK")
 
 _CURRENCY_BEFORE = re.compile(
     r"(?P<sign>US\$|C\$|A\$|[$€£₽¥₹₩₴₸₺₪₿])[ \u00a0]?|(?P<code>" + "|".join(_CODES) + r")[ \u00a0]"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 from num2words import num2words
 
@@ -18,6 +18,7 @@ from mouthpiece.text.normalize.declension import (
 )
 from mouthpiece.text.normalize.language import Abbreviation, Currency, Language, Noun, Wording
 from mouthpiece.text.normalize.numbers import Number
+from mouthpiece.text.normalize.tables import words_of
 from mouthpiece.text.normalize.token import Place
 
 
@@ -32,7 +33,7 @@ _SECOND = _noun("секунда", "секунды", "секунд")
 _HOUR = _noun("час", "часа", "часов")
 _FRACTIONS = ("", "десятая", "сотая", "тысячная", "десятитысячная", "стотысячная", "миллионная")
 
-_MONTHS = "января февраля марта апреля мая июня июля августа сентября октября ноября декабря".split()
+_MONTHS = words_of("января февраля марта апреля мая июня июля августа сентября октября ноября декабря")
 _MONTH_FORMS = {
     form: number
     for number, forms in enumerate(
@@ -156,16 +157,16 @@ _LETTER_NAMES = {
     **dict(
         zip(
             "АБВГДЕЁЖЗИЙКЛМНОПРСТУФХЦЧШЩЫЭЮЯ",
-            """а бэ вэ гэ дэ е ё жэ зэ и и-краткое ка эль эм эн о пэ эр эс
-        тэ у эф ха цэ че ша ща ы э ю я""".split(),
+            words_of("""а бэ вэ гэ дэ е ё жэ зэ и и-краткое ка эль эм эн о пэ эр эс
+        тэ у эф ха цэ че ша ща ы э ю я"""),
             strict=True,
         )
     ),
     **dict(
         zip(
             "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
-            """эй би си ди и эф джи эйч ай джей кей эл эм эн оу пи кью ар эс ти
-        ю ви дабл-ю икс уай зед""".split(),
+            words_of("""эй би си ди и эф джи эйч ай джей кей эл эм эн оу пи кью ар эс ти
+        ю ви дабл-ю икс уай зед"""),
             strict=True,
         )
     ),
@@ -201,10 +202,10 @@ class Russian(Language):
     months = _MONTH_FORMS
     abbreviations = _ABBREVIATIONS
     initialisms = frozenset(
-        """США ООН МИД АО ЗАО ОАО ООО ПАО ЕС ЕГЭ ИИ ИП ЭВМ ЭКГ УЗИ АЭС МИФИ ОБЖ СНИЛС ИНН ОСАГО API AI USA UK
-        EU IT IP USB URL CEO TV HTTP HTML SQL SMS GPS GPU CPU PDF UI IBM IQ""".split()
+        words_of("""США ООН МИД АО ЗАО ОАО ООО ПАО ЕС ЕГЭ ИИ ИП ЭВМ ЭКГ УЗИ АЭС МИФИ ОБЖ СНИЛС ИНН ОСАГО API AI USA UK
+        EU IT IP USB URL CEO TV HTTP HTML SQL SMS GPS GPU CPU PDF UI IBM IQ""")
     ) - {"МИФИ", "СНИЛС", "ОСАГО"}
-    units = {
+    units: ClassVar[Mapping[str, str]] = {
         "км": "length-kilometer",
         "м": "length-meter",
         "дм": "length-decimeter",
@@ -277,7 +278,7 @@ class Russian(Language):
         "л. с.": "power-horsepower",
         "°С": "temperature-celsius",
     }
-    magnitudes = {
+    magnitudes: ClassVar[Mapping[str, Noun]] = {
         "тыс.": _noun("тысяча", "тысячи", "тысяч"),
         "тыс": _noun("тысяча", "тысячи", "тысяч"),
         "млн": _noun("миллион", "миллиона", "миллионов"),
@@ -290,7 +291,7 @@ class Russian(Language):
         "B": _noun("миллиард", "миллиарда", "миллиардов"),
         "K": _noun("тысяча", "тысячи", "тысяч"),
     }
-    currencies = {
+    currencies: ClassVar[Mapping[str, Currency]] = {
         "RUB": Currency(_noun("рубль", "рубля", "рублей"), _KOPEK),
         "USD": Currency(_noun("доллар", "доллара", "долларов"), _CENT),
         "EUR": Currency(_noun("евро"), _CENT),
@@ -307,7 +308,7 @@ class Russian(Language):
         "ILS": Currency(_noun("шекель", "шекеля", "шекелей")),
         "BTC": Currency(_noun("биткойн", "биткойна", "биткойнов")),
     }
-    currency_words = {
+    currency_words: ClassVar[Mapping[str, str]] = {
         "руб.": "RUB",
         "руб": "RUB",
         "р.": "RUB",
@@ -316,7 +317,7 @@ class Russian(Language):
         "грн.": "UAH",
         "тг": "KZT",
     }
-    symbols = {
+    symbols: ClassVar[Mapping[str, str]] = {
         "&": "и",
         "%": "процентов",
         "°": "градусов",
@@ -332,7 +333,7 @@ class Russian(Language):
     }
 
     ratio_word = "к"
-    spelled_initialisms = {
+    spelled_initialisms: ClassVar[Mapping[str, str]] = {
         "США": "сэ шэ а",
         "ФБР": "фэ бэ эр",
         "ФРГ": "фэ эр гэ",
@@ -437,7 +438,7 @@ class Russian(Language):
         )
 
     def is_year(self, place: Place) -> bool:
-        return place.after in _AGREEING and place.after != "годов" or place.before in self.months
+        return (place.after in _AGREEING and place.after != "годов") or place.before in self.months
 
     def range(self, first: Number, last: Number, place: Place) -> str:
         if place.after in _AGREEING and len(first.whole) == len(last.whole) == 4:
@@ -573,9 +574,11 @@ def _of_time(values: Sequence[int], place: Place, one: Sequence[str], many: Sequ
     return f"{spoken} {(one if len(values) == 1 else many)[_TIME_CASES.index(case)]}"
 
 
-_SHORT_MONTHS = frozenset("март май мая мае июнь июня июне июль июля июле".split())
+_SHORT_MONTHS = frozenset(words_of("март май мая мае июнь июня июне июль июля июле"))
 _NUMBERED = frozenset(
-    "глава главе главы главу часть части том тома томе раздел разделе пункт статья статье класс этап тип".split()
+    words_of(
+        "глава главе главы главу часть части том тома томе раздел разделе пункт статья статье класс этап тип"
+    )
 )
 _ELEMENTS = {
     "H": "аш",

@@ -6,6 +6,7 @@ import re
 from functools import cache
 
 from mouthpiece.text.normalize.language import Language, Noun
+from mouthpiece.text.normalize.tables import words_of
 
 _SHARED = {
     "length": "km=kilometer m=meter dm=decimeter cm=centimeter mm=millimeter µm=micrometer μm=micrometer nm=nanometer "
@@ -41,7 +42,7 @@ _RATES = {
     "fps": ("", "duration-second"),
     "rpm": ("", "duration-minute"),
 }
-_DOUBTFUL = frozenset("m s t l L g h B V J N W bar cal bit".split())
+_DOUBTFUL = frozenset(words_of("m s t l L g h B V J N W bar cal bit"))
 """Letters and words that are units only right beside a number, as nothing else would stand there."""
 
 

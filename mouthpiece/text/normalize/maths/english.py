@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
+from typing import ClassVar
 
 from mouthpiece.text.normalize.english import nth
 from mouthpiece.text.normalize.maths.speaking import Speaker
@@ -77,7 +79,7 @@ class EnglishSpeaker(Speaker):
     """As a lecturer reads to a class."""
 
     symbols = _SYMBOLS
-    phrases = {
+    phrases: ClassVar[Mapping[str, str]] = {
         "simple over": "{} over {}",
         "all over": "{}, all over, {},",
         "over": "over",
@@ -121,7 +123,7 @@ class EnglishSpeaker(Speaker):
         "vector": "the vector",
         "row": "row {},",
     }
-    names = {
+    names: ClassVar[Mapping[str, str]] = {
         "sin": "sine",
         "cos": "cosine",
         "tan": "tangent",
@@ -154,7 +156,7 @@ class EnglishSpeaker(Speaker):
         "Pr": "the probability",
         "mod": "modulo",
     }
-    accents = {
+    accents: ClassVar[Mapping[str, str]] = {
         "vec": "vector {}",
         "overrightarrow": "vector {}",
         "hat": "{} hat",

@@ -11,6 +11,7 @@ from mouthpiece.text.normalize.maths.reading import FUNCTIONS, Unreadable, read
 from mouthpiece.text.normalize.maths.russian import RussianSpeaker
 from mouthpiece.text.normalize.maths.speaking import Speaker
 from mouthpiece.text.normalize.source import Source
+from mouthpiece.text.normalize.tables import words_of
 from mouthpiece.text.normalize.token import Kind, Token
 
 LONGEST = 2_000
@@ -109,8 +110,8 @@ _OPERATOR = re.compile(r"[ \u00a0]?(?P<sign>[+\-−–*/=<>≤≥≠≈≡±∓�
 _SCRIPT = re.compile(r"[\^_]")
 _EVIDENCE = frozenset("^_=≤≥≠≈≡±∓×·⋅÷∈∉⊂⊆∪∩⇒⇔∝√∑∏∫∬∮∂∇∞∀∃²³⁰¹⁴⁵⁶⁷⁸⁹ⁿ")
 _SHORT_WORDS = frozenset(
-    """a i am an as at be by do go he if in is it me my no of oh ok on or so to up us we the and for tv pc ad id
-    vs mr ms""".split()
+    words_of("""a i am an as at be by do go he if in is it me my no of oh ok on or so to up us we the and for tv pc ad id
+    vs mr ms""")
 )
 
 
@@ -186,9 +187,7 @@ class _Run:
                 return False
             if len(text) == 2 and not (glued or self._evidence or text[0] == "d"):
                 return False
-        elif group == "sign" and text not in "'!|°%":
-            self._evidence = True
-        elif group == "script":
+        elif (group == "sign" and text not in "'!|°%") or group == "script":
             self._evidence = True
         self._operands += 1
         return True
@@ -219,7 +218,9 @@ class _Run:
         if operator:
             return self._over(operator)
         char = text[at : at + 1]
-        if char and (char in "([{²³¹√'′!|°\\" or "⁰" <= char <= "ₜ" or char.isalnum() and not char.isspace()):
+        if char and (
+            char in "([{²³¹√'′!|°\\" or "⁰" <= char <= "ₜ" or (char.isalnum() and not char.isspace())
+        ):
             return at if char != "(" or self._joined or self._evidence or self._is_function(at) else -1
         if char == "{" or (self._in_command and char == " " and at + 1 < self._limit):
             return at + 1 if char == " " else at

@@ -37,26 +37,31 @@ from mouthpiece.text.normalize.maths.tree import (
     Scripted,
     Symbol,
 )
+from mouthpiece.text.normalize.tables import words_of
 
 DEEPEST = 40
 """Levels of braces, beyond which a formula is not read."""
 
-_MATRICES = frozenset("matrix pmatrix bmatrix vmatrix Vmatrix Bmatrix smallmatrix array cases".split())
-_ALIGNED = frozenset("align align* aligned gather gather* gathered split equation equation* multline".split())
-_ACCENTS = frozenset("vec hat bar dot ddot tilde overline underline widehat widetilde overrightarrow".split())
-_STYLES = frozenset(
-    """mathbf mathrm mathit mathsf mathtt mathbb mathcal mathfrak mathscr boldsymbol bm pmb text textbf textit
-    textrm mbox operatorname emph phantom displaystyle""".split()
+_MATRICES = frozenset(words_of("matrix pmatrix bmatrix vmatrix Vmatrix Bmatrix smallmatrix array cases"))
+_ALIGNED = frozenset(
+    words_of("align align* aligned gather gather* gathered split equation equation* multline")
 )
-_WORDS = frozenset("text textbf textit textrm mbox operatorname emph".split())
+_ACCENTS = frozenset(
+    words_of("vec hat bar dot ddot tilde overline underline widehat widetilde overrightarrow")
+)
+_STYLES = frozenset(
+    words_of("""mathbf mathrm mathit mathsf mathtt mathbb mathcal mathfrak mathscr boldsymbol bm pmb text textbf textit
+    textrm mbox operatorname emph phantom displaystyle""")
+)
+_WORDS = frozenset(words_of("text textbf textit textrm mbox operatorname emph"))
 _SKIPPED = frozenset(
-    """left right big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr middle limits nolimits displaystyle textstyle
-    scriptstyle quad qquad , ; : ! hspace nonumber notag label phantom""".split()
+    words_of("""left right big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr middle limits nolimits displaystyle textstyle
+    scriptstyle quad qquad , ; : ! hspace nonumber notag label phantom""")
     + [" ", ">", "\n", "\\"]
 )
 FUNCTIONS = frozenset(
-    """sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh coth log ln lg exp lim limsup liminf max min
-    sup inf det dim ker deg gcd hom arg Pr mod tg ctg arctg""".split()
+    words_of("""sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh coth log ln lg exp lim limsup liminf max min
+    sup inf det dim ker deg gcd hom arg Pr mod tg ctg arctg""")
 )
 _UNICODE_OF = {
     "to": "→",
@@ -221,9 +226,7 @@ def _of_chars(chars: str) -> Iterator[_Item]:
 
 def _letters(word: str) -> Iterator[Node]:
     """Letters next to each other are a product, unless they are the name of a function."""
-    if word in FUNCTIONS:
-        yield Name(word)
-    elif len(word) > 4:
+    if word in FUNCTIONS or len(word) > 4:
         yield Name(word)
     else:
         yield from map(Symbol, word)

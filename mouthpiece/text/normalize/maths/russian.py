@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from mouthpiece.text.normalize.declension import Case
 from mouthpiece.text.normalize.maths.speaking import Speaker
 from mouthpiece.text.normalize.maths.tree import Node, Number, Symbol
@@ -78,7 +81,7 @@ class RussianSpeaker(Speaker):
     """As a lecturer reads to a class."""
 
     symbols = _LETTERS | _SIGNS
-    phrases = {
+    phrases: ClassVar[Mapping[str, str]] = {
         "simple over": "{} делить на {}",
         "all over": "{}, всё это делить на, {},",
         "over": "делить на",
@@ -122,7 +125,7 @@ class RussianSpeaker(Speaker):
         "vector": "вектор",
         "row": "строка {},",
     }
-    names = {
+    names: ClassVar[Mapping[str, str]] = {
         "sin": "синус",
         "cos": "косинус",
         "tan": "тангенс",
@@ -154,7 +157,7 @@ class RussianSpeaker(Speaker):
         "Pr": "вероятность",
         "mod": "по модулю",
     }
-    accents = {
+    accents: ClassVar[Mapping[str, str]] = {
         "vec": "вектор {}",
         "overrightarrow": "вектор {}",
         "hat": "{} с крышкой",

@@ -86,7 +86,7 @@ class Speaker(ABC):
 
     # ---------------------------------------------------------------- nodes
 
-    def _say(self, node: Node) -> str:  # noqa: PLR0911  one line per kind of node
+    def _say(self, node: Node) -> str:
         match node:
             case Number(text):
                 return self.number(text)
