@@ -53,13 +53,19 @@ def split_sentences(text: str, language: str = "") -> Iterator[Piece]:
 
     ``language`` is a tag such as "de" or "de-AT"; it decides which abbreviations there are.
     """
+    for span, ending in sentence_spans(text, language):
+        yield from bounded(text, span, ending)
+
+
+def sentence_spans(text: str, language: str = "") -> Iterator[tuple[Span, Ending]]:
+    """The sentences of a text, however long, with what stands at their ends."""
     known = abbreviations(language.partition("-")[0].lower())
     for paragraph in _paragraphs(text):
         ends = [*_sentence_ends(text, paragraph, known), paragraph.end]
-        yield from _pieces(text, paragraph.first, ends)
+        yield from _sounding(text, paragraph.first, ends)
 
 
-def _pieces(text: str, first: int, ends: list[int]) -> Iterator[Piece]:
+def _sounding(text: str, first: int, ends: list[int]) -> Iterator[tuple[Span, Ending]]:
     spans: list[Span] = []
     for end in ends:
         span = _strip(text, Span(first, end))
@@ -67,8 +73,7 @@ def _pieces(text: str, first: int, ends: list[int]) -> Iterator[Piece]:
         if _sounds(text, span):
             spans.append(span)
     for number, span in enumerate(spans):
-        last = Ending.PARAGRAPH if number == len(spans) - 1 else Ending.SENTENCE
-        yield from _bounded(text, span, last)
+        yield span, Ending.PARAGRAPH if number == len(spans) - 1 else Ending.SENTENCE
 
 
 def _sounds(text: str, span: Span) -> bool:
@@ -195,7 +200,7 @@ _STRONG = frozenset(";:—–؛；：·")
 _WEAK = frozenset(",،、，)）»”")
 
 
-def _bounded(text: str, span: Span, ending: Ending) -> Iterator[Piece]:
+def bounded(text: str, span: Span, ending: Ending) -> Iterator[Piece]:
     """The span as pieces of at most ``MAX_WEIGHT``; only the last one has ``ending``."""
     first = span.first
     while cut := _cut(text, Span(first, span.end)):

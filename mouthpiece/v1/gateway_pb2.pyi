@@ -291,6 +291,8 @@ class JobSpec(google.protobuf.message.Message):
     VOICE_REFERENCE_SHA256_FIELD_NUMBER: builtins.int
     VOICE_FALLBACK_FIELD_NUMBER: builtins.int
     SPEAKING_RATE_FIELD_NUMBER: builtins.int
+    PRONUNCIATIONS_FIELD_NUMBER: builtins.int
+    MARKUP_FIELD_NUMBER: builtins.int
     PROMPT_FIELD_NUMBER: builtins.int
     SOUND_FIELD_NUMBER: builtins.int
     CROSSFADE_FIELD_NUMBER: builtins.int
@@ -337,6 +339,7 @@ class JobSpec(google.protobuf.message.Message):
     """
     voice_fallback: mouthpiece.v1.tts_pb2.VoiceFallback.ValueType
     speaking_rate: builtins.float
+    markup: mouthpiece.v1.tts_pb2.Markup.ValueType
     prompt: builtins.str
     """What the scene is, in words, at most 2000 code points; for engines that take a prompt."""
     @property
@@ -346,6 +349,10 @@ class JobSpec(google.protobuf.message.Message):
     @property
     def fps(self) -> mouthpiece.v1.common_pb2.Rational:
         """Frame rate. Unset: that of the avatar video, 25 for a portrait."""
+
+    @property
+    def pronunciations(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[mouthpiece.v1.tts_pb2.Pronunciation]:
+        """How words of `text` are said, and how it is marked up; see SynthesizeRequest."""
 
     @property
     def sound(self) -> mouthpiece.v1.tts_pb2.SoundOptions: ...
@@ -383,13 +390,15 @@ class JobSpec(google.protobuf.message.Message):
         voice_reference_sha256: builtins.str = ...,
         voice_fallback: mouthpiece.v1.tts_pb2.VoiceFallback.ValueType = ...,
         speaking_rate: builtins.float = ...,
+        pronunciations: collections.abc.Iterable[mouthpiece.v1.tts_pb2.Pronunciation] | None = ...,
+        markup: mouthpiece.v1.tts_pb2.Markup.ValueType = ...,
         prompt: builtins.str = ...,
         sound: mouthpiece.v1.tts_pb2.SoundOptions | None = ...,
         crossfade: google.protobuf.duration_pb2.Duration | None = ...,
         callback: Global___Callback | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_seed", b"_seed", "callback", b"callback", "chunk_length", b"chunk_length", "crossfade", b"crossfade", "fps", b"fps", "seed", b"seed", "sound", b"sound"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_seed", b"_seed", "audio_sha256", b"audio_sha256", "avatar_sha256", b"avatar_sha256", "callback", b"callback", "captions", b"captions", "chunk_length", b"chunk_length", "crossfade", b"crossfade", "engine", b"engine", "fps", b"fps", "height", b"height", "ignore_cache", b"ignore_cache", "language", b"language", "max_workers", b"max_workers", "mode", b"mode", "previous_job_id", b"previous_job_id", "prompt", b"prompt", "quality", b"quality", "seed", b"seed", "sound", b"sound", "speaking_rate", b"speaking_rate", "text", b"text", "title", b"title", "voice", b"voice", "voice_fallback", b"voice_fallback", "voice_reference_sha256", b"voice_reference_sha256", "width", b"width"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_seed", b"_seed", "audio_sha256", b"audio_sha256", "avatar_sha256", b"avatar_sha256", "callback", b"callback", "captions", b"captions", "chunk_length", b"chunk_length", "crossfade", b"crossfade", "engine", b"engine", "fps", b"fps", "height", b"height", "ignore_cache", b"ignore_cache", "language", b"language", "markup", b"markup", "max_workers", b"max_workers", "mode", b"mode", "previous_job_id", b"previous_job_id", "prompt", b"prompt", "pronunciations", b"pronunciations", "quality", b"quality", "seed", b"seed", "sound", b"sound", "speaking_rate", b"speaking_rate", "text", b"text", "title", b"title", "voice", b"voice", "voice_fallback", b"voice_fallback", "voice_reference_sha256", b"voice_reference_sha256", "width", b"width"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_seed", b"_seed"]) -> typing.Literal["seed"] | None: ...
 
 Global___JobSpec: typing_extensions.TypeAlias = JobSpec
@@ -1357,6 +1366,48 @@ class ClusterWorker(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["address", b"address", "frames", b"frames", "job_id", b"job_id", "state", b"state", "suspect", b"suspect", "worker", b"worker"]) -> None: ...
 
 Global___ClusterWorker: typing_extensions.TypeAlias = ClusterWorker
+
+@typing.final
+class NormalizeTextRequest(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: builtins.int
+    LANGUAGE_FIELD_NUMBER: builtins.int
+    MARKUP_FIELD_NUMBER: builtins.int
+    PRONUNCIATIONS_FIELD_NUMBER: builtins.int
+    text: builtins.str
+    language: builtins.str
+    markup: mouthpiece.v1.tts_pb2.Markup.ValueType
+    @property
+    def pronunciations(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[mouthpiece.v1.tts_pb2.Pronunciation]: ...
+    def __init__(
+        self,
+        *,
+        text: builtins.str = ...,
+        language: builtins.str = ...,
+        markup: mouthpiece.v1.tts_pb2.Markup.ValueType = ...,
+        pronunciations: collections.abc.Iterable[mouthpiece.v1.tts_pb2.Pronunciation] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["language", b"language", "markup", b"markup", "pronunciations", b"pronunciations", "text", b"text"]) -> None: ...
+
+Global___NormalizeTextRequest: typing_extensions.TypeAlias = NormalizeTextRequest
+
+@typing.final
+class NormalizeTextResponse(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NORMALIZED_FIELD_NUMBER: builtins.int
+    @property
+    def normalized(self) -> mouthpiece.v1.tts_pb2.NormalizedText: ...
+    def __init__(
+        self,
+        *,
+        normalized: mouthpiece.v1.tts_pb2.NormalizedText | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["normalized", b"normalized"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["normalized", b"normalized"]) -> None: ...
+
+Global___NormalizeTextResponse: typing_extensions.TypeAlias = NormalizeTextResponse
 
 @typing.final
 class ListVoicesRequest(google.protobuf.message.Message):

@@ -104,6 +104,11 @@ class VideoServiceStub(object):
                 request_serializer=mouthpiece_dot_v1_dot_gateway__pb2.WatchClusterRequest.SerializeToString,
                 response_deserializer=mouthpiece_dot_v1_dot_gateway__pb2.WatchClusterResponse.FromString,
                 _registered_method=True)
+        self.NormalizeText = channel.unary_unary(
+                '/mouthpiece.v1.VideoService/NormalizeText',
+                request_serializer=mouthpiece_dot_v1_dot_gateway__pb2.NormalizeTextRequest.SerializeToString,
+                response_deserializer=mouthpiece_dot_v1_dot_gateway__pb2.NormalizeTextResponse.FromString,
+                _registered_method=True)
         self.ListVoices = channel.unary_unary(
                 '/mouthpiece.v1.VideoService/ListVoices',
                 request_serializer=mouthpiece_dot_v1_dot_gateway__pb2.ListVoicesRequest.SerializeToString,
@@ -242,6 +247,14 @@ class VideoServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def NormalizeText(self, request, context):
+        """Tells what a voice would say for a text, before any of it is spoken: see SpeechService.NormalizeText.
+        UNAVAILABLE: the speech service cannot be reached.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListVoices(self, request, context):
         """Lists the voices of the speech service. UNAVAILABLE: it cannot be reached.
         """
@@ -323,6 +336,11 @@ def add_VideoServiceServicer_to_server(servicer, server):
                     servicer.WatchCluster,
                     request_deserializer=mouthpiece_dot_v1_dot_gateway__pb2.WatchClusterRequest.FromString,
                     response_serializer=mouthpiece_dot_v1_dot_gateway__pb2.WatchClusterResponse.SerializeToString,
+            ),
+            'NormalizeText': grpc.unary_unary_rpc_method_handler(
+                    servicer.NormalizeText,
+                    request_deserializer=mouthpiece_dot_v1_dot_gateway__pb2.NormalizeTextRequest.FromString,
+                    response_serializer=mouthpiece_dot_v1_dot_gateway__pb2.NormalizeTextResponse.SerializeToString,
             ),
             'ListVoices': grpc.unary_unary_rpc_method_handler(
                     servicer.ListVoices,
@@ -691,6 +709,33 @@ class VideoService(object):
             '/mouthpiece.v1.VideoService/WatchCluster',
             mouthpiece_dot_v1_dot_gateway__pb2.WatchClusterRequest.SerializeToString,
             mouthpiece_dot_v1_dot_gateway__pb2.WatchClusterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def NormalizeText(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mouthpiece.v1.VideoService/NormalizeText',
+            mouthpiece_dot_v1_dot_gateway__pb2.NormalizeTextRequest.SerializeToString,
+            mouthpiece_dot_v1_dot_gateway__pb2.NormalizeTextResponse.FromString,
             options,
             channel_credentials,
             insecure,

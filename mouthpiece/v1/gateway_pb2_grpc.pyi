@@ -233,6 +233,22 @@ _VideoServiceWatchClusterType = typing_extensions.TypeVar(
     ],
 )
 
+_VideoServiceNormalizeTextType = typing_extensions.TypeVar(
+    '_VideoServiceNormalizeTextType',
+    grpc.UnaryUnaryMultiCallable[
+        mouthpiece.v1.gateway_pb2.NormalizeTextRequest,
+        mouthpiece.v1.gateway_pb2.NormalizeTextResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        mouthpiece.v1.gateway_pb2.NormalizeTextRequest,
+        mouthpiece.v1.gateway_pb2.NormalizeTextResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        mouthpiece.v1.gateway_pb2.NormalizeTextRequest,
+        mouthpiece.v1.gateway_pb2.NormalizeTextResponse,
+    ],
+)
+
 _VideoServiceListVoicesType = typing_extensions.TypeVar(
     '_VideoServiceListVoicesType',
     grpc.UnaryUnaryMultiCallable[
@@ -265,7 +281,7 @@ _VideoServiceListEnginesType = typing_extensions.TypeVar(
     ],
 )
 
-class VideoServiceStub(typing.Generic[_VideoServiceUploadAssetType, _VideoServiceQueryUploadType, _VideoServiceSubmitJobType, _VideoServiceWatchJobType, _VideoServiceGenerateVideoType, _VideoServiceGetJobType, _VideoServiceListJobsType, _VideoServiceCancelJobType, _VideoServiceDeleteJobType, _VideoServiceDownloadVideoType, _VideoServicePlanJobType, _VideoServiceGetClusterType, _VideoServiceWatchClusterType, _VideoServiceListVoicesType, _VideoServiceListEnginesType]):
+class VideoServiceStub(typing.Generic[_VideoServiceUploadAssetType, _VideoServiceQueryUploadType, _VideoServiceSubmitJobType, _VideoServiceWatchJobType, _VideoServiceGenerateVideoType, _VideoServiceGetJobType, _VideoServiceListJobsType, _VideoServiceCancelJobType, _VideoServiceDeleteJobType, _VideoServiceDownloadVideoType, _VideoServicePlanJobType, _VideoServiceGetClusterType, _VideoServiceWatchClusterType, _VideoServiceNormalizeTextType, _VideoServiceListVoicesType, _VideoServiceListEnginesType]):
     """The suite's front door: text or speech and a face in, a video out.
 
     A job is stored before SubmitJob answers. From then on it ends as DONE, FAILED or CANCELLED, whatever
@@ -326,6 +342,10 @@ class VideoServiceStub(typing.Generic[_VideoServiceUploadAssetType, _VideoServic
         grpc.UnaryStreamMultiCallable[
             mouthpiece.v1.gateway_pb2.WatchClusterRequest,
             mouthpiece.v1.gateway_pb2.WatchClusterResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            mouthpiece.v1.gateway_pb2.NormalizeTextRequest,
+            mouthpiece.v1.gateway_pb2.NormalizeTextResponse,
         ],
         grpc.UnaryUnaryMultiCallable[
             mouthpiece.v1.gateway_pb2.ListVoicesRequest,
@@ -390,6 +410,10 @@ class VideoServiceStub(typing.Generic[_VideoServiceUploadAssetType, _VideoServic
         grpc.aio.UnaryStreamMultiCallable[
             mouthpiece.v1.gateway_pb2.WatchClusterRequest,
             mouthpiece.v1.gateway_pb2.WatchClusterResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            mouthpiece.v1.gateway_pb2.NormalizeTextRequest,
+            mouthpiece.v1.gateway_pb2.NormalizeTextResponse,
         ],
         grpc.aio.UnaryUnaryMultiCallable[
             mouthpiece.v1.gateway_pb2.ListVoicesRequest,
@@ -473,6 +497,11 @@ class VideoServiceStub(typing.Generic[_VideoServiceUploadAssetType, _VideoServic
     WatchCluster: _VideoServiceWatchClusterType
     """Streams the cluster, now and whenever it changes, at most twice a second."""
 
+    NormalizeText: _VideoServiceNormalizeTextType
+    """Tells what a voice would say for a text, before any of it is spoken: see SpeechService.NormalizeText.
+    UNAVAILABLE: the speech service cannot be reached.
+    """
+
     ListVoices: _VideoServiceListVoicesType
     """Lists the voices of the speech service. UNAVAILABLE: it cannot be reached."""
 
@@ -531,6 +560,10 @@ VideoServiceAsyncStub: typing_extensions.TypeAlias = VideoServiceStub[
     grpc.aio.UnaryStreamMultiCallable[
         mouthpiece.v1.gateway_pb2.WatchClusterRequest,
         mouthpiece.v1.gateway_pb2.WatchClusterResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        mouthpiece.v1.gateway_pb2.NormalizeTextRequest,
+        mouthpiece.v1.gateway_pb2.NormalizeTextResponse,
     ],
     grpc.aio.UnaryUnaryMultiCallable[
         mouthpiece.v1.gateway_pb2.ListVoicesRequest,
@@ -686,6 +719,16 @@ class VideoServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[mouthpiece.v1.gateway_pb2.WatchClusterResponse], collections.abc.AsyncIterator[mouthpiece.v1.gateway_pb2.WatchClusterResponse]]:
         """Streams the cluster, now and whenever it changes, at most twice a second."""
+
+    @abc.abstractmethod
+    def NormalizeText(
+        self,
+        request: mouthpiece.v1.gateway_pb2.NormalizeTextRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[mouthpiece.v1.gateway_pb2.NormalizeTextResponse, collections.abc.Awaitable[mouthpiece.v1.gateway_pb2.NormalizeTextResponse]]:
+        """Tells what a voice would say for a text, before any of it is spoken: see SpeechService.NormalizeText.
+        UNAVAILABLE: the speech service cannot be reached.
+        """
 
     @abc.abstractmethod
     def ListVoices(

@@ -80,6 +80,36 @@ LOUDNESS_KEEP: Loudness.ValueType  # 2
 """As it comes."""
 Global___Loudness: typing_extensions.TypeAlias = Loudness
 
+class _Markup:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _MarkupEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_Markup.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    MARKUP_UNSPECIFIED: _Markup.ValueType  # 0
+    """PLAIN."""
+    MARKUP_PLAIN: _Markup.ValueType  # 1
+    """Not at all."""
+    MARKUP_SSML: _Markup.ValueType  # 2
+    """As SSML 1.1: a document in `speak` with `break`, `emphasis`, `p`, `phoneme` (IPA), `prosody` (rate, pitch,
+    volume), `s`, `say-as` and `sub`. Anything else in it, and any declaration of entities, is refused. Places in
+    the text are those in the document.
+    """
+
+class Markup(_Markup, metaclass=_MarkupEnumTypeWrapper):
+    """How a text is marked up."""
+
+MARKUP_UNSPECIFIED: Markup.ValueType  # 0
+"""PLAIN."""
+MARKUP_PLAIN: Markup.ValueType  # 1
+"""Not at all."""
+MARKUP_SSML: Markup.ValueType  # 2
+"""As SSML 1.1: a document in `speak` with `break`, `emphasis`, `p`, `phoneme` (IPA), `prosody` (rate, pitch,
+volume), `s`, `say-as` and `sub`. Anything else in it, and any declaration of entities, is refused. Places in
+the text are those in the document.
+"""
+Global___Markup: typing_extensions.TypeAlias = Markup
+
 @typing.final
 class SpeechOutline(google.protobuf.message.Message):
     """What is about to be sent, before it is known exactly."""
@@ -206,6 +236,34 @@ class SoundOptions(google.protobuf.message.Message):
 Global___SoundOptions: typing_extensions.TypeAlias = SoundOptions
 
 @typing.final
+class Pronunciation(google.protobuf.message.Message):
+    """How a word is to be said wherever it stands alone in the text; at most 1000 of them."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    WORD_FIELD_NUMBER: builtins.int
+    ALIAS_FIELD_NUMBER: builtins.int
+    IPA_FIELD_NUMBER: builtins.int
+    word: builtins.str
+    """The word, or words with single spaces; capitals matter only where it has some. 1 to 100 code points."""
+    alias: builtins.str
+    """What to say instead; it is normalised no further. At most 500 code points."""
+    ipa: builtins.str
+    """Its sounds in the International Phonetic Alphabet, such as "təˈmɑːtəʊ". At most 200 code points."""
+    def __init__(
+        self,
+        *,
+        word: builtins.str = ...,
+        alias: builtins.str = ...,
+        ipa: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["alias", b"alias", "ipa", b"ipa", "spoken", b"spoken"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["alias", b"alias", "ipa", b"ipa", "spoken", b"spoken", "word", b"word"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["spoken", b"spoken"]) -> typing.Literal["alias", "ipa"] | None: ...
+
+Global___Pronunciation: typing_extensions.TypeAlias = Pronunciation
+
+@typing.final
 class SynthesizeRequest(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -219,6 +277,8 @@ class SynthesizeRequest(google.protobuf.message.Message):
     SPEAKING_RATE_FIELD_NUMBER: builtins.int
     SOUND_FIELD_NUMBER: builtins.int
     END_SENTENCE_FIELD_NUMBER: builtins.int
+    MARKUP_FIELD_NUMBER: builtins.int
+    PRONUNCIATIONS_FIELD_NUMBER: builtins.int
     text: builtins.str
     """The text, at most 200 000 code points."""
     language: builtins.str
@@ -240,8 +300,11 @@ class SynthesizeRequest(google.protobuf.message.Message):
     """Speed of speech, 0.5 to 2; 0 means 1, the voice's own."""
     end_sentence: builtins.int
     """Index after the last sentence wanted; 0: to the end."""
+    markup: Global___Markup.ValueType
     @property
     def sound(self) -> Global___SoundOptions: ...
+    @property
+    def pronunciations(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Pronunciation]: ...
     def __init__(
         self,
         *,
@@ -255,9 +318,11 @@ class SynthesizeRequest(google.protobuf.message.Message):
         speaking_rate: builtins.float = ...,
         sound: Global___SoundOptions | None = ...,
         end_sentence: builtins.int = ...,
+        markup: Global___Markup.ValueType = ...,
+        pronunciations: collections.abc.Iterable[Global___Pronunciation] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["sound", b"sound"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["check_only", b"check_only", "end_sentence", b"end_sentence", "first_sentence", b"first_sentence", "language", b"language", "sound", b"sound", "speaking_rate", b"speaking_rate", "text", b"text", "voice", b"voice", "voice_fallback", b"voice_fallback", "voice_reference_sha256", b"voice_reference_sha256"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["check_only", b"check_only", "end_sentence", b"end_sentence", "first_sentence", b"first_sentence", "language", b"language", "markup", b"markup", "pronunciations", b"pronunciations", "sound", b"sound", "speaking_rate", b"speaking_rate", "text", b"text", "voice", b"voice", "voice_fallback", b"voice_fallback", "voice_reference_sha256", b"voice_reference_sha256"]) -> None: ...
 
 Global___SynthesizeRequest: typing_extensions.TypeAlias = SynthesizeRequest
 
@@ -341,6 +406,107 @@ class ImportSpeechResponse(google.protobuf.message.Message):
     def WhichOneof(self, oneof_group: typing.Literal["part", b"part"]) -> typing.Literal["outline", "sentence"] | None: ...
 
 Global___ImportSpeechResponse: typing_extensions.TypeAlias = ImportSpeechResponse
+
+@typing.final
+class SpeechServiceNormalizeTextRequest(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: builtins.int
+    LANGUAGE_FIELD_NUMBER: builtins.int
+    MARKUP_FIELD_NUMBER: builtins.int
+    PRONUNCIATIONS_FIELD_NUMBER: builtins.int
+    text: builtins.str
+    """As in SynthesizeRequest."""
+    language: builtins.str
+    markup: Global___Markup.ValueType
+    @property
+    def pronunciations(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Pronunciation]: ...
+    def __init__(
+        self,
+        *,
+        text: builtins.str = ...,
+        language: builtins.str = ...,
+        markup: Global___Markup.ValueType = ...,
+        pronunciations: collections.abc.Iterable[Global___Pronunciation] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["language", b"language", "markup", b"markup", "pronunciations", b"pronunciations", "text", b"text"]) -> None: ...
+
+Global___SpeechServiceNormalizeTextRequest: typing_extensions.TypeAlias = SpeechServiceNormalizeTextRequest
+
+@typing.final
+class SpeechServiceNormalizeTextResponse(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NORMALIZED_FIELD_NUMBER: builtins.int
+    @property
+    def normalized(self) -> Global___NormalizedText: ...
+    def __init__(
+        self,
+        *,
+        normalized: Global___NormalizedText | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["normalized", b"normalized"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["normalized", b"normalized"]) -> None: ...
+
+Global___SpeechServiceNormalizeTextResponse: typing_extensions.TypeAlias = SpeechServiceNormalizeTextResponse
+
+@typing.final
+class NormalizedText(google.protobuf.message.Message):
+    """A text as a person would say it."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    LANGUAGE_FIELD_NUMBER: builtins.int
+    SPOKEN_FIELD_NUMBER: builtins.int
+    TOKENS_FIELD_NUMBER: builtins.int
+    language: builtins.str
+    """The language that was used, spelled out. Other than English, Russian and German are left as they are."""
+    spoken: builtins.str
+    """What is said."""
+    @property
+    def tokens(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___NormalizedToken]:
+        """Everything in the text that is not said as it is written, in order, without overlap."""
+
+    def __init__(
+        self,
+        *,
+        language: builtins.str = ...,
+        spoken: builtins.str = ...,
+        tokens: collections.abc.Iterable[Global___NormalizedToken] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["language", b"language", "spoken", b"spoken", "tokens", b"tokens"]) -> None: ...
+
+Global___NormalizedText: typing_extensions.TypeAlias = NormalizedText
+
+@typing.final
+class NormalizedToken(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SOURCE_FIELD_NUMBER: builtins.int
+    SPOKEN_FIELD_NUMBER: builtins.int
+    KIND_FIELD_NUMBER: builtins.int
+    kind: builtins.str
+    """What it was taken for: "number", "ordinal", "fraction", "range", "percent", "money", "measure", "date",
+    "time", "phone", "roman", "abbreviation", "initialism", "alphanumeric", "address", "hashtag", "emoji",
+    "symbol", "maths", "chemistry", or "alias" where the request says how.
+    """
+    @property
+    def source(self) -> mouthpiece.v1.common_pb2.Span:
+        """Its place in the text, and in `spoken`, in Unicode code points."""
+
+    @property
+    def spoken(self) -> mouthpiece.v1.common_pb2.Span: ...
+    def __init__(
+        self,
+        *,
+        source: mouthpiece.v1.common_pb2.Span | None = ...,
+        spoken: mouthpiece.v1.common_pb2.Span | None = ...,
+        kind: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["source", b"source", "spoken", b"spoken"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["kind", b"kind", "source", b"source", "spoken", b"spoken"]) -> None: ...
+
+Global___NormalizedToken: typing_extensions.TypeAlias = NormalizedToken
 
 @typing.final
 class SpeechServiceListVoicesRequest(google.protobuf.message.Message):

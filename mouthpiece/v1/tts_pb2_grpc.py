@@ -50,6 +50,11 @@ class SpeechServiceStub(object):
                 request_serializer=mouthpiece_dot_v1_dot_tts__pb2.ImportSpeechRequest.SerializeToString,
                 response_deserializer=mouthpiece_dot_v1_dot_tts__pb2.ImportSpeechResponse.FromString,
                 _registered_method=True)
+        self.NormalizeText = channel.unary_unary(
+                '/mouthpiece.v1.SpeechService/NormalizeText',
+                request_serializer=mouthpiece_dot_v1_dot_tts__pb2.SpeechServiceNormalizeTextRequest.SerializeToString,
+                response_deserializer=mouthpiece_dot_v1_dot_tts__pb2.SpeechServiceNormalizeTextResponse.FromString,
+                _registered_method=True)
         self.ListVoices = channel.unary_unary(
                 '/mouthpiece.v1.SpeechService/ListVoices',
                 request_serializer=mouthpiece_dot_v1_dot_tts__pb2.SpeechServiceListVoicesRequest.SerializeToString,
@@ -100,6 +105,17 @@ class SpeechServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def NormalizeText(self, request, context):
+        """Tells what Synthesize would say for a text: numbers, dates, money, formulas, abbreviations and the like in
+        words, and where each of them stands in the text. No sound is made.
+
+        INVALID_ARGUMENT: the text is too long, or not the markup that it is said to be (field `text`); a
+        pronunciation is wrong (field `pronunciations`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListVoices(self, request, context):
         """Lists the voices that can be named, sorted by language and name. Never fails on a running service.
         """
@@ -119,6 +135,11 @@ def add_SpeechServiceServicer_to_server(servicer, server):
                     servicer.ImportSpeech,
                     request_deserializer=mouthpiece_dot_v1_dot_tts__pb2.ImportSpeechRequest.FromString,
                     response_serializer=mouthpiece_dot_v1_dot_tts__pb2.ImportSpeechResponse.SerializeToString,
+            ),
+            'NormalizeText': grpc.unary_unary_rpc_method_handler(
+                    servicer.NormalizeText,
+                    request_deserializer=mouthpiece_dot_v1_dot_tts__pb2.SpeechServiceNormalizeTextRequest.FromString,
+                    response_serializer=mouthpiece_dot_v1_dot_tts__pb2.SpeechServiceNormalizeTextResponse.SerializeToString,
             ),
             'ListVoices': grpc.unary_unary_rpc_method_handler(
                     servicer.ListVoices,
@@ -186,6 +207,33 @@ class SpeechService(object):
             '/mouthpiece.v1.SpeechService/ImportSpeech',
             mouthpiece_dot_v1_dot_tts__pb2.ImportSpeechRequest.SerializeToString,
             mouthpiece_dot_v1_dot_tts__pb2.ImportSpeechResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def NormalizeText(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mouthpiece.v1.SpeechService/NormalizeText',
+            mouthpiece_dot_v1_dot_tts__pb2.SpeechServiceNormalizeTextRequest.SerializeToString,
+            mouthpiece_dot_v1_dot_tts__pb2.SpeechServiceNormalizeTextResponse.FromString,
             options,
             channel_credentials,
             insecure,

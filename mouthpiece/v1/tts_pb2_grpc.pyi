@@ -57,6 +57,22 @@ _SpeechServiceImportSpeechType = typing_extensions.TypeVar(
     ],
 )
 
+_SpeechServiceNormalizeTextType = typing_extensions.TypeVar(
+    '_SpeechServiceNormalizeTextType',
+    grpc.UnaryUnaryMultiCallable[
+        mouthpiece.v1.tts_pb2.SpeechServiceNormalizeTextRequest,
+        mouthpiece.v1.tts_pb2.SpeechServiceNormalizeTextResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        mouthpiece.v1.tts_pb2.SpeechServiceNormalizeTextRequest,
+        mouthpiece.v1.tts_pb2.SpeechServiceNormalizeTextResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        mouthpiece.v1.tts_pb2.SpeechServiceNormalizeTextRequest,
+        mouthpiece.v1.tts_pb2.SpeechServiceNormalizeTextResponse,
+    ],
+)
+
 _SpeechServiceListVoicesType = typing_extensions.TypeVar(
     '_SpeechServiceListVoicesType',
     grpc.UnaryUnaryMultiCallable[
@@ -73,7 +89,7 @@ _SpeechServiceListVoicesType = typing_extensions.TypeVar(
     ],
 )
 
-class SpeechServiceStub(typing.Generic[_SpeechServiceSynthesizeType, _SpeechServiceImportSpeechType, _SpeechServiceListVoicesType]):
+class SpeechServiceStub(typing.Generic[_SpeechServiceSynthesizeType, _SpeechServiceImportSpeechType, _SpeechServiceNormalizeTextType, _SpeechServiceListVoicesType]):
     """Turns text, or a recording, into the speech of a job: PCM on one sample grid with the times of its
     sentences, words and phonemes.
 
@@ -93,6 +109,10 @@ class SpeechServiceStub(typing.Generic[_SpeechServiceSynthesizeType, _SpeechServ
             mouthpiece.v1.tts_pb2.ImportSpeechResponse,
         ],
         grpc.UnaryUnaryMultiCallable[
+            mouthpiece.v1.tts_pb2.SpeechServiceNormalizeTextRequest,
+            mouthpiece.v1.tts_pb2.SpeechServiceNormalizeTextResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
             mouthpiece.v1.tts_pb2.SpeechServiceListVoicesRequest,
             mouthpiece.v1.tts_pb2.SpeechServiceListVoicesResponse,
         ],
@@ -107,6 +127,10 @@ class SpeechServiceStub(typing.Generic[_SpeechServiceSynthesizeType, _SpeechServ
         grpc.aio.UnaryStreamMultiCallable[
             mouthpiece.v1.tts_pb2.ImportSpeechRequest,
             mouthpiece.v1.tts_pb2.ImportSpeechResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            mouthpiece.v1.tts_pb2.SpeechServiceNormalizeTextRequest,
+            mouthpiece.v1.tts_pb2.SpeechServiceNormalizeTextResponse,
         ],
         grpc.aio.UnaryUnaryMultiCallable[
             mouthpiece.v1.tts_pb2.SpeechServiceListVoicesRequest,
@@ -142,6 +166,14 @@ class SpeechServiceStub(typing.Generic[_SpeechServiceSynthesizeType, _SpeechServ
     NOT_FOUND: the artifact is not in the store.
     """
 
+    NormalizeText: _SpeechServiceNormalizeTextType
+    """Tells what Synthesize would say for a text: numbers, dates, money, formulas, abbreviations and the like in
+    words, and where each of them stands in the text. No sound is made.
+
+    INVALID_ARGUMENT: the text is too long, or not the markup that it is said to be (field `text`); a
+      pronunciation is wrong (field `pronunciations`).
+    """
+
     ListVoices: _SpeechServiceListVoicesType
     """Lists the voices that can be named, sorted by language and name. Never fails on a running service."""
 
@@ -153,6 +185,10 @@ SpeechServiceAsyncStub: typing_extensions.TypeAlias = SpeechServiceStub[
     grpc.aio.UnaryStreamMultiCallable[
         mouthpiece.v1.tts_pb2.ImportSpeechRequest,
         mouthpiece.v1.tts_pb2.ImportSpeechResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        mouthpiece.v1.tts_pb2.SpeechServiceNormalizeTextRequest,
+        mouthpiece.v1.tts_pb2.SpeechServiceNormalizeTextResponse,
     ],
     grpc.aio.UnaryUnaryMultiCallable[
         mouthpiece.v1.tts_pb2.SpeechServiceListVoicesRequest,
@@ -205,6 +241,19 @@ class SpeechServiceServicer(metaclass=abc.ABCMeta):
         INVALID_ARGUMENT: not audio, cut off, too long, silent throughout, or with samples that are not finite
           numbers (field `audio`); unknown language (field `language`).
         NOT_FOUND: the artifact is not in the store.
+        """
+
+    @abc.abstractmethod
+    def NormalizeText(
+        self,
+        request: mouthpiece.v1.tts_pb2.SpeechServiceNormalizeTextRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[mouthpiece.v1.tts_pb2.SpeechServiceNormalizeTextResponse, collections.abc.Awaitable[mouthpiece.v1.tts_pb2.SpeechServiceNormalizeTextResponse]]:
+        """Tells what Synthesize would say for a text: numbers, dates, money, formulas, abbreviations and the like in
+        words, and where each of them stands in the text. No sound is made.
+
+        INVALID_ARGUMENT: the text is too long, or not the markup that it is said to be (field `text`); a
+          pronunciation is wrong (field `pronunciations`).
         """
 
     @abc.abstractmethod

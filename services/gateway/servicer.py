@@ -22,7 +22,7 @@ from mouthpiece.settings import CommonSettings, GatewaySettings
 from mouthpiece.v1 import gateway_pb2 as pb
 from mouthpiece.v1.gateway_pb2_grpc import VideoServiceServicer
 from mouthpiece.v1.merger_pb2_grpc import MergerServiceStub
-from mouthpiece.v1.tts_pb2 import SpeechServiceListVoicesRequest
+from mouthpiece.v1.tts_pb2 import SpeechServiceListVoicesRequest, SpeechServiceNormalizeTextRequest
 from mouthpiece.v1.tts_pb2_grpc import SpeechServiceStub
 from services.gateway.access import Guard
 from services.gateway.admission import Admission
@@ -48,6 +48,7 @@ Context = ServicerContext[Any, Any]
 
 SHOW_CLUSTER_EVERY = 0.5
 VOICES_WITHIN = 10.0
+NORMALIZED_WITHIN = 30.0
 
 
 class VideoServicer(VideoServiceServicer):
@@ -208,6 +209,22 @@ class VideoServicer(VideoServiceServicer):
                 shown = cluster
                 yield pb.WatchClusterResponse(cluster=cluster)
             await asyncio.sleep(SHOW_CLUSTER_EVERY)
+
+    async def NormalizeText(
+        self, request: pb.NormalizeTextRequest, context: Context
+    ) -> pb.NormalizeTextResponse:
+        """What the speech service would say."""
+        inner = SpeechServiceNormalizeTextRequest(
+            text=request.text,
+            language=request.language,
+            markup=request.markup,
+            pronunciations=request.pronunciations,
+        )
+        try:
+            found = await self._speech.NormalizeText(inner, timeout=NORMALIZED_WITHIN)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error) from None
+        return pb.NormalizeTextResponse(normalized=found.normalized)
 
     async def ListVoices(self, request: pb.ListVoicesRequest, context: Context) -> pb.ListVoicesResponse:
         """Voices of the speech service."""

@@ -20,13 +20,13 @@ import soxr
 
 from mouthpiece.core.speech import Phoneme, Word
 from mouthpiece.core.timeline import SPEECH_RATE, Span
-from mouthpiece.text.sentences import Ending, Piece
+from mouthpiece.text.passages import Passage, as_it_is
 from services.tts import articulation, cepstra, espeak
 from services.tts.articulation import TimedWord
 from services.tts.cepstra import Features
 from services.tts.engine import Times
 from services.tts.pauses import LevelMeter, find_pauses
-from services.tts.synthesis import Plan, expected_samples
+from services.tts.synthesis import Plan, expected_samples, written_words
 from services.tts.voices import Choice
 from services.tts.warping import Path, follow, furthest
 
@@ -116,6 +116,7 @@ class _Script:
     """The text in one voice, synthesised as far as it is needed; samples count from its start at 48 kHz."""
 
     def __init__(self, plan: Plan, variant: str, rate: int, cancelled: Callable[[], bool]) -> None:
+        self._plan = plan
         self._choice = replace(plan.choice, variant=variant)
         self._pieces = deque(plan.pieces)
         self._manner = espeak.Manner(rate=rate)
@@ -134,19 +135,15 @@ class _Script:
             count += len(said[-1])
         self.frames = _joined(said)
 
-    def _say(self, piece: Piece) -> SpeechFrames:
+    def _say(self, piece: Passage) -> SpeechFrames:
         utterance = espeak.speak(piece.text, self._choice.file, self._manner, self._cancelled)
         sounds = articulation.phonemes(utterance)
         first = self.samples
         self.samples += articulation.to_speech_grid(len(utterance.pcm))
         self.phonemes += [replace(sound, samples=sound.samples.shift(first)) for sound in sounds if sound.ipa]
         self.words += [
-            Word(
-                piece.text[word.source.first : word.source.end],
-                word.samples.shift(first),
-                word.source.shift(piece.source.first),
-            )
-            for word in articulation.words(piece.text, utterance, sounds)
+            replace(word, samples=word.samples.shift(first))
+            for word in written_words(self._plan, piece, articulation.words(piece.text, utterance, sounds))
         ]
         pauses = [pause.shift(first) for pause in articulation.pauses(sounds)]
         return _speech_frames(utterance.pcm, espeak.RATE, pauses, first)
@@ -311,7 +308,7 @@ def times_within(text: str, choice: Choice, pcm: Pcm, cancelled: Callable[[], bo
     meter.add(pcm.astype(np.float32) / np.float32(32768))
     pauses = find_pauses(meter.levels(), len(pcm))
     stretch = Stretch(Span(0, len(pcm)), pcm, pauses)
-    piece = Piece(text, Span(0, len(text)), Ending.SENTENCE)
+    piece = as_it_is(text)
     frames = frames_of(stretch)
     plan = Plan(text, (piece,), choice, expected_samples(piece))
     aligner = Aligner(plan, len(frames) * _HOP, cancelled, certain=True)

@@ -7,12 +7,12 @@ from hashlib import sha256
 
 from mouthpiece import __version__
 from mouthpiece.rpc.convert import span_to_proto
-from mouthpiece.text.sentences import Piece
+from mouthpiece.text.passages import Passage
 from mouthpiece.v1 import tts_pb2 as pb
 
 
 def planned(
-    request: pb.SynthesizeRequest, outline: pb.SpeechOutline, pieces: tuple[Piece, ...]
+    request: pb.SynthesizeRequest, outline: pb.SpeechOutline, pieces: tuple[Passage, ...]
 ) -> Iterator[pb.PlannedSentence]:
     """The sentences of a request in order, each with its key.
 

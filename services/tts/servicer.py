@@ -18,7 +18,7 @@ from mouthpiece.rpc.speech_codec import sentence_to_proto
 from mouthpiece.settings import CommonSettings, TtsSettings
 from mouthpiece.v1 import tts_pb2 as pb
 from mouthpiece.v1.tts_pb2_grpc import SpeechServiceServicer
-from services.tts import metrics, recording, references, synthesis, wire
+from services.tts import metrics, normalization, recording, references, synthesis, wire
 from services.tts.casting import Cast, Wish, cast
 from services.tts.engine import Reference, SpeechEngine
 from services.tts.engines import create_engines
@@ -138,6 +138,14 @@ class SpeechServicer(SpeechServiceServicer):
     async def _survey(self, path: Path, care: Care) -> recording.Recording:
         limit = self._settings.max_seconds
         return await in_background(lambda stopped: recording.survey(path, limit, stopped, care))
+
+    async def NormalizeText(
+        self, request: pb.SpeechServiceNormalizeTextRequest, context: ServicerContext[Any, Any]
+    ) -> pb.SpeechServiceNormalizeTextResponse:
+        """Tell what would be said."""
+        with self._slot():
+            found = await asyncio.to_thread(normalization.normalized, request)
+            return pb.SpeechServiceNormalizeTextResponse(normalized=found)
 
     async def ListVoices(
         self, request: pb.SpeechServiceListVoicesRequest, context: ServicerContext[Any, Any]

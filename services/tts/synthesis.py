@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,8 +12,9 @@ import soxr
 from mouthpiece.core.speech import Phoneme, Sentence, Word
 from mouthpiece.core.timeline import SPEECH_RATE, Span
 from mouthpiece.errors import BadInput
+from mouthpiece.text.passages import Passage, split_passages
 from mouthpiece.text.scripts import is_readable
-from mouthpiece.text.sentences import Ending, Piece, split_sentences, weight
+from mouthpiece.text.sentences import Ending, weight
 from services.tts import articulation
 from services.tts.engine import Rendition, Sound, Speaker, Times
 from services.tts.engines.embedded import EspeakEngine
@@ -57,9 +58,15 @@ class Plan:
     """A text that can be spoken: its pieces, who reads it, and about how many samples that takes."""
 
     text: str
-    pieces: tuple[Piece, ...]
+    pieces: tuple[Passage, ...]
     choice: Choice
     expected_samples: int
+
+
+def check_length(text: str) -> None:
+    """Raise `BadInput` for a text that is too long."""
+    if len(text) > MAX_TEXT:
+        raise BadInput("text", f"longer than {MAX_TEXT} characters")
 
 
 def plan_speech(text: str, language: str = "", voice: str = "") -> Plan:
@@ -69,16 +76,15 @@ def plan_speech(text: str, language: str = "", voice: str = "") -> Plan:
         BadInput: ``text`` is too long, holds nothing that can be said, or is in a script that the voice
             cannot read; ``language`` or ``voice`` is unknown.
     """
-    if len(text) > MAX_TEXT:
-        raise BadInput("text", f"longer than {MAX_TEXT} characters")
+    check_length(text)
     if not is_readable(text):
         raise BadInput("text", "nothing to say: there is no letter and no digit" if text.strip() else "empty")
     choice = choose_voice(text, language, voice)
-    pieces = tuple(split_sentences(text, choice.voice.language))
+    pieces = tuple(split_passages(text, choice.voice.language))
     return Plan(text, pieces, choice, sum(expected_samples(piece) for piece in pieces) + LEAD_IN + LEAD_OUT)
 
 
-def expected_samples(piece: Piece) -> int:
+def expected_samples(piece: Passage) -> int:
     """About how long a piece takes with the pause after it, at the usual speed."""
     return sum(weight(char) for char in piece.text) * _SAMPLES_PER_WEIGHT + _PAUSES[piece.ending]
 
@@ -127,21 +133,31 @@ def _sentence(plan: Plan, index: int, first: int, spoken: Spoken) -> Sentence:
     phonemes = _with_silence(samples, sounds)
     return Sentence(
         index=index,
-        text=piece.text,
+        text=piece.written,
         source=piece.source,
         samples=samples,
         pcm=np.pad(spoken.pcm, (lead, pause)).astype("<i2").tobytes(),
         words=tuple(
-            Word(
-                piece.text[word.source.first : word.source.end],
-                word.samples.shift(shift),
-                word.source.shift(piece.source.first),
-            )
-            for word in spoken.times.words
+            replace(word, samples=word.samples.shift(shift))
+            for word in written_words(plan, piece, spoken.times.words)
         ),
         phonemes=phonemes,
         pauses=articulation.pauses(phonemes),
     )
+
+
+def written_words(plan: Plan, piece: Passage, spoken: Sequence[articulation.TimedWord]) -> Iterator[Word]:
+    """The words of the source that spoken ones stand for: "$5" lasts as long as "five dollars"."""
+    merged: list[articulation.TimedWord] = []
+    for word in spoken:
+        source = piece.source_of(word.source)
+        if merged and merged[-1].source.overlaps(source):
+            last = merged.pop()
+            source = Span(last.source.first, max(last.source.end, source.end))
+            word = replace(word, samples=Span(last.samples.first, word.samples.end))  # noqa: PLW2901
+        merged.append(replace(word, source=source))
+    for word in merged:
+        yield Word(plan.text[word.source.first : word.source.end], word.samples, word.source)
 
 
 def _with_silence(samples: Span, sounds: Sequence[Phoneme]) -> tuple[Phoneme, ...]:

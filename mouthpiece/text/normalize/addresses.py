@@ -10,7 +10,10 @@ from mouthpiece.text.normalize.token import Kind, Token
 _LABEL = r"[^\W_](?:[\w-]{0,62})"
 _MAIL = re.compile(rf"[\w][\w.+-]{{0,63}}@{_LABEL}(?:\.{_LABEL}){{1,6}}")
 _URL = re.compile(r"(?:https?://|ftp://|www\.)[^\s<>\"«»“”]{1,2000}")
-_DOMAINS = "com org net edu gov io dev ai app info biz eu uk us de fr ru ua by kz ch at nl pl cz it es jp cn рф me tv co"
+_DOMAINS = """
+    com org net edu gov io dev ai app info biz eu uk us de fr ru ua by kz ch at nl pl cz it es jp cn рф
+    me tv co
+"""
 _HOST = re.compile(
     rf"{_LABEL}(?:\.{_LABEL}){{0,4}}\.(?:{'|'.join(_DOMAINS.split())})(?![\w-])(?:/[^\s<>\"«»“”]{{0,2000}})?"
 )

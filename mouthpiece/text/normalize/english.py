@@ -59,32 +59,45 @@ def _entries(table: str) -> list[tuple[str, str]]:
 
 _MONTHS = words_of("january february march april may june july august september october november december")
 _YEAR_BEFORE = frozenset(
-    words_of("""in since until till by during year circa around from before after early late mid of summer winter
-    spring autumn fall class copyright between to and""")
+    words_of("""
+        in since until till by during year circa around from before after early late mid of summer
+        winter spring autumn fall class copyright between to and
+    """)
     + _MONTHS
 )
 _SURE_BEFORE = frozenset(
     ("since", "year", "circa", "summer", "winter", "spring", "autumn", "copyright", "mid")
 )
 _YEAR_AFTER = frozenset(
-    words_of("""a and as at because but by election for from he i if in it of on or season she so that the they to
-    was we were when where which while who with until till olympics world model""")
+    words_of("""
+        a and as at because but by election for from he i if in it of on or season she so that the they
+        to was we were when where which while who with until till olympics world model
+    """)
 )
 _PARTS = {2: ("half", "halves"), 4: ("quarter", "quarters")}
 
 
 _DIVISIBLE = frozenset(
-    words_of("""cup mile inch hour teaspoon tablespoon pound ounce liter litre gallon pint quart yard acre second minute day
-    year century million billion turn glass bottle kilometer kilometre meter metre ton foot degree page pizza""")
+    words_of("""
+        cup mile inch hour teaspoon tablespoon pound ounce liter litre gallon pint quart yard acre
+        second minute day year century million billion turn glass bottle kilometer kilometre meter metre
+        ton foot degree page pizza
+    """)
 )
 _REGNAL = frozenset(
-    words_of("""louis henry charles george edward elizabeth james william richard philip pius paul john benedict nicholas
-    peter catherine alexander frederick napoleon ivan leo gregory clement innocent urban ramses ptolemy mary
-    victor francis ferdinand otto wilhelm karl gustav christian haakon carl juan felipe boniface francis""")
+    words_of("""
+        louis henry charles george edward elizabeth james william richard philip pius paul john benedict
+        nicholas peter catherine alexander frederick napoleon ivan leo gregory clement innocent urban
+        ramses ptolemy mary victor francis ferdinand otto wilhelm karl gustav christian haakon carl juan
+        felipe boniface francis
+    """)
 )
 _NUMBERED = frozenset(
-    words_of("""chapter part volume act scene war phase type section book class title article appendix figure level grade
-    vol table stage step unit lesson bowl mark model version round group category theorem lemma""")
+    words_of("""
+        chapter part volume act scene war phase type section book class title article appendix figure
+        level grade vol table stage step unit lesson bowl mark model version round group category
+        theorem lemma
+    """)
 )
 
 
@@ -140,9 +153,11 @@ class English(Language):
     }
     abbreviations = _abbreviations()
     initialisms = frozenset(
-        words_of("""AI API BBC CEO CFO CIA CIO CTO DIY EU FAQ FBI GDP GPU CPU HIV IBM ID IEEE IMF IOU IP IQ ISBN IT KGB
-        LED MIT MTV NBA NGO NSA OECD OS PDA PIN RGB SUV TV UAE UCLA UFO UI UK UN URL USA USB UV UX VIP VPN WHO
-        XML YMCA HTTP HTTPS HTML SQL SMS GPS DNA RNA PDF""")
+        words_of("""
+        AI API BBC CEO CFO CIA CIO CTO DIY EU FAQ FBI GDP GPU CPU HIV IBM ID IEEE IMF IOU IP IQ ISBN IT
+        KGB LED MIT MTV NBA NGO NSA OECD OS PDA PIN RGB SUV TV UAE UCLA UFO UI UK UN URL USA USB UV UX
+        VIP VPN WHO XML YMCA HTTP HTTPS HTML SQL SMS GPS DNA RNA PDF
+        """)
     ) - {"PIN", "WHO"}
     units: ClassVar[Mapping[str, str]] = {}
     magnitudes: ClassVar[Mapping[str, Noun]] = {

@@ -45,6 +45,7 @@ class Normalized:
         self._copy(Span(at, len(written)))
         self.text = "".join(self._parts)
         self._firsts = [stretch.first for stretch in self._stretches]
+        self._sources = [stretch.source.first for stretch in self._stretches]
 
     def _copy(self, source: Span) -> None:
         if source:
@@ -82,13 +83,12 @@ class Normalized:
 
     def spoken_at(self, source: int) -> int:
         """Where in the spoken text a position of the source is said; for one within a token, its start."""
-        firsts = [stretch.source.first for stretch in self._stretches]
-        index = bisect_right(firsts, source) - 1
+        index = bisect_right(self._sources, source) - 1
         if index < 0:
             return 0
         stretch = self._stretches[index]
         if stretch.copied:
-            return stretch.first + source - stretch.source.first
+            return stretch.first + min(source, stretch.source.end) - stretch.source.first
         return stretch.first if source < stretch.source.end else self._end_of(index)
 
     def _end_of(self, index: int) -> int:

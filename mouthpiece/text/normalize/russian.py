@@ -157,16 +157,18 @@ _LETTER_NAMES = {
     **dict(
         zip(
             "АБВГДЕЁЖЗИЙКЛМНОПРСТУФХЦЧШЩЫЭЮЯ",
-            words_of("""а бэ вэ гэ дэ е ё жэ зэ и и-краткое ка эль эм эн о пэ эр эс
-        тэ у эф ха цэ че ша ща ы э ю я"""),
+            words_of("""
+        а бэ вэ гэ дэ е ё жэ зэ и и-краткое ка эль эм эн о пэ эр эс тэ у эф ха цэ че ша ща ы э ю я
+            """),
             strict=True,
         )
     ),
     **dict(
         zip(
             "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
-            words_of("""эй би си ди и эф джи эйч ай джей кей эл эм эн оу пи кью ар эс ти
-        ю ви дабл-ю икс уай зед"""),
+            words_of("""
+        эй би си ди и эф джи эйч ай джей кей эл эм эн оу пи кью ар эс ти ю ви дабл-ю икс уай зед
+            """),
             strict=True,
         )
     ),
@@ -202,8 +204,10 @@ class Russian(Language):
     months = _MONTH_FORMS
     abbreviations = _ABBREVIATIONS
     initialisms = frozenset(
-        words_of("""США ООН МИД АО ЗАО ОАО ООО ПАО ЕС ЕГЭ ИИ ИП ЭВМ ЭКГ УЗИ АЭС МИФИ ОБЖ СНИЛС ИНН ОСАГО API AI USA UK
-        EU IT IP USB URL CEO TV HTTP HTML SQL SMS GPS GPU CPU PDF UI IBM IQ""")
+        words_of("""
+        США ООН МИД АО ЗАО ОАО ООО ПАО ЕС ЕГЭ ИИ ИП ЭВМ ЭКГ УЗИ АЭС МИФИ ОБЖ СНИЛС ИНН ОСАГО API AI USA
+        UK EU IT IP USB URL CEO TV HTTP HTML SQL SMS GPS GPU CPU PDF UI IBM IQ
+        """)
     ) - {"МИФИ", "СНИЛС", "ОСАГО"}
     units: ClassVar[Mapping[str, str]] = {
         "км": "length-kilometer",
@@ -423,7 +427,8 @@ class Russian(Language):
             return spoken
         if (top, bottom) == (1, 2):
             return f"{self._cardinal(whole, Case.NOMINATIVE, 'm')} с половиной"
-        return f"{self._cardinal(whole, Case.NOMINATIVE, 'f')} {self._part('целая', whole, Case.NOMINATIVE)} {spoken}"
+        counted = self._cardinal(whole, Case.NOMINATIVE, "f")
+        return f"{counted} {self._part('целая', whole, Case.NOMINATIVE)} {spoken}"
 
     def year(self, value: int, place: Place) -> str:
         case, gender, plural = _agreeing(place) or (Case.GENITIVE, "m", False)
@@ -442,7 +447,7 @@ class Russian(Language):
 
     def range(self, first: Number, last: Number, place: Place) -> str:
         if place.after in _AGREEING and len(first.whole) == len(last.whole) == 4:
-            return f"{_say(first.value, to='ordinal', case='n', animate=False)} — {_say(last.value, to='ordinal', case='n', animate=False)}"
+            return " — ".join(_say(number.value, to="ordinal") for number in (first, last))
         if first.fraction or last.fraction:
             return f"{self.number(first, place)} — {self.number(last, place)}"
         preposition = case_of_preposition(place.before)

@@ -6,44 +6,51 @@ import re
 from functools import cache
 
 from mouthpiece.text.normalize.language import Language, Noun
-from mouthpiece.text.normalize.tables import words_of
 
 _SHARED = {
-    "length": "km=kilometer m=meter dm=decimeter cm=centimeter mm=millimeter µm=micrometer μm=micrometer nm=nanometer "
-    "mi=mile yd=yard ft=foot",
-    "area": "km²=square-kilometer km2=square-kilometer km^2=square-kilometer m²=square-meter m2=square-meter "
-    "m^2=square-meter cm²=square-centimeter cm2=square-centimeter ha=hectare ft²=square-foot sqft=square-foot",
-    "volume": "m³=cubic-meter m3=cubic-meter m^3=cubic-meter cm³=cubic-centimeter cm3=cubic-centimeter l=liter "
-    "L=liter ml=milliliter mL=milliliter dl=deciliter cl=centiliter gal=gallon tsp=teaspoon tbsp=tablespoon",
-    "mass": "kg=kilogram g=gram mg=milligram µg=microgram μg=microgram t=tonne lb=pound lbs=pound oz=ounce",
-    "duration": "h=hour hr=hour hrs=hour min=minute mins=minute s=second sec=second secs=second ms=millisecond "
-    "µs=microsecond μs=microsecond ns=nanosecond",
-    "speed": "km/h=kilometer-per-hour kmh=kilometer-per-hour kph=kilometer-per-hour m/s=meter-per-second "
-    "mph=mile-per-hour kn=knot",
+    "length": """
+        km=kilometer m=meter dm=decimeter cm=centimeter mm=millimeter µm=micrometer μm=micrometer
+        nm=nanometer mi=mile yd=yard ft=foot
+        """,
+    "area": """
+        km²=square-kilometer km2=square-kilometer km^2=square-kilometer m²=square-meter m2=square-meter
+        m^2=square-meter cm²=square-centimeter cm2=square-centimeter ha=hectare ft²=square-foot
+        sqft=square-foot
+        """,
+    "volume": """
+        m³=cubic-meter m3=cubic-meter m^3=cubic-meter cm³=cubic-centimeter cm3=cubic-centimeter l=liter
+        L=liter ml=milliliter mL=milliliter dl=deciliter cl=centiliter gal=gallon tsp=teaspoon
+        tbsp=tablespoon
+        """,
+    "mass": """
+        kg=kilogram g=gram mg=milligram µg=microgram μg=microgram t=tonne lb=pound lbs=pound oz=ounce
+        """,
+    "duration": """
+        h=hour hr=hour hrs=hour min=minute mins=minute s=second sec=second secs=second ms=millisecond
+        µs=microsecond μs=microsecond ns=nanosecond
+        """,
+    "speed": """
+        km/h=kilometer-per-hour kmh=kilometer-per-hour kph=kilometer-per-hour m/s=meter-per-second
+        mph=mile-per-hour kn=knot
+        """,
     "temperature": "°C=celsius ℃=celsius °F=fahrenheit ℉=fahrenheit",
-    "digital": "bit=bit B=byte kB=kilobyte KB=kilobyte MB=megabyte GB=gigabyte TB=terabyte PB=petabyte "
-    "kb=kilobit Kb=kilobit Mb=megabit Mbit=megabit Gb=gigabit Gbit=gigabit",
+    "digital": """
+        bit=bit B=byte kB=kilobyte KB=kilobyte MB=megabyte GB=gigabyte TB=terabyte PB=petabyte
+        kb=kilobit Kb=kilobit Mb=megabit Mbit=megabit Gb=gigabit Gbit=gigabit
+        """,
     "frequency": "Hz=hertz kHz=kilohertz MHz=megahertz GHz=gigahertz",
     "power": "W=watt mW=milliwatt kW=kilowatt MW=megawatt GW=gigawatt hp=horsepower",
     "energy": "kWh=kilowatt-hour J=joule kJ=kilojoule cal=calorie kcal=kilocalorie eV=electronvolt",
     "electric": "V=volt mA=milliampere Ω=ohm Ω=ohm",
-    "pressure": "Pa=pascal hPa=hectopascal kPa=kilopascal MPa=megapascal bar=bar mbar=millibar atm=atmosphere "
-    "psi=pound-force-per-square-inch",
+    "pressure": """
+        Pa=pascal hPa=hectopascal kPa=kilopascal MPa=megapascal bar=bar mbar=millibar atm=atmosphere
+        psi=pound-force-per-square-inch
+        """,
     "force": "N=newton",
     "angle": "°=degree rad=radian",
     "graphics": "px=pixel MP=megapixel dpi=dot-per-inch ppi=pixel-per-inch",
     "light": "lm=lumen lx=lux",
 }
-_RATES = {
-    "Mbit/s": ("digital-megabit", "duration-second"),
-    "Mbps": ("digital-megabit", "duration-second"),
-    "Gbps": ("digital-gigabit", "duration-second"),
-    "kbps": ("digital-kilobit", "duration-second"),
-    "fps": ("", "duration-second"),
-    "rpm": ("", "duration-minute"),
-}
-_DOUBTFUL = frozenset(words_of("m s t l L g h B V J N W bar cal bit"))
-"""Letters and words that are units only right beside a number, as nothing else would stand there."""
 
 
 @cache

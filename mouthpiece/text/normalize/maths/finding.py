@@ -52,7 +52,7 @@ def delimited(source: Source, at: int) -> Token | None:
 
 
 def _formula(source: Source, at: int, first: int, last: int, end: int) -> Token | None:
-    if last < 0 or last - first > LONGEST:
+    if last < 0 or last - first > LONGEST or source.text[first:last].isspace() or first == last:
         return None
     spoken = said(source, source.text[first:last])
     return source.token(at, end, spoken, Kind.MATHS) if spoken else None
@@ -110,8 +110,10 @@ _OPERATOR = re.compile(r"[ \u00a0]?(?P<sign>[+\-−–*/=<>≤≥≠≈≡±∓�
 _SCRIPT = re.compile(r"[\^_]")
 _EVIDENCE = frozenset("^_=≤≥≠≈≡±∓×·⋅÷∈∉⊂⊆∪∩⇒⇔∝√∑∏∫∬∮∂∇∞∀∃²³⁰¹⁴⁵⁶⁷⁸⁹ⁿ")
 _SHORT_WORDS = frozenset(
-    words_of("""a i am an as at be by do go he if in is it me my no of oh ok on or so to up us we the and for tv pc ad id
-    vs mr ms""")
+    words_of("""
+        a i am an as at be by do go he if in is it me my no of oh ok on or so to up us we the and for tv
+        pc ad id vs mr ms
+    """)
 )
 
 
@@ -125,7 +127,10 @@ def expression(source: Source, at: int) -> Token | None:
         source.no_maths_until = max(source.no_maths_until, run.end)
         return None
     spoken = said(source, _as_latex(source.text[at : run.end]))
-    return source.token(at, run.end, spoken, Kind.MATHS) if spoken else None
+    if not spoken:
+        source.no_maths_until = run.end
+        return None
+    return source.token(at, run.end, spoken, Kind.MATHS)
 
 
 def _as_latex(written: str) -> str:

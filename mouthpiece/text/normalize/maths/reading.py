@@ -50,18 +50,24 @@ _ACCENTS = frozenset(
     words_of("vec hat bar dot ddot tilde overline underline widehat widetilde overrightarrow")
 )
 _STYLES = frozenset(
-    words_of("""mathbf mathrm mathit mathsf mathtt mathbb mathcal mathfrak mathscr boldsymbol bm pmb text textbf textit
-    textrm mbox operatorname emph phantom displaystyle""")
+    words_of("""
+        mathbf mathrm mathit mathsf mathtt mathbb mathcal mathfrak mathscr boldsymbol bm pmb text textbf
+        textit textrm mbox operatorname emph phantom displaystyle
+    """)
 )
 _WORDS = frozenset(words_of("text textbf textit textrm mbox operatorname emph"))
 _SKIPPED = frozenset(
-    words_of("""left right big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr middle limits nolimits displaystyle textstyle
-    scriptstyle quad qquad , ; : ! hspace nonumber notag label phantom""")
-    + [" ", ">", "\n", "\\"]
+    words_of("""
+        left right big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr middle limits nolimits displaystyle
+        textstyle scriptstyle quad qquad , ; : ! hspace nonumber notag label phantom
+    """)
+    + words_of("> \\")
 )
 FUNCTIONS = frozenset(
-    words_of("""sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh coth log ln lg exp lim limsup liminf max min
-    sup inf det dim ker deg gcd hom arg Pr mod tg ctg arctg""")
+    words_of("""
+        sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh coth log ln lg exp lim limsup liminf
+        max min sup inf det dim ker deg gcd hom arg Pr mod tg ctg arctg
+    """)
 )
 _UNICODE_OF = {
     "to": "→",
@@ -193,7 +199,7 @@ def _context() -> Any:
 # From nodes of LaTeX to a flat list ------------------------------------------------------------------------
 
 _Item = Node | str
-"""A finished part of a tree; or one of the marks "^", "_", "'", "&", "\\\\" that say how parts belong together."""
+"""A finished part of a tree, or a mark that says how parts belong together: "^", "_", "'", "&", "\\\\"."""
 
 
 def _items(nodes: Sequence[Any]) -> Iterator[_Item]:

@@ -10,10 +10,14 @@ from mouthpiece.text.normalize.maths.speaking import Speaker
 from mouthpiece.text.normalize.maths.tree import Node, Number, Symbol
 from mouthpiece.text.normalize.russian import in_case, nth
 
-_LATIN = """a=а b=бэ c=цэ d=дэ e=е f=эф g=жэ h=аш i=и j=йот k=ка l=эль m=эм n=эн o=о p=пэ q=ку r=эр s=эс t=тэ
-    u=у v=вэ w=дубль-вэ x=икс y=игрек z=зет"""
-_GREEK = """α=альфа β=бета γ=гамма δ=дельта ε=эпсилон ζ=дзета η=эта θ=тета ι=йота κ=каппа λ=лямбда μ=мю µ=мю ν=ню
-    ξ=кси ο=омикрон π=пи ρ=ро σ=сигма ς=сигма τ=тау υ=ипсилон φ=фи ϕ=фи χ=хи ψ=пси ω=омега"""
+_LATIN = """
+    a=а b=бэ c=цэ d=дэ e=е f=эф g=жэ h=аш i=и j=йот k=ка l=эль m=эм n=эн o=о p=пэ q=ку r=эр s=эс t=тэ
+    u=у v=вэ w=дубль-вэ x=икс y=игрек z=зет
+"""
+_GREEK = """
+    α=альфа β=бета γ=гамма δ=дельта ε=эпсилон ζ=дзета η=эта θ=тета ι=йота κ=каппа λ=лямбда μ=мю µ=мю
+    ν=ню ξ=кси ο=омикрон π=пи ρ=ро σ=сигма ς=сигма τ=тау υ=ипсилон φ=фи ϕ=фи χ=хи ψ=пси ω=омега
+"""
 _LETTERS = {
     letter: name for letter, _, name in (entry.partition("=") for entry in (_LATIN + " " + _GREEK).split())
 }
