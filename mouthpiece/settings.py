@@ -172,7 +172,8 @@ class GatewaySettings(_Settings):
     """Days for which an ended job is kept, with its video; 0: until it is deleted. Default: 30."""
 
     cache_bytes: int = Field(default=50 << 30, ge=0)
-    """Size of rendered chunks kept for reuse in bytes; those unused for longest go first. Default: 50 GiB."""
+    """Size of rendered chunks kept for reuse in bytes, and as much again of spoken sentences; what was unused
+    for longest goes first. Default: 50 GiB."""
 
     access: Path | None = None
     """TOML file with tenants, API keys and the issuer of JWTs: see docs/security.md. Default: none, and

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-_TO_SIZES = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsz")
+_TO_SAMPLES = (b"moov", b"trak", b"mdia", b"minf", b"stbl")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +49,38 @@ def count_frames(movie: BinaryIO) -> int:
 
     Raises `ValueError` when this is no movie, or its index is beyond its end.
     """
-    first, end = 0, None
-    for kind in _TO_SIZES:
-        found = next((box for box in boxes(movie, first, end) if box.kind == kind), None)
-        if found is None:
-            raise ValueError(f"no box {kind!r}")
-        first, end = found.content, found.end
-    movie.seek(first + 8)  # beyond version, flags, and the size that all frames share
+    sizes = _only(movie, b"stsz", _samples(movie))
+    movie.seek(sizes.content + 8)  # beyond version, flags, and the size that all frames share
     return int.from_bytes(movie.read(4), "big")
+
+
+def keyframes(movie: BinaryIO) -> list[int]:
+    """The frames of the first track, in decoding order from 0 on, at which decoding may begin.
+
+    Raises `ValueError` as `count_frames` does.
+    """
+    found = next((box for box in _inside(movie, _samples(movie)) if box.kind == b"stss"), None)
+    if found is None:  # ISO/IEC 14496-12, 8.6.2: then it may begin at any
+        return list(range(count_frames(movie)))
+    movie.seek(found.content + 8)  # beyond version, flags, and the number of entries
+    numbers = movie.read(found.end - found.content - 8)
+    return [int.from_bytes(numbers[at : at + 4], "big") - 1 for at in range(0, len(numbers), 4)]
+
+
+def _samples(movie: BinaryIO) -> Box | None:
+    """The table of samples of the first track."""
+    found: Box | None = None
+    for kind in _TO_SAMPLES:
+        found = _only(movie, kind, found)
+    return found
+
+
+def _only(movie: BinaryIO, kind: bytes, within: Box | None) -> Box:
+    found = next((box for box in _inside(movie, within) if box.kind == kind), None)
+    if found is None:
+        raise ValueError(f"no box {kind!r}")
+    return found
+
+
+def _inside(movie: BinaryIO, within: Box | None) -> Iterator[Box]:
+    return boxes(movie, within.content, within.end) if within else boxes(movie)

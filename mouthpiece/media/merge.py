@@ -55,6 +55,13 @@ class _Chunk:
 
     frames: Span
     path: Path
+    skip: int
+    rest: int
+
+    @property
+    def frames_stored(self) -> int:
+        """All frames of the file."""
+        return self.skip + len(self.frames) + self.rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +144,15 @@ class Merger:
         taken, self._taken = self._segments[self._taken :], len(self._segments)
         return taken
 
-    def add_chunk(self, frames: Span, path: Path) -> None:
-        """Take the chunk that shows ``frames``, which begin where those of the chunk before ended."""
+    def add_chunk(self, frames: Span, path: Path, skip: int = 0, rest: int = 0) -> None:
+        """Take the chunk that shows ``frames``, which begin where those of the chunk before ended.
+
+        In the file, ``skip`` frames before them and ``rest`` after them are left out; both cuts are in front
+        of keyframes.
+        """
         _check_next(frames, self._frames, "chunk.frames")
         self._frames = frames.end
-        self._waiting.append(_Chunk(frames, path))
+        self._waiting.append(_Chunk(frames, path, skip, rest))
         self._copy_heard()
 
     def add_speech(self, samples: Span, pcm: bytes) -> None:
@@ -178,15 +189,15 @@ class Merger:
         self._movie, self._first = movie, track
         return movie
 
-    def _check_chunk(self, track: VideoTrack, frames: Span) -> None:
-        form = self._form
+    def _check_chunk(self, track: VideoTrack, chunk: _Chunk) -> None:
+        form, frames = self._form, chunk.frames
         for name, found, wanted in (
             ("codec", track.codec, "h264"),
             ("pixel format", track.pixel_format, "yuv420p"),
             ("width", track.width, form.width),
             ("height", track.height, form.height),
             ("frame rate", track.fps, form.fps),
-            ("number of frames", track.frames, len(frames)),
+            ("number of frames", track.frames, chunk.frames_stored),
         ):
             if found != wanted:
                 raise BadInput("chunk.chunk", f"{_named(frames)}: {name} is {found}, not {wanted}")
@@ -225,9 +236,9 @@ class Merger:
         rate = SPEECH_RATE / self._form.fps
         with _readable(chunk.path) as (container, stream):
             track = video_track(stream)
-            self._check_chunk(track, chunk.frames)
+            self._check_chunk(track, chunk)
             movie = self._movie or self._start(stream, track)
-            for index, packet in _packets(container, stream, chunk.frames, self._form.fps):
+            for index, packet in _packets(container, stream, chunk, self._form.fps):
                 heard = movie.frames * rate.numerator // rate.denominator
                 frame = chunk.frames.first + index
                 if packet.is_keyframe and frame == movie.frames >= self._cut_at + self._segment_frames:
@@ -274,21 +285,23 @@ def _readable(path: Path) -> Generator[tuple[InputContainer, VideoStream]]:
 
 
 def _packets(
-    container: InputContainer, stream: VideoStream, frames: Span, fps: Fraction
+    container: InputContainer, stream: VideoStream, chunk: _Chunk, fps: Fraction
 ) -> Iterator[tuple[int, Packet[VideoStream]]]:
     """The chunk's packets in decoding order, each with the index in the chunk of the frame that it shows."""
     grid = (stream.time_base or Fraction(0)) * fps
-    shown = bytearray(len(frames))
+    frames, cuts = chunk.frames, (chunk.skip, chunk.skip + len(chunk.frames))
+    shown = bytearray(chunk.frames_stored)
     for packet in container.demux(stream):
         if not packet.size:  # the end of the file
             continue
         index, off = divmod((packet.pts or 0) * grid.numerator, grid.denominator)
         if off or not 0 <= index < len(shown) or shown[index]:
             raise BadInput("chunk.chunk", f"{_named(frames)}: a frame is off the frame grid")
-        if index == 0 and not packet.is_keyframe:
-            raise BadInput("chunk.chunk", f"{_named(frames)}: does not begin with a keyframe")
+        if index in cuts and not packet.is_keyframe:
+            raise BadInput("chunk.chunk", f"{_named(frames)}: is not cut in front of a keyframe")
         shown[index] = 1
-        yield index, packet
+        if cuts[0] <= index < cuts[1]:
+            yield index - chunk.skip, packet
     if not all(shown):
         raise BadInput("chunk.chunk", f"{_named(frames)}: frames are missing")
 

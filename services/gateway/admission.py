@@ -14,7 +14,7 @@ import grpc.aio
 from mouthpiece.artifacts import ArtifactStore, check_sha256
 from mouthpiece.core.engines import EngineInfo
 from mouthpiece.core.format import MAX_SIDE, MIN_SIDE, choose_fps, choose_size
-from mouthpiece.core.timeline import MAX_FPS, MIN_FPS
+from mouthpiece.core.timeline import MAX_FPS, MIN_FPS, Span
 from mouthpiece.errors import BadInput, MouthpieceError, NotFound, Unavailable, Violation
 from mouthpiece.rpc.convert import rational_to_proto
 from mouthpiece.rpc.convert import seconds as seconds_of
@@ -74,6 +74,8 @@ def _check_speech(spec: JobSpec, max_text: int) -> list[Violation]:
         return [Violation("spec.text", "is empty: give text to speak, or a recording in audio_sha256")]
     if len(spec.text) > max_text:
         return [Violation("spec.text", f"has {len(spec.text)} characters; at most {max_text} are allowed")]
+    if spec.audio_sha256 and spec.previous_job_id:
+        return [Violation("spec.previous_job_id", "only a text can be an edit of an earlier job's")]
     return _check_hash("spec.audio_sha256", spec.audio_sha256)
 
 
@@ -160,7 +162,7 @@ class Admission:
             raise _as_ours(from_rpc_error(error)) from None
 
     async def _outline(self, spec: JobSpec) -> tts_pb2.SpeechOutline:
-        call = start_speech(self._speech, spec, check_only=True)
+        call = start_speech(self._speech, spec)
         try:
             async for message in call:
                 return message.outline
@@ -177,10 +179,12 @@ SpeechCall = (
 )
 
 
-def start_speech(
-    stub: SpeechServiceAsyncStub, spec: JobSpec, *, check_only: bool = False, first_sentence: int = 0
-) -> SpeechCall:
-    """Ask for the speech of a spec, of a text from one sentence on. The caller cancels the call."""
+def start_speech(stub: SpeechServiceAsyncStub, spec: JobSpec, *, sentences: Span | None = None) -> SpeechCall:
+    """Ask for some sentences of a spec's text, or all of its recording; without any, for the outline only.
+
+    The caller cancels the call.
+    """
+    check_only = sentences is None
     limit = CHECK_SECONDS if check_only else None
     if spec.audio_sha256:
         return stub.ImportSpeech(
@@ -198,7 +202,8 @@ def start_speech(
             language=spec.language,
             voice=spec.voice,
             check_only=check_only,
-            first_sentence=first_sentence,
+            first_sentence=sentences.first if sentences else 0,
+            end_sentence=sentences.end if sentences else 0,
         ),
         timeout=limit,
     )
@@ -235,10 +240,12 @@ def _fraction(value: common_pb2.Rational) -> Fraction:
 
 
 def _seed(spec: JobSpec) -> int:
-    """The spec's seed, else one that follows from the spec: the same spec makes the same video."""
+    """The spec's seed, else one that follows from the picture: the same spec makes the same video, and a text
+    that was edited moves nothing that it need not."""
     if spec.HasField("seed"):
         return spec.seed
-    digest = hashlib.sha256(spec.SerializeToString(deterministic=True)).digest()
+    picture = JobSpec(avatar_sha256=spec.avatar_sha256, engine=spec.engine, fps=spec.fps)
+    digest = hashlib.sha256(picture.SerializeToString(deterministic=True)).digest()
     return int.from_bytes(digest[:4], "little")
 
 

@@ -89,6 +89,7 @@ class Jobs:
 
     async def _accept(self, spec: JobSpec, request_id: str) -> Job:
         try:
+            await self._check_previous(spec)
             admitted = await self._admission.admit(spec)
         except MouthpieceError:
             await self._discard_assets(spec)
@@ -135,6 +136,10 @@ class Jobs:
 
     async def _add(self, job: Job, promised: float) -> None:
         await self._store.add_job(job, speech_key(job.spec), stamp(JobEvent(state=job), job, 1), promised)
+
+    async def _check_previous(self, spec: JobSpec) -> None:
+        if spec.previous_job_id and await self._store.job(spec.previous_job_id) is None:
+            raise BadInput("spec.previous_job_id", f"no job {spec.previous_job_id!r}")
 
     async def plan(self, spec: JobSpec) -> PlanJobResponse:
         """What submitting a spec would do."""

@@ -26,7 +26,7 @@ from mouthpiece.v1.merger_pb2 import (
 from services.gateway.chunks import Chunks
 from services.gateway.run import JobRun
 from services.gateway.speech import SpeechLibrary
-from services.gateway.store import StoreAway
+from services.gateway.store import Rendered, StoreAway
 
 if TYPE_CHECKING:
     from mouthpiece.v1.merger_pb2_grpc import MergerServiceAsyncStub
@@ -126,8 +126,7 @@ class Merging:
                 yield request
             for frames in run.segments[sent:]:
                 sent += 1
-                chunk = artifact_to_proto(run.rendered[frames].chunk)
-                yield MergeRequest(chunk=MergeChunk(frames=span_to_proto(frames), chunk=chunk))
+                yield MergeRequest(chunk=_chunk(run.rendered[frames]))
             if not complete:
                 await moved.wait()
         yield MergeRequest(
@@ -139,6 +138,15 @@ class Merging:
         for stored in run.sentences[first:]:
             sentence = await self._library.sentence(stored)
             yield MergeRequest(speech=MergeSpeech(samples=stored.sentence.samples, pcm=sentence.pcm))
+
+
+def _chunk(rendered: Rendered) -> MergeChunk:
+    return MergeChunk(
+        frames=span_to_proto(rendered.frames),
+        chunk=artifact_to_proto(rendered.chunk),
+        skip=rendered.skip,
+        rest=rendered.rest,
+    )
 
 
 def provenance(run: JobRun) -> str:

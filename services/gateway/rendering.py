@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import grpc.aio
 
+from mouthpiece.core.engines import EngineClass
 from mouthpiece.core.scheduler.events import (
     ChunkDone,
     ChunkFailed,
@@ -23,7 +25,7 @@ from mouthpiece.rpc.speech_codec import slice_to_proto
 from mouthpiece.rpc.status import from_rpc_error
 from mouthpiece.v1.gateway_pb2 import CHUNK_STATE_CANCELLED, CHUNK_STATE_DONE, CHUNK_STATE_FAILED
 from mouthpiece.v1.lipsync_pb2 import ChunkResult, RenderChunkRequest, RenderChunkResponse
-from services.gateway.chunks import Chunks
+from services.gateway.chunks import Chunks, pieces
 from services.gateway.fleet import Fleet, Member
 from services.gateway.run import JobRun, end_chunk, new_chunk
 from services.gateway.speech import SpeechLibrary, digest
@@ -63,7 +65,7 @@ class Renderer:
         chunk = new_chunk(command.attempt, command.span, member.name)
         await run.update_chunk(Attempt(chunk))
         try:
-            rendered, timings = await self._render(run, command, member)
+            rendered, parts, timings = await self._render(run, command, member)
         except asyncio.CancelledError:
             end_chunk(chunk, CHUNK_STATE_CANCELLED)
             raise
@@ -72,10 +74,12 @@ class Renderer:
         except MouthpieceError as error:
             return await self._failed(run, command, error, broken=False)
         end_chunk(chunk, CHUNK_STATE_DONE, frames_done=len(command.span))
-        await run.update_chunk(Attempt(chunk, rendered))
+        await run.update_chunk(Attempt(chunk, rendered, parts))
         return [ChunkDone(run.id, command.attempt, timings)]
 
-    async def _render(self, run: JobRun, command: Render, member: Member) -> tuple[Rendered, Timings]:
+    async def _render(
+        self, run: JobRun, command: Render, member: Member
+    ) -> tuple[Rendered, tuple[Rendered, ...], Timings]:
         speech = await self._library.cut(run.sentences, run.heard(command.span))
         loop = asyncio.get_running_loop()
         start = loop.time()
@@ -87,10 +91,20 @@ class Renderer:
         timings = _timings(result, loop.time() - start)
         rendered = _check(run, command, result, digest(speech))
         try:
-            await self._chunks.check(rendered)
+            keyframes = await self._chunks.check(rendered)
         except DataLoss as error:
             raise _Distrust(error.message) from None
-        return rendered, timings
+        return rendered, await self._pieces(run, rendered, keyframes), timings
+
+    async def _pieces(self, run: JobRun, rendered: Rendered, keyframes: list[int]) -> tuple[Rendered, ...]:
+        """What of a chunk other jobs may use: any group of pictures, if frames do not depend on the chunk."""
+        if run.engine.engine_class is not EngineClass.WINDOWED:
+            return (rendered,)
+        found: list[Rendered] = []
+        for piece in pieces(rendered, keyframes):
+            speech = await self._library.cut(run.sentences, run.heard(piece.frames))
+            found.append(replace(piece, speech=digest(speech)))
+        return tuple(found)
 
     async def _follow(self, run: JobRun, command: Render, call: RenderCall) -> ChunkResult:
         chunk = run.attempts[command.attempt].chunk

@@ -39,6 +39,8 @@ def statistics(run: JobRun, speech_end: float, now: float) -> JobStatistics:
         cached_chunks=len(cached),
         cached_frames=sum(len(_span(chunk)) for chunk in cached),
         workers=sorted({attempt.chunk.worker for attempt in used if attempt.chunk.worker}),
+        sentences=len(run.sentences),
+        cached_sentences=run.recalled,
         realtime_factor=run.samples / SPEECH_RATE / max(1e-3, now - created),
     )
 

@@ -25,7 +25,8 @@ HISTORY_DAYS = 30
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How long ended jobs are kept in days (0: for ever), and how many bytes of rendered chunks."""
+    """How long ended jobs are kept in days (0: for ever), and how many bytes of what can be reused: that many
+    of rendered chunks, and as many of spoken sentences."""
 
     keep_days: float
     cache_bytes: int
@@ -37,6 +38,7 @@ class Swept:
 
     jobs: int
     chunks: int
+    sentences: int
     artifacts: int
     bytes: int
 
@@ -62,8 +64,9 @@ class Retention:
         jobs = await self._forget_jobs(now)
         await self._store.shorten_history(now - DAY * HISTORY_DAYS)
         chunks = await self._store.shrink_cache(self._policy.cache_bytes)
+        sentences = await self._store.shrink_speech(self._policy.cache_bytes)
         artifacts, size = await self._remove_artifacts(now)
-        return Swept(jobs, chunks, artifacts, size)
+        return Swept(jobs, chunks, sentences, artifacts, size)
 
     async def _forget_jobs(self, now: float) -> int:
         if not self._policy.keep_days:

@@ -72,6 +72,8 @@ class JobRun:
     playable: list[common_pb2.Segment] = field(default_factory=list)
     """What was published of the video: it stays as it is, whatever is merged anew."""
     complete: bool = False
+    recalled: int = 0
+    """Sentences that need not be spoken anew."""
     estimate: Estimate | None = None
     moved: asyncio.Event = field(default_factory=asyncio.Event)
     _recording: asyncio.Lock = field(default_factory=asyncio.Lock)

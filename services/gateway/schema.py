@@ -27,6 +27,8 @@ jobs = sa.Table(
     sa.Column("audio", sa.String(64), nullable=False, server_default="", index=True),
     sa.Column("avatar", sa.String(64), nullable=False, server_default="", index=True),
     sa.Column("video", sa.String(64), nullable=False, server_default="", index=True),
+    sa.Column("vtt", sa.String(64), nullable=False, server_default="", index=True),
+    sa.Column("srt", sa.String(64), nullable=False, server_default="", index=True),
     sa.Index("ix_jobs_state_id", "state", "id"),
 )
 
@@ -52,6 +54,9 @@ chunks = sa.Table(
     sa.Column("speech", sa.String(64), nullable=False),
     sa.Column("codec", sa.String(64), nullable=False),
     sa.Column("document", sa.LargeBinary, nullable=False),
+    # Frames of the artifact before and after those of the chunk.
+    sa.Column("skip", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("rest", sa.BigInteger, nullable=False, server_default="0"),
 )
 
 events = sa.Table(
@@ -82,6 +87,19 @@ rendered = sa.Table(
     sa.Column("sha256", sa.String(64), nullable=False),
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
     sa.Column("codec", sa.String(64), nullable=False),
+    sa.Column("used", sa.Float, nullable=False, index=True),
+    sa.Column("skip", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("rest", sa.BigInteger, nullable=False, server_default="0"),
+)
+
+# Sentences by what makes their sound; their times count from their own start.
+spoken = sa.Table(
+    "spoken",
+    SCHEMA,
+    sa.Column("key", sa.String(64), primary_key=True),
+    sa.Column("pcm", sa.String(64), nullable=False),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False),
+    sa.Column("document", sa.LargeBinary, nullable=False),
     sa.Column("used", sa.Float, nullable=False, index=True),
 )
 

@@ -1,32 +1,34 @@
-"""A job's speech: from the cache, or from the speech service, sentence by sentence."""
+"""A job's speech: from what was spoken before, and from the speech service, sentence by sentence."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
 import grpc.aio
 
-from mouthpiece.core.scheduler.events import Event, SpeechGrew
-from mouthpiece.core.speech import CutMark, cut_marks, ready_frames
-from mouthpiece.core.timeline import Span, frame_count
-from mouthpiece.errors import Busy, DataLoss, MouthpieceError, Unavailable
+from mouthpiece.core.retiming import Take, retimed_pauses
+from mouthpiece.core.scheduler.events import Event
+from mouthpiece.core.speech import BYTES_PER_SAMPLE
+from mouthpiece.core.timeline import Span
+from mouthpiece.errors import Busy, MouthpieceError, Unavailable
 from mouthpiece.rpc.status import from_rpc_error
 from mouthpiece.v1 import common_pb2
-from mouthpiece.v1.gateway_pb2 import (
-    CHUNK_STATE_DONE,
-    JOB_STATE_RENDERING,
-    JOB_STATE_SPEAKING,
-    JobSpec,
-)
+from mouthpiece.v1.gateway_pb2 import JOB_STATE_SPEAKING, JobSpec
+from mouthpiece.v1.tts_pb2 import ImportSpeechResponse, PlannedSentence, SynthesizeResponse
 from services.gateway.admission import start_speech
 from services.gateway.chunks import Chunks
-from services.gateway.run import JobRun, end_chunk, new_chunk
-from services.gateway.speech import SpeechLibrary, digest
-from services.gateway.store import Attempt, Rendered, StoredSentence
+from services.gateway.growth import Growth
+from services.gateway.placing import end_at, move
+from services.gateway.run import JobRun
+from services.gateway.speech import SpeechLibrary
+from services.gateway.store import StoredSentence
 
 if TYPE_CHECKING:
     from mouthpiece.v1.tts_pb2_grpc import SpeechServiceAsyncStub
@@ -37,10 +39,29 @@ PATIENCE = 40
 """Times that an absent speech service is asked again, about five minutes in all."""
 
 
+_NO_END = 1 << 31
+_Message = SynthesizeResponse | ImportSpeechResponse
+
+
 def speech_key(spec: JobSpec) -> str:
-    """Names what is said and how: two jobs with equal keys may share one synthesis."""
+    """Names what is said and how: two recordings with equal keys may share one import."""
     parts = (spec.audio_sha256, spec.language, spec.voice, spec.text)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+@dataclass
+class _Text:
+    """What is to be said, what of it was spoken before, and the pauses if they are not the natural ones."""
+
+    plan: Sequence[PlannedSentence]
+    known: dict[str, StoredSentence] = field(default_factory=dict)
+    pauses: Sequence[int] = ()
+
+    def is_known(self, index: int) -> bool:
+        return index < len(self.plan) and self.plan[index].key in self.known
+
+    def next_known(self, index: int) -> int:
+        return next((at for at in range(index, len(self.plan)) if self.is_known(at)), len(self.plan))
 
 
 class Speaker:
@@ -61,36 +82,127 @@ class Speaker:
 
     async def speak(self, run: JobRun) -> None:
         """Go on from the sentences that a run already has, to the end."""
-        growth = _Growth(run, self._library, self._chunks, self._tell)
+        growth = Growth(run, self._library, self._chunks, self._tell)
         for stored in run.sentences:
             await growth.hear(stored)
         if not run.job.speech_final:
             async with self._turns:
                 await run.enter(JOB_STATE_SPEAKING)
-                await self._speak(run, growth)
+                await (self._hear(run, growth) if run.spec.audio_sha256 else self._say(run, growth))
         await growth.finish()
 
-    async def _speak(self, run: JobRun, growth: _Growth) -> None:
-        if not run.sentences:
-            known = await run.store.same_speech(speech_key(run.spec))
-            there = all([await self._library.holds(stored.pcm) for stored in known])
-            for stored in known if there else ():
-                await run.add_sentence(stored, final=False)
-                await growth.hear(stored)
-            if run.sentences:
-                return
-        async for sentence in self._sentences(run):
-            stored = await self._library.keep(sentence)
-            await run.add_sentence(stored, final=False)
-            await growth.hear(stored)
+    async def _hear(self, run: JobRun, growth: Growth) -> None:
+        """Take the recording as the speech, or what an earlier job made of it."""
+        known = [] if run.sentences else await run.store.same_speech(speech_key(run.spec))
+        if known and all([await self._library.holds(stored.pcm) for stored in known]):
+            run.recalled = len(known)
+            for stored in known:
+                await _add(run, growth, stored)
+            return
+        async for message in self._messages(run, Span(len(run.sentences), _NO_END)):
+            sentence = message.sentence
+            # The recording may be decoded anew after a restart: pieces follow those that are there.
+            move(sentence, run.samples, sentence.source.first, sentence.index)
+            await _add(run, growth, await self._library.keep(sentence))
             await growth.tell(final=False)
 
-    async def _sentences(self, run: JobRun) -> AsyncGenerator[common_pb2.Sentence]:
-        """What is still to be said, asking again as long as the service is merely away."""
+    async def _say(self, run: JobRun, growth: Growth) -> None:
+        """Speak the text; what was spoken so before is not spoken again."""
+        text = _Text(await self._plan(run))
+        await self._recall(run, text)
+        earlier = await _earlier_speech(run)
+        if earlier:
+            spoken = [stored async for stored in self._spoken(run, text, 0)]
+            text.pauses = await self._retime(spoken, earlier)
+        async with aclosing(self._spoken(run, text, len(run.sentences))) as sentences:
+            async for stored in sentences:
+                index = len(run.sentences)
+                await _add(run, growth, await self._placed(run, text, stored))
+                if not text.is_known(index + 1):
+                    # What is known comes at once, and may bring frames that need not be rendered.
+                    await growth.tell(final=False)
+
+    async def _plan(self, run: JobRun) -> Sequence[PlannedSentence]:
+        async for message in self._messages(run, None):
+            if message.HasField("outline"):
+                return message.outline.plan
+        raise MouthpieceError("the speech service sent no outline")
+
+    async def _recall(self, run: JobRun, text: _Text) -> None:
+        """Look up what was spoken before, and is still there."""
+        keys = [planned.key for planned in text.plan]
+        found = await run.store.spoken(keys)
+        there = await asyncio.gather(*(self._library.holds(stored.pcm) for stored in found.values()))
+        text.known = {key: stored for (key, stored), held in zip(found.items(), there, strict=True) if held}
+        await run.store.forget_spoken([key for key in found if key not in text.known])
+        run.recalled = sum(key in text.known for key in keys)
+
+    async def _spoken(self, run: JobRun, text: _Text, first: int) -> AsyncGenerator[StoredSentence]:
+        """The sentences of a text from one on, each as if it were alone; asked for where not known."""
+        at = first
+        while at < len(text.plan):
+            if text.is_known(at):
+                yield text.known[text.plan[at].key]
+                at += 1
+                continue
+            wanted = Span(at, text.next_known(at))
+            async with aclosing(self._newly_spoken(run, text, wanted)) as sentences:
+                async for stored in sentences:
+                    yield stored
+                    at += 1
+            if at < wanted.end:
+                raise MouthpieceError("the speech service left sentences out")
+
+    async def _newly_spoken(self, run: JobRun, text: _Text, wanted: Span) -> AsyncGenerator[StoredSentence]:
+        as_planned = True
+        async for message in self._messages(run, wanted):
+            if isinstance(message, SynthesizeResponse) and message.HasField("notice"):
+                # Another engine speaks: this is not the sound that the keys stand for.
+                run.job.warnings.append(message.notice.warning)
+                as_planned = False
+                continue
+            sentence = message.sentence
+            key = text.plan[sentence.index].key
+            move(sentence, 0, 0, 0)
+            stored = await self._library.keep(sentence)
+            if as_planned:
+                size = BYTES_PER_SAMPLE * await self._library.sounding(stored)
+                stored = await run.store.keep_spoken(key, stored, size)
+            text.known[key] = stored
+            yield stored
+
+    async def _placed(self, run: JobRun, text: _Text, stored: StoredSentence) -> StoredSentence:
+        """A sentence as the next one of a run."""
+        index = len(run.sentences)
+        sentence = common_pb2.Sentence()
+        sentence.CopyFrom(stored.sentence)
+        move(sentence, run.samples, text.plan[index].source.first, index)
+        if text.pauses:
+            end_at(sentence, run.samples + await self._library.sounding(stored) + text.pauses[index])
+        return StoredSentence(sentence, stored.pcm)
+
+    async def _retime(self, spoken: Sequence[StoredSentence], earlier: Sequence[StoredSentence]) -> list[int]:
+        """Pauses under which the sentences that an earlier speech has too are where they were."""
+        old, new = [stored.pcm for stored in earlier], [stored.pcm for stored in spoken]
+        kept: dict[int, int] = {}
+        for block in SequenceMatcher(None, old, new, autojunk=False).get_matching_blocks():
+            kept |= {block.b + offset: block.a + offset for offset in range(block.size)}
+        takes: list[Take] = []
+        for index, stored in enumerate(spoken):
+            sound = await self._library.sounding(stored)
+            takes.append(Take(sound, stored.sentence.samples.end - sound, kept.get(index)))
+        return retimed_pauses(takes, [stored.sentence.samples.first for stored in earlier])
+
+    # ------------------------------------------------------------ the speech service
+
+    async def _messages(self, run: JobRun, wanted: Span | None) -> AsyncGenerator[_Message]:
+        """Some sentences, or without any the outline; asked again as long as the service is merely away."""
         for _ in range(PATIENCE):
             try:
-                async for sentence in self._stream(run):
-                    yield sentence
+                async for message in self._stream(run, wanted):
+                    if wanted and message.HasField("sentence"):
+                        wanted = Span(message.sentence.index + 1, wanted.end)
+                    yield message
             except grpc.aio.AioRpcError as error:
                 fault = from_rpc_error(error)
                 if not isinstance(fault, Unavailable | Busy):
@@ -101,99 +213,34 @@ class Speaker:
                 return
         raise Unavailable("the speech service stayed away")
 
-    async def _stream(self, run: JobRun) -> AsyncGenerator[common_pb2.Sentence]:
-        """Sentences after those that the run has; the same text need not give the same samples twice, so
-        they are moved to where the speech so far ends."""
-        call = start_speech(self._stub, run.spec, first_sentence=len(run.sentences))
+    async def _stream(self, run: JobRun, wanted: Span | None) -> AsyncGenerator[_Message]:
+        call = start_speech(self._stub, run.spec, sentences=wanted)
         try:
             async for message in call:
-                sentence = message.sentence
-                if not message.HasField("sentence") or sentence.index < len(run.sentences):
-                    continue
-                _shift(sentence, run.samples - sentence.samples.first)
-                yield sentence
+                if _is_wanted(message, wanted):
+                    yield message
         finally:
             call.cancel()
 
 
-def _shift(sentence: common_pb2.Sentence, by: int) -> None:
-    spans = [sentence.samples, *sentence.pauses]
-    spans += [word.samples for word in sentence.words]
-    spans += [phoneme.samples for phoneme in sentence.phonemes]
-    for span in spans:
-        span.first += by
-        span.end += by
+def _is_wanted(message: _Message, wanted: Span | None) -> bool:
+    if wanted is None or message.HasField("outline"):
+        return wanted is None
+    return not message.HasField("sentence") or wanted.first <= message.sentence.index < wanted.end
 
 
-class _Growth:
-    """Tells the scheduler how a speech grows, and which chunks of it exist already."""
+async def _earlier_speech(run: JobRun) -> Sequence[StoredSentence]:
+    """The sentences of the job of which a run is an edit."""
+    name = run.spec.previous_job_id
+    if not name:
+        return ()
+    job = await run.store.job(name)
+    if job is None or not job.speech_final:
+        run.job.warnings.append(f"job {name} was not spoken to its end: nothing was kept in its place")
+        return ()
+    return await run.store.sentences(name)
 
-    def __init__(
-        self, run: JobRun, library: SpeechLibrary, chunks: Chunks, tell: Callable[[Event], None]
-    ) -> None:
-        self._run = run
-        self._library = library
-        self._chunks = chunks
-        self._tell = tell
-        self._samples = 0
-        self._marks: list[CutMark] = []
-        self._reused = max((span.end for span in run.rendered), default=0)
-        self._hits = sum(attempt.chunk.cached for attempt in run.attempts.values())
 
-    async def hear(self, stored: StoredSentence) -> None:
-        """One more sentence is there."""
-        sentence = await self._library.sentence(stored)
-        self._samples = sentence.samples.end
-        self._marks += cut_marks(sentence, self._run.fps)
-
-    async def tell(self, *, final: bool) -> None:
-        """Let the scheduler know of all that was heard since the last time."""
-        run = self._run
-        ready = ready_frames(self._samples, run.fps, run.engine.tail_samples, final=final)
-        marks, self._marks = tuple(self._marks), []
-        cached = await self._find_cached(ready)
-        self._tell(SpeechGrew(run.id, ready, marks, final, 0, cached))
-
-    async def finish(self) -> None:
-        """There are no more sentences."""
-        run = self._run
-        if not run.sentences:
-            raise MouthpieceError("the speech service had nothing to say")
-        if not run.job.speech_final:
-            run.job.speech_final = True
-            run.job.samples = self._samples
-            run.job.frames = frame_count(self._samples, run.fps)
-            await run.enter(JOB_STATE_RENDERING)
-        await self.tell(final=True)
-
-    async def _find_cached(self, ready: int) -> tuple[Span, ...]:
-        """Chunks that were rendered before to the same speech at the same place, without overlap."""
-        run = self._run
-        if run.spec.ignore_cache or self._reused >= ready:
-            return ()
-        found: list[Span] = []
-        for rendered in await run.store.rendered(run.recipe, Span(self._reused, ready)):
-            fits = rendered.frames.first >= self._reused and not run.attempted(rendered.frames)
-            if fits and await self._matches(rendered):
-                await self._reuse(rendered)
-                found.append(rendered.frames)
-        return tuple(found)
-
-    async def _matches(self, rendered: Rendered) -> bool:
-        speech = await self._library.cut(self._run.sentences, self._run.heard(rendered.frames))
-        if digest(speech) != rendered.speech:
-            return False
-        try:
-            await self._chunks.check(rendered)
-        except DataLoss:
-            return False
-        return True
-
-    async def _reuse(self, rendered: Rendered) -> None:
-        self._hits += 1
-        self._reused = rendered.frames.end
-        chunk = new_chunk(f"c{self._hits}", rendered.frames, "")
-        chunk.cached = True
-        await self._run.store.touch(self._run.recipe, rendered)
-        end_chunk(chunk, CHUNK_STATE_DONE, frames_done=len(rendered.frames))
-        await self._run.update_chunk(Attempt(chunk, rendered))
+async def _add(run: JobRun, growth: Growth, stored: StoredSentence) -> None:
+    await run.add_sentence(stored, final=False)
+    await growth.hear(stored)

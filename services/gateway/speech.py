@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 from mouthpiece.artifacts import ArtifactStore
-from mouthpiece.core.speech import Sentence, SpeechSlice, slice_speech
+from mouthpiece.core.speech import BYTES_PER_SAMPLE, Sentence, SpeechSlice, slice_speech
 from mouthpiece.core.timeline import Span
 from mouthpiece.rpc.speech_codec import sentence_from_proto, slice_to_proto
 from mouthpiece.v1 import common_pb2
@@ -25,9 +25,11 @@ class SpeechLibrary:
         self._bytes = 0
 
     async def keep(self, sentence: common_pb2.Sentence) -> StoredSentence:
-        """Store a sentence's sound; the message loses it."""
-        artifact = await self._artifacts.put_bytes(sentence.pcm)
-        self._remember(artifact.sha256, sentence.pcm)
+        """Store a sentence's sound up to the silence at its end; the message loses it."""
+        sound = sentence.pcm.rstrip(b"\0")
+        sound = sentence.pcm[: len(sound) + len(sound) % BYTES_PER_SAMPLE]
+        artifact = await self._artifacts.put_bytes(sound)
+        self._remember(artifact.sha256, sound)
         sentence.pcm = b""
         return StoredSentence(sentence, artifact.sha256)
 
@@ -35,8 +37,13 @@ class SpeechLibrary:
         """A sentence with its sound."""
         whole = common_pb2.Sentence()
         whole.CopyFrom(stored.sentence)
-        whole.pcm = await self._pcm(stored.pcm)
+        samples = whole.samples.end - whole.samples.first
+        whole.pcm = (await self._pcm(stored.pcm)).ljust(BYTES_PER_SAMPLE * samples, b"\0")
         return sentence_from_proto(whole)
+
+    async def sounding(self, stored: StoredSentence) -> int:
+        """Samples of a sentence before the silence at its end. Raises `NotFound`."""
+        return (await self._artifacts.find(stored.pcm)).size_bytes // BYTES_PER_SAMPLE
 
     async def cut(self, sentences: Sequence[StoredSentence], wanted: Span) -> SpeechSlice:
         """A stretch of the speech, clipped to what there is."""

@@ -43,8 +43,12 @@ from services.gateway.schema import lease as _lease
 from services.gateway.schema import rendered as _rendered
 from services.gateway.schema import segments as _segments
 from services.gateway.schema import sentences as _sentences
+from services.gateway.schema import spoken as _spoken
 
 ENDED = frozenset({JOB_STATE_DONE, JOB_STATE_FAILED, JOB_STATE_CANCELLED})
+
+_MOST_KEYS = 500
+"""Keys in one query: databases limit the parameters of a statement."""
 
 STATEMENT_SECONDS = 10.0
 """Longest wait for PostgreSQL to answer."""
@@ -60,7 +64,7 @@ class StoreAway(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class StoredSentence:
-    """A sentence without its sound, and the artifact that holds it."""
+    """A sentence without its sound, and the artifact that holds it up to the silence at its end."""
 
     sentence: common_pb2.Sentence
     pcm: str
@@ -68,12 +72,20 @@ class StoredSentence:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A chunk that exists: the frames it covers, the digest of the speech it was made to, where it is."""
+    """Frames that exist: which, the digest of the speech they were made to, and the artifact that has them,
+    after ``skip`` and before ``rest`` frames that are not meant."""
 
     frames: Span
     speech: str
     chunk: Artifact
     codec: str
+    skip: int = 0
+    rest: int = 0
+
+    @property
+    def frames_stored(self) -> int:
+        """All frames of the artifact."""
+        return self.skip + len(self.frames) + self.rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +94,8 @@ class Attempt:
 
     chunk: Chunk
     result: Rendered | None = None
+    pieces: tuple[Rendered, ...] = ()
+    """The stretches of the result that other jobs may reuse; known only while it is being stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +122,7 @@ class JobStore:
         self._put_attempt = _upsert(_chunks, engine.dialect.name)
         self._put_rendered = _upsert(_rendered, engine.dialect.name)
         self._put_history = _upsert(_history, engine.dialect.name)
+        self._add_spoken = _insert(_spoken, engine.dialect.name).on_conflict_do_nothing()
 
     @classmethod
     async def open(cls, url: str) -> JobStore:
@@ -258,7 +273,7 @@ class JobStore:
         """Store an event and what it changed, all or nothing.
 
         The job itself is written when its state has changed: what else changes in it follows from its events
-        and sentences. With a `recipe`, the attempt's result can be found by it from now on. An `outcome`
+        and sentences. With a `recipe`, the pieces of an attempt can be found by it from now on. An `outcome`
         goes into the history.
         """
         async with self._write(Notice(Kind.HAPPENED, job.id)) as connection:
@@ -273,8 +288,9 @@ class JobStore:
                 await connection.execute(_ADD_SENTENCE, _sentence_row(job.id, sentence))
             if attempt is not None:
                 await connection.execute(self._put_attempt, _attempt_row(job.id, attempt))
-                if recipe and attempt.result is not None:
-                    await connection.execute(self._put_rendered, _rendered_row(recipe, attempt.result))
+                if recipe and attempt.pieces:
+                    rows = [_rendered_row(recipe, piece) for piece in attempt.pieces]
+                    await connection.execute(self._put_rendered, rows)
 
     async def _history_row(self, connection: AsyncConnection, job: Job, outcome: Outcome) -> _Row:
         promised = await connection.scalar(sa.select(_jobs.c.promised).where(_jobs.c.id == job.id))
@@ -333,36 +349,30 @@ class JobStore:
 
     async def shrink_cache(self, limit_bytes: int) -> int:
         """Forget the rendered chunks that were unused for longest, until the rest fits. Returns how many."""
-        table = _rendered.c
-        kept = sa.func.sum(table.size_bytes).over(order_by=(table.used.desc(), table.sha256))
-        ranked = sa.select(table.recipe, table.first, table.end, table.speech, kept.label("kept")).subquery()
-        surplus = sa.select(ranked).where(ranked.c.kept > limit_bytes)
+        return await self._shrink(_rendered, _rendered.c.sha256, limit_bytes)
+
+    async def shrink_speech(self, limit_bytes: int) -> int:
+        """Forget the spoken sentences that were unused for longest, until the rest fits. Returns how many."""
+        return await self._shrink(_spoken, _spoken.c.pcm, limit_bytes)
+
+    async def _shrink(self, table: sa.Table, name: sa.Column[str], limit_bytes: int) -> int:
+        """Forget the rows of surplus artifacts: one takes its place for as long as any row names it."""
+        used, size = sa.func.max(table.c.used).label("used"), sa.func.max(table.c.size_bytes).label("size")
+        artifacts = sa.select(name.label("name"), used, size).group_by(name).subquery()
+        kept = sa.func.sum(artifacts.c.size).over(order_by=(artifacts.c.used.desc(), artifacts.c.name))
+        ranked = sa.select(artifacts.c.name, kept.label("kept")).subquery()
+        surplus = sa.select(ranked.c.name).where(ranked.c.kept > limit_bytes)
         async with self._write() as connection:
-            rows = (await connection.execute(surplus)).all()
-            for row in rows:
-                await connection.execute(
-                    sa.delete(_rendered).where(
-                        table.recipe == row.recipe,
-                        table.first == row.first,
-                        table.end == row.end,
-                        table.speech == row.speech,
-                    )
-                )
-        return len(rows)
+            names = list(await connection.scalars(surplus))
+            for surplus_name in names:
+                await connection.execute(sa.delete(table).where(name == surplus_name))
+        return len(names)
 
     async def referenced(self) -> set[str]:
         """Every artifact that a job, a sentence, an attempt, a segment or the cache names."""
         named: set[str] = set()
         async with self._read() as connection:
-            columns = (
-                *_NAMED,
-                _sentences.c.pcm,
-                _chunks.c.sha256,
-                _segments.c.media,
-                _segments.c.init,
-                _rendered.c.sha256,
-            )
-            for column in columns:
+            for column in (*_NAMED, *_KEPT):
                 named |= set(await connection.scalars(sa.select(column).distinct()))
         return named - {""}
 
@@ -381,23 +391,52 @@ class JobStore:
         spoken = next((job for job in jobs if job.speech_final), None)
         return await self.sentences(spoken.id) if spoken is not None else []
 
+    async def spoken(self, keys: Sequence[str]) -> dict[str, StoredSentence]:
+        """The sentences that are kept under some keys; they count as used."""
+        found: dict[str, StoredSentence] = {}
+        for first in range(0, len(keys), _MOST_KEYS):
+            wanted = _spoken.c.key.in_(keys[first : first + _MOST_KEYS])
+            async with self._write() as connection:
+                await connection.execute(sa.update(_spoken).where(wanted).values(used=time.time()))
+                for row in await connection.execute(sa.select(_spoken).where(wanted)):
+                    found[row.key] = StoredSentence(common_pb2.Sentence.FromString(row.document), row.pcm)
+        return found
+
+    async def keep_spoken(self, key: str, stored: StoredSentence, size_bytes: int) -> StoredSentence:
+        """Keep a sentence under a key, unless there is one already. Returns the one that is kept."""
+        row: _Row = {
+            "key": key,
+            "pcm": stored.pcm,
+            "size_bytes": size_bytes,
+            "document": stored.sentence.SerializeToString(),
+            "used": time.time(),
+        }
+        async with self._write() as connection:
+            await connection.execute(self._add_spoken, row)
+        return (await self.spoken([key])).get(key, stored)
+
+    async def forget_spoken(self, keys: Sequence[str]) -> None:
+        """The sound of some sentences is gone."""
+        async with self._write() as connection:
+            await connection.execute(sa.delete(_spoken).where(_spoken.c.key.in_(keys)))
+
     async def touch(self, recipe: str, rendered: Rendered) -> None:
-        """A chunk was reused: it is worth keeping."""
+        """Frames were reused: they are worth keeping."""
         table = _rendered.c
         async with self._write() as connection:
             await connection.execute(
                 sa.update(_rendered)
                 .where(
                     table.recipe == recipe,
-                    table.first == rendered.frames.first,
-                    table.end == rendered.frames.end,
-                    table.speech == rendered.speech,
+                    table.first >= rendered.frames.first,
+                    table.end <= rendered.frames.end,
+                    table.sha256 == rendered.chunk.sha256,
                 )
                 .values(used=time.time())
             )
 
     async def rendered(self, recipe: str, frames: Span) -> list[Rendered]:
-        """Chunks made by a recipe that lie within `frames`, by first frame, longest first."""
+        """What was made by a recipe and lies within `frames`, by first frame, longest first."""
         table = _rendered.c
         query = (
             sa.select(_rendered)
@@ -406,10 +445,7 @@ class JobStore:
         )
         async with self._read() as connection:
             rows = (await connection.execute(query)).all()
-        return [
-            Rendered(Span(row.first, row.end), row.speech, Artifact(row.sha256, row.size_bytes), row.codec)
-            for row in rows
-        ]
+        return [_rendered_of(row, Span(row.first, row.end)) for row in rows]
 
 
 @contextmanager
@@ -458,9 +494,19 @@ _CHANGE_JOB = (
         document=sa.bindparam("new_document"),
         finished=sa.bindparam("new_finished"),
         video=sa.bindparam("new_video"),
+        vtt=sa.bindparam("new_vtt"),
+        srt=sa.bindparam("new_srt"),
     )
 )
-_NAMED = (_jobs.c.audio, _jobs.c.avatar, _jobs.c.video)
+_NAMED = (_jobs.c.audio, _jobs.c.avatar, _jobs.c.video, _jobs.c.vtt, _jobs.c.srt)
+_KEPT = (
+    _sentences.c.pcm,
+    _spoken.c.pcm,
+    _chunks.c.sha256,
+    _rendered.c.sha256,
+    _segments.c.media,
+    _segments.c.init,
+)
 _JOBS = sa.select(
     _jobs.c.document,
     # A document is as old as the last change of its job's state.
@@ -484,9 +530,13 @@ def _job_of(row: Any) -> Job:
     return job
 
 
+def _insert(table: sa.Table, dialect: str) -> postgresql.Insert | sqlite.Insert:
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+
+
 def _upsert(table: sa.Table, dialect: str) -> sa.Insert:
     """Put a row, in place of the one with the same key if there is any."""
-    insert = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    insert = _insert(table, dialect)
     key = [column.name for column in table.primary_key]
     rest = {column.name: insert.excluded[column.name] for column in table.columns if not column.primary_key}
     return insert.on_conflict_do_update(index_elements=key, set_=rest)
@@ -503,6 +553,8 @@ def _change_row(job: Job) -> _Row:
         "new_document": job.SerializeToString(),
         "new_finished": job.finished.ToNanoseconds() / 1e9 if job.state in ENDED else None,
         "new_video": job.result.video.sha256,
+        "new_vtt": job.result.captions_vtt.sha256,
+        "new_srt": job.result.captions_srt.sha256,
     }
 
 
@@ -516,6 +568,8 @@ def _attempt_row(job_id: str, attempt: Attempt) -> _Row:
         "size_bytes": result.chunk.size_bytes if result else 0,
         "speech": result.speech if result else "",
         "codec": result.codec if result else "",
+        "skip": result.skip if result else 0,
+        "rest": result.rest if result else 0,
         "document": attempt.chunk.SerializeToString(),
     }
 
@@ -524,8 +578,12 @@ def _attempt_of(row: sa.Row[Any]) -> Attempt:
     chunk = Chunk.FromString(row.document)
     if not row.sha256:
         return Attempt(chunk)
-    frames = Span(chunk.frames.first, chunk.frames.end)
-    return Attempt(chunk, Rendered(frames, row.speech, Artifact(row.sha256, row.size_bytes), row.codec))
+    return Attempt(chunk, _rendered_of(row, Span(chunk.frames.first, chunk.frames.end)))
+
+
+def _rendered_of(row: sa.Row[Any], frames: Span) -> Rendered:
+    chunk = Artifact(row.sha256, row.size_bytes)
+    return Rendered(frames, row.speech, chunk, row.codec, row.skip, row.rest)
 
 
 def _sentence_row(job_id: str, stored: StoredSentence) -> _Row:
@@ -557,5 +615,7 @@ def _rendered_row(recipe: str, rendered: Rendered) -> _Row:
         "sha256": rendered.chunk.sha256,
         "size_bytes": rendered.chunk.size_bytes,
         "codec": rendered.codec,
+        "skip": rendered.skip,
+        "rest": rendered.rest,
         "used": time.time(),
     }

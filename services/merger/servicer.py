@@ -134,7 +134,10 @@ async def _take(work: MergeWork, request: pb.MergeRequest) -> None:
         case "chunk":
             check_sha256(request.chunk.chunk.sha256, "chunk.chunk.sha256")
             frames = span_from_proto(request.chunk.frames, "chunk.frames")
-            await work.add_chunk(frames, request.chunk.chunk.sha256)
+            left_out = request.chunk.skip, request.chunk.rest
+            if min(left_out) < 0:
+                raise BadInput("chunk.skip" if left_out[0] < 0 else "chunk.rest", "negative")
+            await work.add_chunk(frames, request.chunk.chunk.sha256, *left_out)
         case "speech":
             samples = span_from_proto(request.speech.samples, "speech.samples")
             await work.add_speech(samples, request.speech.pcm)

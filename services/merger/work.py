@@ -69,12 +69,12 @@ class MergeWork:
         """Samples in the movie so far."""
         return self._merger.samples_written
 
-    async def add_chunk(self, frames: Span, sha256: str) -> None:
+    async def add_chunk(self, frames: Span, sha256: str, skip: int = 0, rest: int = 0) -> None:
         """Take a chunk out of the store. Raises what `Merger.add_chunk` does, `NotFound` and `DataLoss`."""
         hold = AsyncExitStack()
         self._held.append((frames.end, hold))
         path = await hold.enter_async_context(self._artifacts.local(sha256))
-        await self._call(lambda: self._merger.add_chunk(frames, path))
+        await self._call(lambda: self._merger.add_chunk(frames, path, skip, rest))
         await self._release(self.frames)
 
     async def add_speech(self, samples: Span, pcm: bytes) -> None:

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
+from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -77,12 +78,17 @@ class FakeSpeech(_Idle, tts_pb2_grpc.SpeechServiceServicer):
         samples = len(texts) * SENTENCE_SECONDS * SPEECH_RATE
         yield tts_pb2.SynthesizeResponse(
             outline=tts_pb2.SpeechOutline(
-                sentences=len(texts), expected_samples=samples, language="en", voice="fake"
+                sentences=len(texts),
+                expected_samples=samples,
+                language="en",
+                voice="fake",
+                plan=[fake_plan(text) for text in texts],
             )
         )
-        for index, text in enumerate(texts[: 0 if request.check_only else None]):
-            if index < request.first_sentence:
-                continue
+        if request.check_only:
+            return
+        for index in range(*slice(request.first_sentence, request.end_sentence or None).indices(len(texts))):
+            text = texts[index]
             gate = self.gate(index)
             if gate is not None:
                 await gate.wait()
@@ -99,6 +105,11 @@ class FakeSpeech(_Idle, tts_pb2_grpc.SpeechServiceServicer):
 
     async def ListVoices(self, request: Any, context: Any) -> tts_pb2.SpeechServiceListVoicesResponse:
         return tts_pb2.SpeechServiceListVoicesResponse(voices=[tts_pb2.Voice(name="fake", language="en")])
+
+
+def fake_plan(text: str) -> tts_pb2.PlannedSentence:
+    key = sha256(text.encode()).hexdigest()
+    return tts_pb2.PlannedSentence(key=key, source=common_pb2.Span(end=len(text)))
 
 
 def fake_sentence(index: int, text: str, first_sentence: int) -> common_pb2.Sentence:
@@ -190,9 +201,12 @@ class FakeWorker(_Idle, lipsync_pb2_grpc.LipSyncServiceServicer):
 
 
 def fake_movie(span: Span) -> bytes:
-    """The least that counts as a movie of some frames."""
-    index = bytes(8) + len(span).to_bytes(4, "big")
-    for kind in (b"stsz", b"stbl", b"minf", b"mdia", b"trak", b"moov"):
+    """The least that counts as a movie of some frames, with a keyframe every second."""
+    index = _box(b"stsz", bytes(8) + len(span).to_bytes(4, "big"))
+    keys = range(1, len(span) + 1, int(FPS))
+    numbers = (0, len(keys), *keys)
+    index += _box(b"stss", b"".join(number.to_bytes(4, "big") for number in numbers))
+    for kind in (b"stbl", b"minf", b"mdia", b"trak", b"moov"):
         index = _box(kind, index)
     return index + _box(b"mdat", "".join(f"{frame}\n" for frame in span).encode())
 
@@ -225,7 +239,8 @@ class FakeMerger(_Idle, merger_pb2_grpc.MergerServiceServicer):
             if request.HasField("chunk"):
                 assert request.chunk.frames.first == frames, "a gap between chunks"
                 frames = request.chunk.frames.end
-                content += fake_data(await self.artifacts.get_bytes(request.chunk.chunk.sha256))
+                lines = fake_data(await self.artifacts.get_bytes(request.chunk.chunk.sha256)).splitlines(True)
+                content += b"".join(lines[request.chunk.skip : len(lines) - request.chunk.rest])
                 yield merger_pb2.MergeResponse(progress=merger_pb2.MergeProgress(frames=frames))
             elif request.HasField("speech"):
                 assert request.speech.samples.first == samples, "a gap in the speech"
