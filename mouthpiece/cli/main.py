@@ -209,6 +209,15 @@ def generate(
             "--no-cache", metavar="", rich_help_panel=_WORK, help="Render anew what was rendered before."
         ),
     ] = False,
+    edit: Annotated[
+        str,
+        typer.Option(
+            metavar="JOB",
+            rich_help_panel=_WORK,
+            show_default=False,
+            help="The text is an edit of this job's: keep in place what both have.",
+        ),
+    ] = "",
     gateway: Gateway = LOCAL,
     start: Annotated[
         bool, typer.Option("--start", metavar="", help="Start a suite for this one call instead.")
@@ -234,6 +243,7 @@ def generate(
         seed=seed,
         title=title,
         ignore_cache=no_cache,
+        edit=edit,
     )
     wish = Wish(read_text(text, text_file), audio, avatar, options)
     run_async(make(wish, output, stats, gateway, start=start))

@@ -65,6 +65,8 @@ class VideoOptions:
     """Title for lists and for the file's metadata."""
     ignore_cache: bool = False
     """Render every chunk anew, even where the same chunk exists already."""
+    edit: str = ""
+    """Id of an earlier job of whose text this one is an edit: what both have is kept where it was."""
 
     def __post_init__(self) -> None:
         _check_choice("quality", self.quality, get_args(QualityName))
@@ -101,6 +103,7 @@ class VideoOptions:
             seed=self.seed,
             title=self.title,
             ignore_cache=self.ignore_cache,
+            previous_job_id=self.edit,
         )
         if self.chunk_seconds is not None:
             spec.chunk_length.CopyFrom(duration(self.chunk_seconds))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 
-KEYFRAME_SECONDS = 2
+KEYFRAME_SECONDS = 1
 """Time between keyframes: the unit in which players seek and in which segments are cut."""
 
 SEGMENT_SECONDS = 4
