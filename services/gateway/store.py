@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event as sql_event
@@ -44,6 +45,9 @@ from services.gateway.schema import rendered as _rendered
 from services.gateway.schema import segments as _segments
 from services.gateway.schema import sentences as _sentences
 from services.gateway.schema import spoken as _spoken
+
+_Parameters = ParamSpec("_Parameters")
+_Result = TypeVar("_Result")
 
 ENDED = frozenset({JOB_STATE_DONE, JOB_STATE_FAILED, JOB_STATE_CANCELLED})
 
@@ -109,6 +113,23 @@ class Outcome:
     wasted_seconds: float
     frames: int
     cached_frames: int
+
+
+def _to_the_end(
+    work: Callable[_Parameters, Coroutine[Any, Any, _Result]],
+) -> Callable[_Parameters, Coroutine[Any, Any, _Result]]:
+    """A write whose caller may be cancelled: it ends first. SQLite stays locked by one that is cut off."""
+
+    @wraps(work)
+    async def whole(*args: _Parameters.args, **kwargs: _Parameters.kwargs) -> _Result:
+        task = asyncio.create_task(work(*args, **kwargs))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await task
+            raise
+
+    return whole
 
 
 class JobStore:
@@ -391,6 +412,7 @@ class JobStore:
         spoken = next((job for job in jobs if job.speech_final), None)
         return await self.sentences(spoken.id) if spoken is not None else []
 
+    @_to_the_end
     async def spoken(self, keys: Sequence[str]) -> dict[str, StoredSentence]:
         """The sentences that are kept under some keys; they count as used."""
         found: dict[str, StoredSentence] = {}
@@ -402,6 +424,7 @@ class JobStore:
                     found[row.key] = StoredSentence(common_pb2.Sentence.FromString(row.document), row.pcm)
         return found
 
+    @_to_the_end
     async def keep_spoken(self, key: str, stored: StoredSentence, size_bytes: int) -> StoredSentence:
         """Keep a sentence under a key, unless there is one already. Returns the one that is kept."""
         row: _Row = {
@@ -415,11 +438,13 @@ class JobStore:
             await connection.execute(self._add_spoken, row)
         return (await self.spoken([key])).get(key, stored)
 
+    @_to_the_end
     async def forget_spoken(self, keys: Sequence[str]) -> None:
         """The sound of some sentences is gone."""
         async with self._write() as connection:
             await connection.execute(sa.delete(_spoken).where(_spoken.c.key.in_(keys)))
 
+    @_to_the_end
     async def touch(self, recipe: str, rendered: Rendered) -> None:
         """Frames were reused: they are worth keeping."""
         table = _rendered.c
