@@ -248,6 +248,21 @@ class LipSyncSettings(_Settings):
     avatar_cache_bytes: int = Field(default=8 << 30, ge=0)
     """Disk for prepared avatars in bytes; the least recently used go first. Default: 8 GiB."""
 
+    weights: Path = Path("weights")
+    """Folder of checkpoints that you bring. Default: `weights`, where started."""
+
+    wav2lip_gan: Path | None = None
+    """Checkpoint of Wav2Lip with GAN. Default: Wav2Lip-SD-GAN.pt or wav2lip_gan.pth in `weights`."""
+
+    wav2lip_nogan: Path | None = None
+    """Checkpoint of Wav2Lip without GAN. Default: Wav2Lip-SD-NOGAN.pt or wav2lip.pth in `weights`."""
+
+    wav2lip_threads: int = Field(default=1, ge=1, le=256)
+    """Threads that compute Wav2Lip where there is no GPU. Default: 1."""
+
+    wav2lip_soft_paste: bool = False
+    """Fade the face that Wav2Lip makes into the frame instead of overwriting its box. Default: false."""
+
     timed_frames_per_second: float = Field(default=100, gt=0)
     """Speed of the `timed` engine. Default: 100."""
 

@@ -44,7 +44,7 @@ def sound(name: str) -> mel.Sound:
     with wave.open(str(DATA / f"{name}.wav")) as file:
         assert file.getframerate() == mel.RATE
         samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
-    return mel.Sound(samples / 32768.0)
+    return mel.Sound(samples)
 
 
 def published_starts(columns: int, fps: Fraction) -> list[int]:

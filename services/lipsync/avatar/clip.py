@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 
@@ -26,7 +27,8 @@ class Avatar:
     `key` names content, format and the code that prepared it: equal keys mean equal frames and landmarks.
     `landmarks` is float32 (frames, 468, 3) in pixels of the prepared frames, smoothed over the clip; x and y
     of whole numbers are the middles of pixels, smaller z is nearer. `planes` is uint8
-    (frames, height * 3 // 2, width), read-only, possibly a memory map. Both sides are even.
+    (frames, height * 3 // 2, width), read-only, possibly a memory map. Both sides are even. `folder` is where
+    it is kept, if anywhere; engines may put files of their own beside it, which go when it goes.
     """
 
     key: str
@@ -35,6 +37,7 @@ class Avatar:
     landmarks: Floats
     planes: I420
     warnings: tuple[str, ...] = ()
+    folder: Path | None = None
 
     @property
     def frames(self) -> int:

@@ -100,7 +100,7 @@ def load(folder: Path, key: str) -> tuple[Avatar, AvatarInfo]:
     if len(landmarks) != len(planes):
         raise ValueError(f"{len(planes)} frames, {len(landmarks)} landmarks")
     landmarks.setflags(write=False)
-    avatar = Avatar(key, kind, Fraction(facts["fps"]), landmarks, planes, warnings)
+    avatar = Avatar(key, kind, Fraction(facts["fps"]), landmarks, planes, warnings, folder)
     size, count, faces = facts["source_size"], facts["source_frames"], facts["faces"]
     return avatar, AvatarInfo(kind, size[0], size[1], rate, count, faces, warnings)
 

@@ -50,7 +50,21 @@ def _heygem(settings: LipSyncSettings) -> Engine[Any]:
     )
 
 
-ENGINES: Mapping[str, Factory] = {"viseme": _viseme, "timed": _timed, "heygem": _heygem}
+def _wav2lip(name: str) -> Factory:
+    def make(settings: LipSyncSettings) -> Engine[Any]:
+        from services.lipsync.engines.wav2lip.engine import VARIANTS, Wav2LipEngine
+
+        return Wav2LipEngine(VARIANTS[name], settings)
+
+    return make
+
+
+ENGINES: Mapping[str, Factory] = {
+    "viseme": _viseme,
+    "timed": _timed,
+    "heygem": _heygem,
+    **{name: _wav2lip(name) for name in ("wav2lip", "wav2lip-nogan", "wav2lip-mixed")},
+}
 """What can be named in the settings; nothing is imported before it is wanted."""
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.lipsync.avatar.color import Picture
-from services.lipsync.engines.viseme.surface import Box
+from services.lipsync.engines.viseme.surface import Box, even_box
 from services.lipsync.engines.wav2lip.architecture import FACE_SIDE
 
 PADS = (0, 10, 0, 0)
@@ -21,11 +21,12 @@ Boxes = npt.NDArray[np.int64]
 Faces = npt.NDArray[np.float32]
 
 
-def face_boxes(landmarks: npt.NDArray[np.float32], width: int, height: int) -> Boxes:
-    """Smoothed boxes around landmarks (frames, 468, 3), padded, within the picture."""
+def face_boxes(landmarks: npt.NDArray[np.float32], width: int, height: int) -> list[Box]:
+    """The box of each frame around its landmarks (468, 3): padded, smoothed, on even pixels."""
     low = np.floor(landmarks[:, :, :2].min(axis=1)).astype(np.int64)
     high = np.ceil(landmarks[:, :, :2].max(axis=1)).astype(np.int64)
-    return smoothed(padded(np.hstack((low, high)), (width, height)))
+    boxes = smoothed(padded(np.hstack((low, high)), (width, height)))
+    return [even_box(*(int(edge) for edge in box), width, height) for box in boxes]
 
 
 def padded(boxes: Boxes, size: tuple[int, int], pads: Sequence[int] = PADS) -> Boxes:
@@ -49,11 +50,6 @@ def smoothed(boxes: Boxes) -> Boxes:
         part = made[first : first + _SMOOTHED] if first >= 0 else made[first:]
         made[row] = np.trunc(part.mean(axis=0))
     return made
-
-
-def box_of(row: npt.NDArray[np.int64]) -> Box:
-    """One row of `Boxes`."""
-    return Box(*(int(edge) for edge in row))
 
 
 def network_input(crop: Picture) -> Faces:

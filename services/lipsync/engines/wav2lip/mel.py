@@ -14,7 +14,7 @@ from math import ceil
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import firwin, get_window, upfirdn
+from scipy.signal import firwin, get_window
 
 from mouthpiece.core.speech import SpeechSlice
 from mouthpiece.core.timeline import MIN_FPS, SPEECH_RATE, Span
@@ -52,17 +52,42 @@ Mel = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """A stretch of a track: samples of 16 kHz, the first's number, and whether the track ends there."""
+    """A stretch of a track: int16 samples at `step` times 16 kHz, the first's number, whether the track ends.
 
-    samples: Floats
+    Before the first sample, and after the last, nothing is known, or there is silence.
+    """
+
+    pcm: npt.NDArray[np.int16]
     first: int = 0
     ends: bool = True
+    step: int = 1
+
+    @property
+    def end(self) -> int:
+        """Samples of 16 kHz up to the end of the stretch, counted from the start of the track."""
+        return -(-(self.first + len(self.pcm)) // self.step)
 
     @property
     def columns(self) -> int | None:
-        """Columns of the whole track; `None` when its end is not here."""
-        end = self.first + len(self.samples)
-        return 1 + end // HOP if self.ends and end else 0 if self.ends else None
+        """Columns of the whole track; `None` when its end is not known."""
+        return (1 + self.end // HOP if self.end else 0) if self.ends else None
+
+    def read(self, first: int, end: int) -> Floats:
+        """Samples [first, end) of 16 kHz, in -1..1; 0 where none are known."""
+        reach = 0 if self.step == 1 else _REACH
+        low, high = first * self.step - reach, (end - 1) * self.step + reach + 1
+        wide = np.zeros(high - low)
+        known_low, known_high = max(low, self.first), min(high, self.first + len(self.pcm))
+        if known_low < known_high:
+            known = self.pcm[known_low - self.first : known_high - self.first]
+            wide[known_low - low : known_high - low] = known / 32768.0
+        return wide if not reach else np.convolve(wide, _low_pass(), "valid")[:: self.step]
+
+
+def heard(speech: SpeechSlice, needed: int) -> Sound:
+    """Speech (48 kHz) as a sound. When it stops short of the sample `needed`, the track ends with it."""
+    pcm = np.frombuffer(speech.pcm, "<i2")
+    return Sound(pcm, speech.samples.first, speech.samples.end < needed, SPEECH_RATE // RATE)
 
 
 def window_start(frame: int, fps: Fraction, columns: int | None) -> int:
@@ -113,25 +138,19 @@ def _block(sound: Sound, column: int) -> Mel:
 
 
 def _emphasised(sound: Sound, first: int, count: int) -> Floats:
-    """Samples from `first` on after pre-emphasis, mirrored at the track's ends, 0 where none are known."""
-    at = np.arange(first, first + count)
-    end = sound.first + len(sound.samples)
-    at = _mirrored(at, end) if sound.ends else np.abs(at)
-    return _sample(sound, at) - _EMPHASIS * np.where(at > 0, _sample(sound, at - 1), 0.0)
+    """Samples from `first` on after pre-emphasis, mirrored at the ends of the track."""
+    at = _mirrored(np.arange(first, first + count), sound.end if sound.ends else None)
+    low = int(at.min()) - 1
+    samples = sound.read(low, int(at.max()) + 1)
+    return samples[at - low] - _EMPHASIS * np.where(at > 0, samples[at - low - 1], 0.0)
 
 
-def _mirrored(at: npt.NDArray[np.int64], end: int) -> npt.NDArray[np.int64]:
-    """Places in a track of `end` samples, reflected at both ends without repeating the outermost."""
+def _mirrored(at: npt.NDArray[np.int64], end: int | None) -> npt.NDArray[np.int64]:
+    """Places in a track of `end` samples, reflected at its ends without repeating the outermost."""
+    if end is None:
+        return np.abs(at)
     around = max(1, 2 * end - 2)
-    at = at % around
-    return np.asarray(np.minimum(at, around - at), np.int64)
-
-
-def _sample(sound: Sound, at: npt.NDArray[np.int64]) -> Floats:
-    here = at - sound.first
-    inside = (here >= 0) & (here < len(sound.samples))
-    values = sound.samples[np.clip(here, 0, max(0, len(sound.samples) - 1))] if len(sound.samples) else 0.0
-    return np.where(inside, values, 0.0)
+    return np.asarray(np.minimum(at % around, -at % around), np.int64)
 
 
 @cache
@@ -159,20 +178,6 @@ def _mels(hertz: Floats) -> Floats:
 def _hertz(mels: Floats) -> Floats:
     knee = _LINEAR_TO_HZ / _HZ_PER_MEL
     return np.asarray(np.minimum(mels, knee) * _HZ_PER_MEL * np.exp(_LOG_STEP * np.maximum(0.0, mels - knee)))
-
-
-def heard(speech: SpeechSlice, needed: int) -> Sound:
-    """Speech (48 kHz) at 16 kHz. When it stops short of the sample `needed`, the track ends with it."""
-    pcm = np.frombuffer(speech.pcm, "<i2").astype(np.float64) / 32768.0
-    skipped = -speech.samples.first % _STEP
-    ends = speech.samples.end < needed
-    return Sound(_decimated(pcm[skipped:]), (speech.samples.first + skipped) // _STEP, ends)
-
-
-def _decimated(pcm: Floats) -> Floats:
-    count = -(-len(pcm) // _STEP)
-    padded = np.concatenate((pcm, np.zeros(_REACH + _STEP)))
-    return np.asarray(upfirdn(_low_pass(), padded, 1, _STEP)[_REACH // _STEP :][:count], np.float64)
 
 
 @cache
