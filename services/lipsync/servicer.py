@@ -15,7 +15,7 @@ import cv2
 from grpc.aio import ServicerContext
 
 from mouthpiece.artifacts import ArtifactStore
-from mouthpiece.errors import MouthpieceError
+from mouthpiece.errors import MouthpieceError, Reason, Unmet
 from mouthpiece.rpc.convert import duration, engine_to_proto
 from mouthpiece.settings import CommonSettings, LipSyncSettings
 from mouthpiece.v1 import lipsync_pb2 as pb
@@ -80,8 +80,9 @@ class LipSyncServicer(LipSyncServiceServicer):
         )
         self._device = device_to_proto(await asyncio.to_thread(find_device))
         self._avatars = AvatarLibrary(store, folder, models, limits, size)
-        engines = await asyncio.to_thread(_load_engines, self._settings)
-        self._worker = RenderWorker(engines, self._settings.slots, self._avatars, store, scratch)
+        engines, left_out = await asyncio.to_thread(_load_engines, self._settings)
+        slots = self._settings.slots
+        self._worker = RenderWorker(engines, slots, self._avatars, store, scratch, left_out)
 
     async def drain(self) -> None:
         """Wait for the chunks that are being rendered."""
@@ -170,12 +171,22 @@ async def _progress(attempt: Attempt, task: asyncio.Task[Outcome]) -> AsyncGener
             yield attempt.frames_done
 
 
-def _load_engines(settings: LipSyncSettings) -> dict[str, Engine[Any]]:
+def _load_engines(settings: LipSyncSettings) -> tuple[dict[str, Engine[Any]], dict[str, Unmet]]:
+    """The engines that are wanted and can be had, and what the others lack. Raises `Unmet` when all lack."""
     engines: dict[str, Engine[Any]] = {}
-    for name in (part.strip() for part in settings.engines.split(",")):
-        if name:
-            engine = create_engine(name, settings)
+    left_out: dict[str, Unmet] = {}
+    for name in filter(None, (part.strip() for part in settings.engines.split(","))):
+        engine = create_engine(name, settings)
+        try:
             engine.load()
+        except Unmet as error:
+            if error.reason is not Reason.WEIGHTS_MISSING:
+                raise
+            log.warning("engine %s is left out: %s", name, error.message)
+            left_out[name] = error
+        else:
             log.info("engine %s is loaded", engine.info.version)
             engines[name] = engine
-    return engines
+    if left_out and not engines:
+        raise next(iter(left_out.values()))
+    return engines, left_out

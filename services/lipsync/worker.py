@@ -11,12 +11,13 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any, cast
 
 from mouthpiece.artifacts import Artifact, ArtifactStore
@@ -110,12 +111,15 @@ class RenderWorker:
         avatars: AvatarLibrary,
         store: ArtifactStore,
         scratch: Path,
+        left_out: Mapping[str, Unmet] = MappingProxyType({}),
     ) -> None:
+        """`left_out` are engines that were wanted but could not be loaded, and what each of them lacks."""
         self.slots = slots
         self.avatars = avatars
         self.speeds: dict[str, float] = {}
         """Measured frames per second by engine."""
         self._engines = engines
+        self._left_out = left_out
         self._store = store
         self._scratch = scratch
         self._rigs = _Rigs()
@@ -137,11 +141,17 @@ class RenderWorker:
     def ailments(self) -> list[str]:
         """What keeps the other engines from rendering."""
         named = ((engine.info.name, _ailment(engine)) for engine in self._engines.values())
-        return [f"{name}: {ailment}" for name, ailment in named if ailment]
+        ailing = [f"{name}: {ailment}" for name, ailment in named if ailment]
+        return ailing + [f"{name}: {lack.message}" for name, lack in self._left_out.items()]
 
     def engine(self, name: str, version: str = "") -> EngineInfo:
-        """What a loaded engine declares. Raises `Unmet` (ENGINE_UNKNOWN); "" means any version."""
+        """What a loaded engine declares; "" means any version.
+
+        Raises `Unmet`: ENGINE_UNKNOWN, or what an engine that was left out lacks.
+        """
         engine = self._engines.get(name)
+        if lack := self._left_out.get(name):
+            raise Unmet(lack.reason, lack.message)
         if engine is None:
             has = ", ".join(sorted(self._engines)) or "none"
             raise Unmet(Reason.ENGINE_UNKNOWN, f"this worker does not have engine {name!r}; it has {has}")

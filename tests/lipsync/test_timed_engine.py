@@ -19,7 +19,7 @@ from mouthpiece.media.quality import Quality
 from mouthpiece.settings import LipSyncSettings
 from services.lipsync.avatar import Avatar, AvatarKind
 from services.lipsync.engine import RenderTask
-from services.lipsync.engines import ENGINES, create_engine
+from services.lipsync.engines import create_engine
 from services.lipsync.engines.timed import BITS, TimedEngine, draw_number, read_number
 
 
@@ -66,8 +66,8 @@ def test_the_avatar_itself_stays_as_it_is() -> None:
     assert np.array_equal(avatar.planes, before)
 
 
-@pytest.mark.parametrize("name", sorted(ENGINES))
-def test_every_engine_is_called_what_it_calls_itself(name: str) -> None:
+@pytest.mark.parametrize("name", ["timed", "viseme"])
+def test_an_engine_is_called_what_it_calls_itself(name: str) -> None:
     engine = create_engine(name, LipSyncSettings())
     engine.load()
     assert engine.info.name == name

@@ -62,9 +62,9 @@ def load_network(path: Path, sha256: str, threads: int) -> Network:
     network = build(read_weights(path))
     network.fold()
     if torch.cuda.is_available():
-        from services.lipsync.engines.wav2lip.cuda import CudaNetwork
+        from services.lipsync.engines.wav2lip.accelerator import DeviceNetwork
 
-        loaded: Network = CudaNetwork(network, sha256)
+        loaded: Network = DeviceNetwork(network, torch.device("cuda"), torch.float16)
     elif find_spec("openvino") is not None:
         from services.lipsync.engines.wav2lip.openvino import openvino_functions
         from services.lipsync.engines.wav2lip.processor import ProcessorNetwork

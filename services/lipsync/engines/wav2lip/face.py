@@ -15,6 +15,8 @@ from services.lipsync.engines.wav2lip.architecture import FACE_SIDE
 PADS = (0, 10, 0, 0)
 """Pixels added to a face at its top, bottom, left and right: the chin moves."""
 _SMOOTHED = 5
+_LEAST = 16
+"""Least side of a box in pixels, where hardly anything of a face is in the picture."""
 
 Boxes = npt.NDArray[np.int64]
 """Boxes of faces, int64 (frames, 4): left, top, right, bottom; the last two are not part of the box."""
@@ -26,7 +28,9 @@ def face_boxes(landmarks: npt.NDArray[np.float32], width: int, height: int) -> l
     low = np.floor(landmarks[:, :, :2].min(axis=1)).astype(np.int64)
     high = np.ceil(landmarks[:, :, :2].max(axis=1)).astype(np.int64)
     boxes = smoothed(padded(np.hstack((low, high)), (width, height)))
-    return [even_box(*(int(edge) for edge in box), width, height) for box in boxes]
+    boxes[:, :2] = np.minimum(boxes[:, :2], np.array([width, height]) - _LEAST)
+    boxes[:, 2:] = np.maximum(boxes[:, 2:], boxes[:, :2] + _LEAST)
+    return [even_box(left, top, right, bottom, width, height) for left, top, right, bottom in boxes.tolist()]
 
 
 def padded(boxes: Boxes, size: tuple[int, int], pads: Sequence[int] = PADS) -> Boxes:

@@ -108,7 +108,7 @@ class ProcessorPainter:
         if file is None:
             return None
         try:
-            with np.load(file) as stored:
+            with file.open("rb") as opened, np.load(opened) as stored:
                 return [stored[name] for name in stored.files]
         except (OSError, ValueError, KeyError, EOFError, BadZipFile):
             return None
@@ -129,7 +129,9 @@ class ProcessorPainter:
 def torch_functions(network: Wav2Lip, threads: int) -> Functions:
     """A folded network run by torch, with channels last."""
     torch.set_num_threads(threads)
-    network = network.to(memory_format=torch.channels_last)
+    for parameter in network.parameters():
+        if parameter.dim() == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
     def encode(faces: Faces) -> Features:
         with torch.inference_mode():
