@@ -99,7 +99,7 @@ class DevicePainter:
         luma, chroma = (
             plane.cpu().numpy() for plane in painted_planes(made, boxes, self._width, self._height)
         )
-        return [_part(luma[k], chroma[k], boxes[k]) for k in wanted]
+        return [part_of(luma[k], chroma[k], boxes[k]) for k in wanted]
 
     def _features(self, indices: Sequence[int]) -> list[Tensor]:
         batch, frames = self._network.batch, self._clip.avatar.frames
@@ -155,8 +155,8 @@ def _bytes(values: Tensor) -> Tensor:
     return values.round().clamp(0, 255).to(torch.uint8)
 
 
-def _part(luma: I420, chroma: I420, box: Box) -> I420:
-    """The planes of one box as a small picture."""
+def part_of(luma: I420, chroma: I420, box: Box) -> I420:
+    """What was painted in one box, of planes Y and UV that may be larger, as a small picture."""
     part = np.empty((box.height * 3 // 2, box.width), np.uint8)
     part[: box.height] = luma[: box.height, : box.width]
     small = chroma[:, : box.height // 2, : box.width // 2]

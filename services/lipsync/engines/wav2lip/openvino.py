@@ -17,6 +17,7 @@ from services.lipsync.engines.wav2lip.network import Block, Wav2Lip
 from services.lipsync.engines.wav2lip.processor import BATCH, Features, Functions
 
 Node = Any
+_Model: Any = ov.Model  # its stubs contradict each other
 
 
 def openvino_functions(network: Wav2Lip, threads: int) -> Functions:
@@ -40,22 +41,22 @@ def openvino_functions(network: Wav2Lip, threads: int) -> Functions:
     return Functions(encode, decode)
 
 
-def _encoder(network: Wav2Lip) -> ov.Model:
+def _encoder(network: Wav2Lip) -> Any:
     face = ops.parameter([BATCH, 6, FACE_SIDE, FACE_SIDE], np.float32)
     features: list[Node] = []
     for stage in network.face_encoder_blocks:
         features.append(_sequence(stage, features[-1] if features else face))
-    return ov.Model(features, [face], "encoder")
+    return _Model(features, [face], "encoder")
 
 
-def _decoder(network: Wav2Lip) -> ov.Model:
+def _decoder(network: Wav2Lip) -> Any:
     mel = ops.parameter([BATCH, 1, MEL_BANDS, MEL_COLUMNS], np.float32)
     shapes = [output.shape for output in _encoder(network).outputs]
     features = [ops.parameter(shape, np.float32) for shape in shapes]
     x = _sequence(network.audio_encoder, mel)
     for stage, feature in zip(network.face_decoder_blocks, reversed(features), strict=True):
         x = ops.concat([_sequence(stage, x), feature], 1)
-    return ov.Model([_sequence(network.output_block, x)], [mel, *features], "decoder")
+    return _Model([_sequence(network.output_block, x)], [mel, *features], "decoder")
 
 
 def _sequence(layers: nn.Module, x: Node) -> Node:
