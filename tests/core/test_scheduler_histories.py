@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from mouthpiece.core.scheduler import Fault, Mode, SpeechGrew, Timings
 from mouthpiece.core.speech import CutGrade, CutMark
@@ -114,6 +114,19 @@ class Histories(RuleBasedStateMachine):
     def chunk_fails(self, data: st.DataObject, fault: Fault) -> None:
         self.world.fail(data.draw(st.sampled_from(sorted(self.world.attempts))), fault)
 
+    @precondition(lambda self: self.finished())
+    @rule(data=st.data())
+    def artifact_is_lost(self, data: st.DataObject) -> None:
+        self.world.lose(*data.draw(st.sampled_from(self.finished())))
+
+    def finished(self) -> list[tuple[str, Span]]:
+        """Chunks that are done, of jobs that have not ended."""
+        return [
+            (name, span)
+            for name, job in sorted(self.world.jobs.items())
+            for span in sorted({*self.world.segments[name], *job.done.values()})
+        ]
+
     @precondition(lambda self: self.running(aborted=True))
     @rule(data=st.data())
     def chunk_stops(self, data: st.DataObject) -> None:
@@ -138,14 +151,53 @@ class Histories(RuleBasedStateMachine):
     def scheduler_restarts(self) -> None:
         self.world.restart()
 
+    @invariant()
+    def every_frame_is_either_delivered_or_done_or_in_flight_or_free(self) -> None:
+        self.world.check_tapes()
+
+    @invariant()
+    def no_worker_has_more_chunks_than_slots(self) -> None:
+        for name, worker in self.world.workers.items():
+            assert len(self.world.held(name)) <= worker.slots
+
+    @invariant()
+    def no_frame_is_rendered_by_more_than_two_workers_at_a_time(self) -> None:
+        wanted = [one.render for one in self.world.attempts.values() if not one.aborted]
+        for render in wanted:
+            same = [one for one in wanted if one.job == render.job and one.span.overlaps(render.span)]
+            assert len(same) <= 2
+            assert {one.span for one in same} == {render.span}
+
+    @invariant()
+    def no_trusted_worker_is_idle_while_nobody_heads_for_a_stretch(self) -> None:
+        assert self.world.waiting() == []
+
+    @invariant()
+    def segments_follow_each_other_without_a_gap(self) -> None:
+        for name, job in self.world.jobs.items():
+            ends = [0, *(span.end for span in self.world.segments[name])]
+            assert [span.first for span in self.world.segments[name]] == ends[:-1]
+            assert ends[-1] == job.front
+
+    @invariant()
+    def nobody_goes_on_with_what_is_not_wanted(self) -> None:
+        for (job, _), attempt in self.world.attempts.items():
+            assert attempt.aborted or job in self.world.jobs
+
+    @invariant()
+    def time_is_asked_for_while_anything_runs(self) -> None:
+        if self.world.attempts or self.world.jobs:
+            assert self.world.wake is not None
+
     def teardown(self) -> None:
+        """A calm world ends every job, and the same history gives the same commands."""
         self.world.calm()
         self.world.replay()
 
 
 Histories.TestCase.settings = settings(
-    max_examples=60,
-    stateful_step_count=60,
+    max_examples=50,
+    stateful_step_count=50,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )

@@ -10,6 +10,7 @@ from mouthpiece.core.scheduler import (
     Abort,
     ChunkDone,
     ChunkFailed,
+    ChunkLost,
     ChunkProgressed,
     ChunkStopped,
     Command,
@@ -85,8 +86,10 @@ class TrueJob:
     front: int = 0
     done: dict[int, Span] = field(default_factory=dict[int, Span])
     attempts: set[str] = field(default_factory=set[str])
+    kept: list[Span] = field(default_factory=list[Span])
+    """Chunks of an earlier life that the speech has not reached again."""
     rendered: list[int] = field(default_factory=list[int])
-    """How often each frame was rendered to the end by an attempt whose result was taken."""
+    """How often each frame was rendered to the end by an attempt whose result was taken and not lost."""
 
 
 class ModelWorld:
@@ -112,8 +115,6 @@ class ModelWorld:
         self.history.append((self.now, event, commands))
         for command in commands:
             self._check(command)
-        self.check_tapes()
-        self.check_idle()
         return commands
 
     # -------------------------------------------------------- events
@@ -164,6 +165,19 @@ class ModelWorld:
             self._count(true, span)
         self.tell(SpeechGrew(job, true.ready, final=true.final, cached=(span,)))
 
+    def lose(self, name: str, span: Span) -> None:
+        """The artifact of a chunk that was done is gone."""
+        job, segments = self.jobs[name], self.segments[name]
+        if span in segments:
+            at = segments.index(span)
+            job.done.update((one.first, one) for one in segments[at:])
+            job.front = span.first
+            del segments[at:]
+        del job.done[span.first]
+        for frame in span:
+            job.rendered[frame] -= 1
+        self.tell(ChunkLost(name, span))
+
     def progress(self, key: tuple[str, str], frames: int) -> None:
         self.tell(ChunkProgressed(*key, frames))
 
@@ -188,10 +202,14 @@ class ModelWorld:
         for name, job in stored.items():
             done = (*self.segments.pop(name), *job.done.values())
             last = max((int(attempt[1:]) for attempt in job.attempts), default=0)
+            before = set(done)
             self.tell(replace(job.spec, restored=True, age=self.now - job.at, done=done, attempts=last))
             self.jobs[name].attempts = job.attempts
             known = tuple(CutMark(*mark) for mark in sorted(job.marks.items()))
             self.tell(SpeechGrew(name, job.ready, known, job.final))
+            if name in self.jobs:
+                assert {*self.segments[name], *self.jobs[name].done.values()} <= before
+                assert self.jobs[name].rendered == job.rendered, "what was done is done"
 
     def calm(self) -> None:
         """From now on nothing goes wrong: everybody speaks to the end, every attempt takes a second."""
@@ -222,11 +240,11 @@ class ModelWorld:
                 job.marks[mark.frame] = min(mark.grade, job.marks.get(mark.frame, CutGrade.ANYWHERE))
             job.ready, job.final = max(job.ready, event.ready), job.final or event.final
             job.rendered += [0] * (job.ready - len(job.rendered))
-            for span in [span for span in job.spec.done if span.end <= job.ready]:
-                if span.first >= job.front and not job.rendered[span.first]:
-                    self._count(job, span)
+            for span in [span for span in job.kept if span.end <= job.ready]:
+                job.kept.remove(span)
+                self._count(job, span)
         if isinstance(event, JobSubmitted) and event.job not in self.jobs:
-            self.jobs[event.job] = TrueJob(event, self.now)
+            self.jobs[event.job] = TrueJob(event, self.now, kept=list(event.done))
             self.segments.setdefault(event.job, [])
 
     def _check(self, command: Command) -> None:
@@ -269,8 +287,7 @@ class ModelWorld:
         assert (job.spec.engine, job.spec.version) in {
             (offer.engine, offer.version) for offer in worker.offers
         }
-        held = [one for one in self.attempts.values() if one.render.worker == render.worker]
-        assert len(held) < worker.slots, "the worker is busy"
+        assert len(self.held(render.worker)) < worker.slots, "the worker is busy"
         assert render.attempt not in job.attempts, "the attempt id was used"
         assert span
         assert span.end <= job.ready
@@ -341,16 +358,22 @@ class ModelWorld:
             assert set(tape.taken.values()) == running
             assert tape.finished == true.front + sum(map(len, true.done.values()))
 
-    def check_idle(self) -> None:
-        """No trusted worker is idle while there is a stretch that nobody is heading for."""
+    def waiting(self) -> list[tuple[str, str]]:
+        """Trusted workers that are idle, each with a job of which nobody is heading for some stretch."""
+        found: list[tuple[str, str]] = []
         for name, worker in self.workers.items():
-            held = [one for one in self.attempts.values() if one.render.worker == name]
-            if name in self.draining or name in self.blamed or len(held) >= worker.slots:
+            if name in self.draining or name in self.blamed or len(self.held(name)) >= worker.slots:
                 continue
             able = {(offer.engine, offer.version) for offer in worker.offers}
             for job in self.jobs.values():
-                if (job.spec.engine, job.spec.version) in able and job.spec.mode is Mode.AUTO:
-                    assert not self._orphan(job), f"{name} is idle, {job.spec.job} waits"
+                mine = (job.spec.engine, job.spec.version) in able and job.spec.mode is Mode.AUTO
+                if mine and self._orphan(job):
+                    found.append((name, job.spec.job))
+        return found
+
+    def held(self, worker: str) -> list[TrueAttempt]:
+        """Attempts that a worker is at, those called off included."""
+        return [one for one in self.attempts.values() if one.render.worker == worker]
 
     def _orphan(self, job: TrueJob) -> Span | None:
         """A stretch that could be begun."""

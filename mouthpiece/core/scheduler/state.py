@@ -251,10 +251,11 @@ class State:
             self.refresh()
 
     def admit(self, job: Job) -> None:
-        """Take in a job."""
+        """Take in a job, which may have come long ago."""
         self.jobs[job.spec.job] = job
-        self.arrivals += 1 / self.tuning.memory
-        self.inflow += self.seconds_left(job) / self.tuning.memory
+        fresh = exp(-job.spec.age / self.tuning.memory) / self.tuning.memory
+        self.arrivals += fresh
+        self.inflow += fresh * self.seconds_left(job)
 
     def refresh(self) -> None:
         """Forget what was derived from the workers: one has changed, or a pause is over."""
