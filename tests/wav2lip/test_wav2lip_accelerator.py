@@ -9,7 +9,7 @@ import torch
 from services.lipsync.avatar.color import bgr_to_i420
 from services.lipsync.engines.viseme.surface import Box
 from services.lipsync.engines.wav2lip import accelerator
-from services.lipsync.engines.wav2lip.accelerator import DeviceNetwork, painted_planes
+from services.lipsync.engines.wav2lip.accelerator import DeviceNetwork, painted_planes, part_of
 from services.lipsync.engines.wav2lip.clip import Clip
 from services.lipsync.engines.wav2lip.face import picture_of
 from services.lipsync.engines.wav2lip.network import build
@@ -51,7 +51,7 @@ def test_faces_are_pasted_and_converted_as_on_the_processor() -> None:
     luma, chroma = painted_planes(torch.from_numpy(faces), boxes, 160, 144)
     for face, box, y, uv in zip(faces, boxes, luma.numpy(), chroma.numpy(), strict=True):
         expected = bgr_to_i420(picture_of(face, (box.width, box.height)))
-        made = accelerator._part(y, uv, box)
+        made = part_of(y, uv, box)
         difference = np.abs(made.astype(int) - expected)
         assert difference.max() <= 2
         assert np.mean(difference > 1) < 0.01
