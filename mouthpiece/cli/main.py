@@ -128,7 +128,12 @@ MaxWorkers = Annotated[
     ),
 ]
 Gateway = Annotated[
-    str, typer.Option(metavar="HOST:PORT", envvar="MOUTHPIECE_GATEWAY", help="The gateway to ask.")
+    str,
+    typer.Option(
+        metavar="HOST:PORT",
+        envvar="MOUTHPIECE_GATEWAY",
+        help="The gateway to ask; of several, separated by commas, the first that answers.",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", metavar="", help="Answer in JSON.")]
 JobId = Annotated[

@@ -51,38 +51,67 @@ def _from_call(error: AioRpcError) -> MouthpieceError:
 
 
 class Link:
-    """A channel, and the patience with its other end. `on_retry` hears of each failure and wait."""
+    """Channels to the gateways that share the work, one of which is asked, and the patience with them.
+
+    `address` is HOST:PORT, or several of them separated by commas: when one does not answer, the next is
+    asked. `on_retry` hears of each failure and wait.
+    """
 
     def __init__(self, address: str, patience: Patience, on_retry: OnRetry | None, token: str) -> None:
-        self.address = _check_address(address)
+        self._addresses = [_check_address(each.strip()) for each in address.split(",")]
         self._patience = patience
         self._on_retry = on_retry
-        self._channel = dial(address, TlsFiles.of_client(), token=token)
-        self.stub: VideoServiceAsyncStub = VideoServiceStub(self._channel)
+        self._channels = [dial(each, TlsFiles.of_client(), token=token) for each in self._addresses]
+        self._turn = 0
+
+    @property
+    def address(self) -> str:
+        """The gateway that is asked now."""
+        return self._addresses[self._turn]
+
+    @property
+    def stub(self) -> VideoServiceAsyncStub:
+        """Its service."""
+        return VideoServiceStub(self._channels[self._turn])
 
     async def close(self) -> None:
-        """Close the channel; calls that still run are cancelled."""
-        await self._channel.close()
+        """Close the channels; calls that still run are cancelled."""
+        for channel in self._channels:
+            await channel.close()
 
     async def connect(self, seconds: float) -> None:
-        """Wait until the gateway accepts connections. Raises `Unavailable` as soon as it refuses one."""
+        """Wait until a gateway accepts connections. Raises `Unavailable` as soon as all refuse them."""
+        for turn in range(len(self._addresses)):
+            self._turn = turn
+            try:
+                return await self._connect(seconds)
+            except Unavailable as error:
+                refusal = error
+        self._turn = 0
+        raise refusal
+
+    async def _connect(self, seconds: float) -> None:
         try:
             async with asyncio.timeout(seconds):
-                await self._connected()
+                await self._connected(self._channels[self._turn])
         except TimeoutError:
             raise Unavailable(f"{self.address} does not answer") from None
 
-    async def _connected(self) -> None:
-        state = self._channel.get_state(try_to_connect=True)
+    async def _connected(self, channel: grpc.aio.Channel) -> None:
+        state = channel.get_state(try_to_connect=True)
         while state is not grpc.ChannelConnectivity.READY:
             if state is grpc.ChannelConnectivity.TRANSIENT_FAILURE:
                 raise Unavailable(f"nothing answers at {self.address}")
-            await self._channel.wait_for_state_change(state)
-            state = self._channel.get_state(try_to_connect=True)
+            await channel.wait_for_state_change(state)
+            state = channel.get_state(try_to_connect=True)
 
-    async def ask(self, method: UnaryUnaryMultiCallable[Request, Response], request: Request) -> Response:
+    async def ask(
+        self,
+        method: Callable[[VideoServiceAsyncStub], UnaryUnaryMultiCallable[Request, Response]],
+        request: Request,
+    ) -> Response:
         """One call with one answer, retried."""
-        return await self.retried(lambda: method(request, timeout=CALL_SECONDS), self.backoff())
+        return await self.retried(lambda: method(self.stub)(request, timeout=CALL_SECONDS), self.backoff())
 
     def backoff(self) -> Backoff:
         """The waits of one call, as patient as this link is."""
@@ -126,12 +155,14 @@ class Link:
 
     async def _pause(self, backoff: Backoff, error: Unavailable) -> None:
         now = asyncio.get_running_loop().time()
-        wait = backoff.failed(now, random.random(), error.retry_after)
+        alone = len(self._addresses) == 1
+        wait = backoff.failed(now, random.random(), error.retry_after if alone else 0.0)
         if wait is None:
             raise error
         _log.info("%s: %s; trying again in %.1f s", self.address, error.message, wait)
         if self._on_retry is not None:
             self._on_retry(error, wait)
+        self._turn = (self._turn + 1) % len(self._addresses)
         await asyncio.sleep(wait)
 
 

@@ -32,7 +32,7 @@ class Upload:
 
     def __init__(
         self,
-        stub: VideoServiceAsyncStub,
+        stub: Callable[[], VideoServiceAsyncStub],
         path: Path,
         content: Artifact,
         on_bytes: Callable[[int, int], None],
@@ -48,7 +48,7 @@ class Upload:
     async def attempt(self) -> None:
         """Send what the gateway lacks."""
         query = gateway_pb2.QueryUploadRequest(sha256=self._content.sha256)
-        state = await self._stub.QueryUpload(query, timeout=_QUERY_SECONDS)
+        state = await self._stub().QueryUpload(query, timeout=_QUERY_SECONDS)
         if state.complete:
             self._tell(self._content.size_bytes)
             return
@@ -61,7 +61,7 @@ class Upload:
         header = gateway_pb2.UploadHeader(
             sha256=self._content.sha256, size_bytes=self._content.size_bytes, offset=offset
         )
-        call = self._stub.UploadAsset()
+        call = self._stub().UploadAsset()
         try:
             # When the gateway answers before the end, a write fails without the reason; the call has it.
             with suppress(asyncio.InvalidStateError, AioRpcError):

@@ -40,6 +40,9 @@ _SAYS = {gateway_pb2.JOB_STATE_FAILED: "failed", gateway_pb2.JOB_STATE_CANCELLED
 class Client:
     """A connection to a gateway: ``async with Client("localhost:50051") as client``.
 
+    Where several gateways share the work, `address` may name them all, separated by commas: what one does
+    not answer, the next is asked.
+
     Errors are those of `mouthpiece.errors`. Calls and streams outlive a gateway that restarts: they try
     again for as long as `patience` allows, then raise `Unavailable`. `on_retry` hears of each failure and
     of the seconds until the next attempt.
@@ -151,13 +154,13 @@ class Client:
         Raises `BadInput`, `Unmet`, `AlreadyExists` or `Busy`.
         """
         request = gateway_pb2.SubmitJobRequest(spec=spec, request_id=request_id or uuid.uuid4().hex)
-        response = await self._link.ask(self._link.stub.SubmitJob, request)
+        response = await self._link.ask(lambda stub: stub.SubmitJob, request)
         return response.job
 
     async def plan(self, spec: gateway_pb2.JobSpec) -> gateway_pb2.PlanJobResponse:
         """What `submit` would do. Raises what `submit` raises."""
         request = gateway_pb2.PlanJobRequest(spec=spec)
-        return await self._link.ask(self._link.stub.PlanJob, request)
+        return await self._link.ask(lambda stub: stub.PlanJob, request)
 
     # ------------------------------------------------------------ jobs
 
@@ -205,7 +208,7 @@ class Client:
     async def get_job(self, job_id: str) -> gateway_pb2.Job:
         """A job with its chunks. Raises `NotFound`."""
         request = gateway_pb2.GetJobRequest(job_id=job_id)
-        response = await self._link.ask(self._link.stub.GetJob, request)
+        response = await self._link.ask(lambda stub: stub.GetJob, request)
         return response.job
 
     async def list_jobs(self, states: Sequence[str] = (), limit: int = 0) -> list[gateway_pb2.Job]:
@@ -217,7 +220,7 @@ class Client:
         request.page_size = min(limit or 1000, 1000)
         jobs: list[gateway_pb2.Job] = []
         while True:
-            page = await self._link.ask(self._link.stub.ListJobs, request)
+            page = await self._link.ask(lambda stub: stub.ListJobs, request)
             jobs.extend(page.jobs)
             if not page.next_page_token or (limit and len(jobs) >= limit):
                 return jobs[:limit] if limit else jobs
@@ -226,13 +229,13 @@ class Client:
     async def cancel(self, job_id: str) -> gateway_pb2.Job:
         """Stop a job; one that has ended stays as it is. Raises `NotFound`."""
         request = gateway_pb2.CancelJobRequest(job_id=job_id)
-        response = await self._link.ask(self._link.stub.CancelJob, request)
+        response = await self._link.ask(lambda stub: stub.CancelJob, request)
         return response.job
 
     async def delete(self, job_id: str) -> None:
         """Forget a job that has ended. Raises `NotFound`, or `Unmet` while it runs."""
         request = gateway_pb2.DeleteJobRequest(job_id=job_id)
-        await self._link.ask(self._link.stub.DeleteJob, request)
+        await self._link.ask(lambda stub: stub.DeleteJob, request)
 
     # ------------------------------------------------------------ files
 
@@ -247,7 +250,7 @@ class Client:
         path = Path(path)
         content = await asyncio.to_thread(name_file, path, field)
         backoff = self._link.backoff()
-        sending = Upload(self._link.stub, path, content, on_bytes or _ignore, backoff.heard)
+        sending = Upload(lambda: self._link.stub, path, content, on_bytes or _ignore, backoff.heard)
         with _blamed(field, path):
             await self._link.retried(sending.attempt, backoff)
         return content
@@ -304,7 +307,7 @@ class Client:
     async def cluster(self) -> gateway_pb2.Cluster:
         """Workers and queue."""
         request = gateway_pb2.GetClusterRequest()
-        response = await self._link.ask(self._link.stub.GetCluster, request)
+        response = await self._link.ask(lambda stub: stub.GetCluster, request)
         return response.cluster
 
     async def watch_cluster(self) -> AsyncGenerator[gateway_pb2.Cluster, None]:
@@ -322,13 +325,13 @@ class Client:
     async def voices(self, language: str = "") -> list[tts_pb2.Voice]:
         """Voices that can be named, of one language or all."""
         request = gateway_pb2.ListVoicesRequest(language=language)
-        response = await self._link.ask(self._link.stub.ListVoices, request)
+        response = await self._link.ask(lambda stub: stub.ListVoices, request)
         return list(response.voices)
 
     async def engines(self) -> list[common_pb2.Engine]:
         """Engines that at least one live worker has."""
         request = gateway_pb2.ListEnginesRequest()
-        response = await self._link.ask(self._link.stub.ListEngines, request)
+        response = await self._link.ask(lambda stub: stub.ListEngines, request)
         return list(response.engines)
 
 
