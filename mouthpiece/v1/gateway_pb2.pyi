@@ -288,6 +288,8 @@ class JobSpec(google.protobuf.message.Message):
     IGNORE_CACHE_FIELD_NUMBER: builtins.int
     PREVIOUS_JOB_ID_FIELD_NUMBER: builtins.int
     CAPTIONS_FIELD_NUMBER: builtins.int
+    PRIORITY_FIELD_NUMBER: builtins.int
+    DEADLINE_FIELD_NUMBER: builtins.int
     VOICE_REFERENCE_SHA256_FIELD_NUMBER: builtins.int
     VOICE_FALLBACK_FIELD_NUMBER: builtins.int
     SPEAKING_RATE_FIELD_NUMBER: builtins.int
@@ -333,6 +335,10 @@ class JobSpec(google.protobuf.message.Message):
     """
     captions: builtins.bool
     """Make captions: WebVTT and SRT files, and a track in the video."""
+    priority: builtins.float
+    """Head start over other jobs: it counts as if it had waited so many seconds longer, from -86400 to 86400.
+    Negative lets others go first.
+    """
     voice_reference_sha256: builtins.str
     """Asset with the voice to speak `text` in: a recording, or a video with sound, such as the avatar's own.
     See SynthesizeRequest, also for the next three.
@@ -349,6 +355,13 @@ class JobSpec(google.protobuf.message.Message):
     @property
     def fps(self) -> mouthpiece.v1.common_pb2.Rational:
         """Frame rate. Unset: that of the avatar video, 25 for a portrait."""
+
+    @property
+    def deadline(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When the video is wanted. The nearer that is, measured by what is still to be done, the more the job is
+        treated as if it had waited; one that will hardly make it is accepted with a warning. Nothing happens to a
+        job that is late.
+        """
 
     @property
     def pronunciations(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[mouthpiece.v1.tts_pb2.Pronunciation]:
@@ -387,6 +400,8 @@ class JobSpec(google.protobuf.message.Message):
         ignore_cache: builtins.bool = ...,
         previous_job_id: builtins.str = ...,
         captions: builtins.bool = ...,
+        priority: builtins.float = ...,
+        deadline: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         voice_reference_sha256: builtins.str = ...,
         voice_fallback: mouthpiece.v1.tts_pb2.VoiceFallback.ValueType = ...,
         speaking_rate: builtins.float = ...,
@@ -397,8 +412,8 @@ class JobSpec(google.protobuf.message.Message):
         crossfade: google.protobuf.duration_pb2.Duration | None = ...,
         callback: Global___Callback | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_seed", b"_seed", "callback", b"callback", "chunk_length", b"chunk_length", "crossfade", b"crossfade", "fps", b"fps", "seed", b"seed", "sound", b"sound"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_seed", b"_seed", "audio_sha256", b"audio_sha256", "avatar_sha256", b"avatar_sha256", "callback", b"callback", "captions", b"captions", "chunk_length", b"chunk_length", "crossfade", b"crossfade", "engine", b"engine", "fps", b"fps", "height", b"height", "ignore_cache", b"ignore_cache", "language", b"language", "markup", b"markup", "max_workers", b"max_workers", "mode", b"mode", "previous_job_id", b"previous_job_id", "prompt", b"prompt", "pronunciations", b"pronunciations", "quality", b"quality", "seed", b"seed", "sound", b"sound", "speaking_rate", b"speaking_rate", "text", b"text", "title", b"title", "voice", b"voice", "voice_fallback", b"voice_fallback", "voice_reference_sha256", b"voice_reference_sha256", "width", b"width"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_seed", b"_seed", "callback", b"callback", "chunk_length", b"chunk_length", "crossfade", b"crossfade", "deadline", b"deadline", "fps", b"fps", "seed", b"seed", "sound", b"sound"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_seed", b"_seed", "audio_sha256", b"audio_sha256", "avatar_sha256", b"avatar_sha256", "callback", b"callback", "captions", b"captions", "chunk_length", b"chunk_length", "crossfade", b"crossfade", "deadline", b"deadline", "engine", b"engine", "fps", b"fps", "height", b"height", "ignore_cache", b"ignore_cache", "language", b"language", "markup", b"markup", "max_workers", b"max_workers", "mode", b"mode", "previous_job_id", b"previous_job_id", "priority", b"priority", "prompt", b"prompt", "pronunciations", b"pronunciations", "quality", b"quality", "seed", b"seed", "sound", b"sound", "speaking_rate", b"speaking_rate", "text", b"text", "title", b"title", "voice", b"voice", "voice_fallback", b"voice_fallback", "voice_reference_sha256", b"voice_reference_sha256", "width", b"width"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_seed", b"_seed"]) -> typing.Literal["seed"] | None: ...
 
 Global___JobSpec: typing_extensions.TypeAlias = JobSpec
@@ -1170,6 +1185,11 @@ class PlanJobResponse(google.protobuf.message.Message):
     AVATAR_FIELD_NUMBER: builtins.int
     WARNINGS_FIELD_NUMBER: builtins.int
     APPROXIMATE_FIELD_NUMBER: builtins.int
+    TOTAL_LOW_FIELD_NUMBER: builtins.int
+    TOTAL_HIGH_FIELD_NUMBER: builtins.int
+    LEARNED_FROM_FIELD_NUMBER: builtins.int
+    CACHED_FRAMES_FIELD_NUMBER: builtins.int
+    CACHED_SENTENCES_FIELD_NUMBER: builtins.int
     samples: builtins.int
     """Expected length; exact for a recording."""
     frames: builtins.int
@@ -1178,6 +1198,10 @@ class PlanJobResponse(google.protobuf.message.Message):
     """One or two sentences for a person."""
     approximate: builtins.bool
     """As JobResult.approximate."""
+    learned_from: builtins.int
+    cached_frames: builtins.int
+    """Frames that exist already and would not be rendered, and sentences that would not be spoken."""
+    cached_sentences: builtins.int
     @property
     def format(self) -> mouthpiece.v1.common_pb2.VideoFormat: ...
     @property
@@ -1198,6 +1222,14 @@ class PlanJobResponse(google.protobuf.message.Message):
     def avatar(self) -> mouthpiece.v1.lipsync_pb2.AvatarInfo: ...
     @property
     def warnings(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]: ...
+    @property
+    def total_low(self) -> google.protobuf.duration_pb2.Duration:
+        """Where `total` lies for eight in ten jobs, told from the latest of this engine: what they took, compared with
+        what was expected. `learned_from` is how many jobs that were; unset with fewer than five.
+        """
+
+    @property
+    def total_high(self) -> google.protobuf.duration_pb2.Duration: ...
     def __init__(
         self,
         *,
@@ -1213,9 +1245,14 @@ class PlanJobResponse(google.protobuf.message.Message):
         avatar: mouthpiece.v1.lipsync_pb2.AvatarInfo | None = ...,
         warnings: collections.abc.Iterable[builtins.str] | None = ...,
         approximate: builtins.bool = ...,
+        total_low: google.protobuf.duration_pb2.Duration | None = ...,
+        total_high: google.protobuf.duration_pb2.Duration | None = ...,
+        learned_from: builtins.int = ...,
+        cached_frames: builtins.int = ...,
+        cached_sentences: builtins.int = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["avatar", b"avatar", "first_chunk", b"first_chunk", "format", b"format", "total", b"total", "total_single", b"total_single"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["advice", b"advice", "approximate", b"approximate", "avatar", b"avatar", "chunks", b"chunks", "exact", b"exact", "first_chunk", b"first_chunk", "format", b"format", "frames", b"frames", "samples", b"samples", "total", b"total", "total_single", b"total_single", "warnings", b"warnings"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["avatar", b"avatar", "first_chunk", b"first_chunk", "format", b"format", "total", b"total", "total_high", b"total_high", "total_low", b"total_low", "total_single", b"total_single"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["advice", b"advice", "approximate", b"approximate", "avatar", b"avatar", "cached_frames", b"cached_frames", "cached_sentences", b"cached_sentences", "chunks", b"chunks", "exact", b"exact", "first_chunk", b"first_chunk", "format", b"format", "frames", b"frames", "learned_from", b"learned_from", "samples", b"samples", "total", b"total", "total_high", b"total_high", "total_low", b"total_low", "total_single", b"total_single", "warnings", b"warnings"]) -> None: ...
 
 Global___PlanJobResponse: typing_extensions.TypeAlias = PlanJobResponse
 
@@ -1311,12 +1348,17 @@ class Cluster(google.protobuf.message.Message):
     QUEUED_JOBS_FIELD_NUMBER: builtins.int
     RUNNING_JOBS_FIELD_NUMBER: builtins.int
     RELEASE_FIELD_NUMBER: builtins.int
+    STATISTICS_FIELD_NUMBER: builtins.int
     queued_jobs: builtins.int
     """Jobs that wait, and jobs that have begun and not ended."""
     running_jobs: builtins.int
     release: builtins.str
     @property
     def workers(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___ClusterWorker]: ...
+    @property
+    def statistics(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___ClusterStatistics]:
+        """What became of jobs, over the last hour and the last day. The figures are up to ten seconds old."""
+
     def __init__(
         self,
         *,
@@ -1324,10 +1366,60 @@ class Cluster(google.protobuf.message.Message):
         queued_jobs: builtins.int = ...,
         running_jobs: builtins.int = ...,
         release: builtins.str = ...,
+        statistics: collections.abc.Iterable[Global___ClusterStatistics] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["queued_jobs", b"queued_jobs", "release", b"release", "running_jobs", b"running_jobs", "workers", b"workers"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["queued_jobs", b"queued_jobs", "release", b"release", "running_jobs", b"running_jobs", "statistics", b"statistics", "workers", b"workers"]) -> None: ...
 
 Global___Cluster: typing_extensions.TypeAlias = Cluster
+
+@typing.final
+class ClusterStatistics(google.protobuf.message.Message):
+    """Jobs that ended within a period. Frames and times of video are those of jobs that are DONE."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PERIOD_FIELD_NUMBER: builtins.int
+    DONE_FIELD_NUMBER: builtins.int
+    FAILED_FIELD_NUMBER: builtins.int
+    CANCELLED_FIELD_NUMBER: builtins.int
+    VIDEO_FIELD_NUMBER: builtins.int
+    FRAMES_FIELD_NUMBER: builtins.int
+    CACHED_FRAMES_FIELD_NUMBER: builtins.int
+    WORKER_TIME_FIELD_NUMBER: builtins.int
+    WASTED_WORKER_TIME_FIELD_NUMBER: builtins.int
+    done: builtins.int
+    failed: builtins.int
+    cancelled: builtins.int
+    frames: builtins.int
+    cached_frames: builtins.int
+    """Frames that were not rendered because they existed."""
+    @property
+    def period(self) -> google.protobuf.duration_pb2.Duration: ...
+    @property
+    def video(self) -> google.protobuf.duration_pb2.Duration: ...
+    @property
+    def worker_time(self) -> google.protobuf.duration_pb2.Duration:
+        """Sums over attempts; wasted is what no video shows."""
+
+    @property
+    def wasted_worker_time(self) -> google.protobuf.duration_pb2.Duration: ...
+    def __init__(
+        self,
+        *,
+        period: google.protobuf.duration_pb2.Duration | None = ...,
+        done: builtins.int = ...,
+        failed: builtins.int = ...,
+        cancelled: builtins.int = ...,
+        video: google.protobuf.duration_pb2.Duration | None = ...,
+        frames: builtins.int = ...,
+        cached_frames: builtins.int = ...,
+        worker_time: google.protobuf.duration_pb2.Duration | None = ...,
+        wasted_worker_time: google.protobuf.duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["period", b"period", "video", b"video", "wasted_worker_time", b"wasted_worker_time", "worker_time", b"worker_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["cached_frames", b"cached_frames", "cancelled", b"cancelled", "done", b"done", "failed", b"failed", "frames", b"frames", "period", b"period", "video", b"video", "wasted_worker_time", b"wasted_worker_time", "worker_time", b"worker_time"]) -> None: ...
+
+Global___ClusterStatistics: typing_extensions.TypeAlias = ClusterStatistics
 
 @typing.final
 class ClusterWorker(google.protobuf.message.Message):

@@ -126,7 +126,7 @@ def _to_the_end(
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
-            await task
+            await asyncio.gather(task, return_exceptions=True)
             raise
 
     return whole
