@@ -266,6 +266,33 @@ class LipSyncSettings(_Settings):
     timed_frames_per_second: float = Field(default=100, gt=0)
     """Speed of the `timed` engine. Default: 100."""
 
+    wan_comfyui: str = ""
+    """Base URL of a ComfyUI that renders for engine `wan-s2v`; empty: the model runs here. Default: empty."""
+
+    wan_workflow: Path | None = None
+    """Workflow in ComfyUI's API format for the first clip of a chain. Default: none."""
+
+    wan_workflow_next: Path | None = None
+    """The same for clips that go on from the motion of the one before. Default: none."""
+
+    wan_weights: Path | None = None
+    """Folder with the weights of Wan2.2-S2V-14B, for the model in this process. Default: none."""
+
+    wan_model: str = ""
+    """Names weights and nodes: workers with different ones do not share a job. Default: empty."""
+
+    wan_pixels: int = Field(default=832 * 480, ge=64 * 64)
+    """Size of clips in pixels; their shape follows the portrait. Default: 399360, which is 832 x 480."""
+
+    wan_steps: int = Field(default=40, ge=1, le=200)
+    """Denoising steps. Default: 40."""
+
+    wan_prompt: str = "A person looks into the camera and talks."
+    """Prompt of jobs that have none. Default: a person who talks."""
+
+    wan_clip_seconds: float = Field(default=3600, gt=0)
+    """Longest time that a ComfyUI may take for a clip. Default: 3600."""
+
     heygem_url: str = "http://127.0.0.1:8383"
     """Base URL of this worker's HeyGem video container. Default: http://127.0.0.1:8383."""
 

@@ -100,6 +100,12 @@ Seed = Annotated[
 Title = Annotated[
     str, typer.Option(metavar="TEXT", rich_help_panel=_PICTURE, help="For lists, and inside the file.")
 ]
+Prompt = Annotated[
+    str,
+    typer.Option(
+        metavar="TEXT", rich_help_panel=_PICTURE, help="What the scene is, for engines that take a prompt."
+    ),
+]
 Engine = Annotated[
     str,
     typer.Option(metavar="NAME", rich_help_panel=_WORK, help="See `mouthpiece engines`. Default: viseme."),
@@ -204,6 +210,7 @@ def generate(
     height: Height = 0,
     seed: Seed = None,
     title: Title = "",
+    prompt: Prompt = "",
     stats: Annotated[
         Path | None,
         typer.Option(metavar="FILE", rich_help_panel=_RESULT, help="Write the job's statistics as JSON."),
@@ -247,6 +254,7 @@ def generate(
         height=height,
         seed=seed,
         title=title,
+        prompt=prompt,
         ignore_cache=no_cache,
         edit=edit,
     )

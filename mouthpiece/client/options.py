@@ -17,6 +17,7 @@ from mouthpiece.v1 import common_pb2, gateway_pb2
 
 MIN_CHUNK_SECONDS = 0.2
 MAX_CHUNK_SECONDS = 600.0
+MAX_PROMPT = 2000
 
 _QUALITIES: dict[str, common_pb2.Quality.ValueType] = {
     "low": common_pb2.QUALITY_LOW,
@@ -63,6 +64,8 @@ class VideoOptions:
     """Seed of blinks and sway."""
     title: str = ""
     """Title for lists and for the file's metadata."""
+    prompt: str = ""
+    """What the scene is, in words, for engines that take a prompt; at most 2000 characters."""
     ignore_cache: bool = False
     """Render every chunk anew, even where the same chunk exists already."""
     edit: str = ""
@@ -74,6 +77,8 @@ class VideoOptions:
         _check_chunk_seconds(self.chunk_seconds)
         _check_size("width", self.width)
         _check_size("height", self.height)
+        if len(self.prompt) > MAX_PROMPT:
+            raise BadInput("prompt", f"has {len(self.prompt)} characters; at most {MAX_PROMPT} are allowed")
         if self.max_workers < 0:
             raise BadInput("max_workers", f"{self.max_workers} is negative; 0 means as many as pay")
         if self.fps is not None:
@@ -102,6 +107,7 @@ class VideoOptions:
             height=self.height,
             seed=self.seed,
             title=self.title,
+            prompt=self.prompt,
             ignore_cache=self.ignore_cache,
             previous_job_id=self.edit,
         )

@@ -35,6 +35,8 @@ CHECK_SECONDS = 120.0
 MIN_CHUNK_SECONDS = 0.2
 MAX_CHUNK_SECONDS = 600.0
 
+MAX_PROMPT = 2000
+
 _FIELDS = {
     "text": "spec.text",
     "voice": "spec.voice",
@@ -64,7 +66,12 @@ class Admitted:
 
 def check_spec(spec: JobSpec, max_text: int) -> None:
     """Raise `BadInput` with every field that is wrong in itself."""
-    found = [*_check_speech(spec, max_text), *_check_picture(spec), *_check_chunking(spec)]
+    found = [
+        *_check_speech(spec, max_text),
+        *_check_picture(spec),
+        *_check_chunking(spec),
+        *_check_scene(spec),
+    ]
     if found:
         raise BadInput(found[0].field, found[0].description, *found[1:])
 
@@ -108,6 +115,14 @@ def _check_chunking(spec: JobSpec) -> list[Violation]:
     return found
 
 
+def _check_scene(spec: JobSpec) -> list[Violation]:
+    if len(spec.prompt) > MAX_PROMPT:
+        return [
+            Violation("spec.prompt", f"has {len(spec.prompt)} characters; at most {MAX_PROMPT} are allowed")
+        ]
+    return []
+
+
 def _check_hash(field: str, sha256: str) -> list[Violation]:
     if not sha256:
         return []
@@ -136,6 +151,7 @@ class Admission:
         await self._check_assets(spec)
         avatar, outline = await asyncio.gather(self._avatar(spec, engine), self._outline(spec))
         _check_inputs(engine, avatar)
+        _check_engine(engine, spec)
         return Admitted(_format(spec, avatar), engine, avatar, outline, _seed(spec))
 
     def _engine(self, spec: JobSpec) -> EngineInfo:
@@ -226,6 +242,11 @@ def _check_inputs(engine: EngineInfo, avatar: AvatarInfo) -> None:
     if not (engine.takes_portrait if portrait else engine.takes_video):
         kind = "pictures" if portrait else "videos"
         raise BadInput("spec.avatar_sha256", f"the engine {engine.name!r} does not take {kind}")
+
+
+def _check_engine(engine: EngineInfo, spec: JobSpec) -> None:
+    if spec.prompt and not engine.takes_prompt:
+        raise BadInput("spec.prompt", f"the engine {engine.name!r} takes no prompt")
 
 
 def _format(spec: JobSpec, avatar: AvatarInfo) -> VideoFormat:

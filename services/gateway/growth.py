@@ -59,7 +59,7 @@ class Growth:
     async def _find_cached(self, ready: int) -> tuple[Span, ...]:
         """Frames that were rendered before to the same speech at the same place, without overlap."""
         run = self._run
-        if run.spec.ignore_cache or self._reused >= ready:
+        if run.spec.ignore_cache or not run.reusable or self._reused >= ready:
             return ()
         found: list[Rendered] = []
         heard: dict[Span, str] = {}

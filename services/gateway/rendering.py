@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import grpc.aio
 
@@ -23,6 +23,7 @@ from mouthpiece.errors import BadInput, Busy, DataLoss, MouthpieceError, Reason,
 from mouthpiece.rpc.convert import artifact_from_proto, seconds, span_to_proto
 from mouthpiece.rpc.speech_codec import slice_to_proto
 from mouthpiece.rpc.status import from_rpc_error
+from mouthpiece.v1.common_pb2 import ArtifactRef
 from mouthpiece.v1.gateway_pb2 import CHUNK_STATE_CANCELLED, CHUNK_STATE_DONE, CHUNK_STATE_FAILED
 from mouthpiece.v1.lipsync_pb2 import ChunkResult, RenderChunkRequest, RenderChunkResponse
 from services.gateway.chunks import Chunks, pieces
@@ -35,6 +36,16 @@ STALL_SECONDS = 120.0
 """Longest silence of a worker that renders; preparing a long avatar clip is what takes longest."""
 
 RenderCall = grpc.aio.UnaryStreamCall[RenderChunkRequest, RenderChunkResponse]
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A chunk, what of it other jobs may use, where the time went, and what a chain goes on from."""
+
+    rendered: Rendered
+    pieces: tuple[Rendered, ...]
+    timings: Timings
+    handover: ArtifactRef | None
 
 
 class Renderer:
@@ -65,7 +76,7 @@ class Renderer:
         chunk = new_chunk(command.attempt, command.span, member.name)
         await run.update_chunk(Attempt(chunk))
         try:
-            rendered, parts, timings = await self._render(run, command, member)
+            made = await self._render(run, command, member)
         except asyncio.CancelledError:
             end_chunk(chunk, CHUNK_STATE_CANCELLED)
             raise
@@ -73,13 +84,13 @@ class Renderer:
             return await self._failed(run, command, from_rpc_error(error), _is_transport(error))
         except MouthpieceError as error:
             return await self._failed(run, command, error, broken=False)
+        if made.handover is not None:
+            chunk.handover.CopyFrom(made.handover)
         end_chunk(chunk, CHUNK_STATE_DONE, frames_done=len(command.span))
-        await run.update_chunk(Attempt(chunk, rendered, parts))
-        return [ChunkDone(run.id, command.attempt, timings)]
+        await run.update_chunk(Attempt(chunk, made.rendered, made.pieces))
+        return [ChunkDone(run.id, command.attempt, made.timings)]
 
-    async def _render(
-        self, run: JobRun, command: Render, member: Member
-    ) -> tuple[Rendered, tuple[Rendered, ...], Timings]:
+    async def _render(self, run: JobRun, command: Render, member: Member) -> _Made:
         speech = await self._library.cut(run.sentences, run.heard(command.span))
         loop = asyncio.get_running_loop()
         start = loop.time()
@@ -94,7 +105,9 @@ class Renderer:
             keyframes = await self._chunks.check(rendered)
         except DataLoss as error:
             raise _Distrust(error.message) from None
-        return rendered, await self._pieces(run, rendered, keyframes), timings
+        parts = await self._pieces(run, rendered, keyframes)
+        handover = result.handover if result.HasField("handover") else None
+        return _Made(rendered, parts, timings, handover)
 
     async def _pieces(self, run: JobRun, rendered: Rendered, keyframes: list[int]) -> tuple[Rendered, ...]:
         """What of a chunk other jobs may use: any group of pictures, if frames do not depend on the chunk."""
@@ -171,6 +184,8 @@ def _request(run: JobRun, command: Render, speech: SpeechSlice) -> RenderChunkRe
         frames=span_to_proto(command.span),
         speech=slice_to_proto(speech),
         seed=run.job.seed,
+        prompt=run.spec.prompt,
+        handover=run.handover(command.span.first),
     )
 
 

@@ -118,8 +118,23 @@ class JobRun:
             f"{size.width}x{size.height}",
             str(self.spec.quality or common_pb2.QUALITY_MEDIUM),
             str(self.job.seed),
+            *([self.spec.prompt] if self.engine.takes_prompt else []),
         )
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    @property
+    def reusable(self) -> bool:
+        """Whether a chunk of this job can stand in another one: not where it hangs on those before it."""
+        return self.engine.engine_class is not EngineClass.CHAINED
+
+    def handover(self, frame: int) -> common_pb2.ArtifactRef | None:
+        """What the chunk before a frame left for the one that begins there; None where a chain begins."""
+        for attempt in self.attempts.values():
+            chunk = attempt.chunk
+            ended_here = chunk.state == CHUNK_STATE_DONE and chunk.frames.end == frame
+            if ended_here and chunk.HasField("handover"):
+                return chunk.handover
+        return None
 
     def heard(self, frames: Span) -> Span:
         """Samples that the engine needs for some frames, with context; may reach beyond the speech."""
@@ -174,7 +189,7 @@ class JobRun:
     async def update_chunk(self, attempt: Attempt) -> None:
         """An attempt began or ended."""
         self.take(attempt)
-        recipe = "" if attempt.chunk.cached else self.recipe
+        recipe = self.recipe if self.reusable and not attempt.chunk.cached else ""
         await self.record(JobEvent(chunk=attempt.chunk), attempt=attempt, recipe=recipe)
 
     def attempted(self, frames: Span) -> bool:

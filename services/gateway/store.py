@@ -393,6 +393,7 @@ class JobStore:
         """Every artifact that a job, a sentence, an attempt, a segment or the cache names."""
         named: set[str] = set()
         async with self._read() as connection:
+            named |= await _handed_over(connection)
             for column in (*_NAMED, *_KEPT):
                 named |= set(await connection.scalars(sa.select(column).distinct()))
         return named - {""}
@@ -496,6 +497,13 @@ def _create_engine(url: str) -> AsyncEngine:
         "server_settings": settings,
     }
     return create_async_engine(url, connect_args=options, pool_timeout=STATEMENT_SECONDS)
+
+
+async def _handed_over(connection: AsyncConnection) -> set[str]:
+    """What unfinished chains go on from."""
+    unfinished = sa.select(_jobs.c.id).where(_jobs.c.state.not_in(ENDED))
+    query = sa.select(_chunks.c.document).where(_chunks.c.job_id.in_(unfinished))
+    return {Chunk.FromString(row).handover.sha256 async for row in await connection.stream_scalars(query)}
 
 
 def _tune_sqlite(connection: sa.engine.interfaces.DBAPIConnection, _record: object) -> None:

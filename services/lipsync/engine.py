@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+from pathlib import Path
 from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -58,6 +59,11 @@ class RenderTask:
     speech: SpeechSlice
     seed: int
     watch: Watch = field(default_factory=Unwatched, compare=False)
+    prompt: str = ""
+    handover: Path | None = None
+    """For chained engines: what the chunk before left, None at the beginning of a chain."""
+    leave: Path | None = None
+    """For chained engines: where to write what the next chunk begins from, once all frames were given."""
 
 
 @runtime_checkable

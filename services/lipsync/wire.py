@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mouthpiece.artifacts import check_sha256
-from mouthpiece.core.engines import EngineInfo
+from mouthpiece.core.engines import EngineClass, EngineInfo
 from mouthpiece.core.timeline import MAX_FPS, MIN_FPS, sample_at
 from mouthpiece.errors import BadInput, Violation
 from mouthpiece.media.quality import Quality
@@ -71,7 +71,21 @@ def order_from_proto(request: pb.RenderChunkRequest, engine: EngineInfo) -> Orde
         format=form,
         quality=_QUALITIES[request.quality],
         task=_task(request, engine, form),
+        handover_sha256=_handover(request, engine),
     )
+
+
+def _handover(request: pb.RenderChunkRequest, engine: EngineInfo) -> str:
+    """Name of what the chunk before left. Raises `BadInput` when a chain is broken, or there is none."""
+    chained = engine.engine_class is EngineClass.CHAINED
+    if not request.HasField("handover"):
+        if chained and request.frames.first and not request.fade_frames:
+            raise BadInput("handover", f"the chain of engine {engine.name!r} does not begin in the middle")
+        return ""
+    if not chained:
+        raise BadInput("handover", f"engine {engine.name!r} renders no chains")
+    check_sha256(request.handover.sha256, "handover.sha256")
+    return request.handover.sha256
 
 
 def _task(request: pb.RenderChunkRequest, engine: EngineInfo, form: Format) -> RenderTask:
@@ -89,7 +103,7 @@ def _task(request: pb.RenderChunkRequest, engine: EngineInfo, form: Format) -> R
         raise BadInput(
             "speech.samples", f"begins at {speech.samples.first}; the frames need it from {needed} on"
         )
-    return RenderTask(frames, form.fps, speech, request.seed)
+    return RenderTask(frames, form.fps, speech, request.seed, prompt=request.prompt)
 
 
 def info_to_proto(info: AvatarInfo) -> pb.AvatarInfo:
@@ -115,6 +129,7 @@ def result_to_proto(outcome: Outcome) -> pb.ChunkResult:
         render_time=duration(outcome.render_seconds),
         encode_time=duration(outcome.encode_seconds),
         warnings=outcome.warnings,
+        handover=artifact_to_proto(outcome.handover) if outcome.handover else None,
     )
 
 

@@ -11,9 +11,9 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Generator, Mapping
+from collections.abc import AsyncGenerator, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,7 +21,7 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from mouthpiece.artifacts import Artifact, ArtifactStore
-from mouthpiece.core.engines import EngineInfo
+from mouthpiece.core.engines import EngineClass, EngineInfo
 from mouthpiece.errors import BadInput, Busy, MouthpieceError, Reason, Unavailable, Unmet
 from mouthpiece.media.encode import ChunkEncoder, EncodedChunk
 from mouthpiece.media.quality import Quality
@@ -58,6 +58,8 @@ class Order:
     format: Format
     quality: Quality
     task: RenderTask
+    handover_sha256: str = ""
+    """What the chunk before left in a chain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,8 @@ class Outcome:
     render_seconds: float
     encode_seconds: float
     warnings: tuple[str, ...]
+    handover: Artifact | None = None
+    """What the next chunk of a chain begins from."""
 
 
 class CalledOff(MouthpieceError):
@@ -205,20 +209,37 @@ class RenderWorker:
         _check_kind(self._engines[order.engine].info, ready.avatar)
         prepared = await self.rig(order.engine, ready.avatar)
         prepare_seconds = time.perf_counter() - start
-        with TemporaryDirectory(dir=self._scratch, prefix="chunk-") as folder:
-            rendering = _Rendering(attempt, self._engines[order.engine], prepared, Path(folder) / "chunk.mp4")
+        async with self._workplace(order) as (path, task):
+            rendering = _Rendering(attempt, self._engines[order.engine], prepared, path, task)
             loop = asyncio.get_running_loop()
             chunk, seconds = await loop.run_in_executor(self._pool, rendering.run, loop)
             if attempt.stop.is_set():
                 raise CalledOff("the caller went away")
             artifact = await self._store.put_file(chunk.path)
+            handover = await self._store.put_file(task.leave) if task.leave else None
         self._learn(order.engine, chunk.frames / max(seconds, 1e-6))
         render_seconds = max(0.0, seconds - chunk.encode_seconds)
         metrics.chunk_rendered(
             order.engine, chunk.frames, prepare_seconds, render_seconds, chunk.encode_seconds
         )
         times = (prepare_seconds, render_seconds, chunk.encode_seconds)
-        return Outcome(artifact, chunk.frames, chunk.codec_sha256, *times, ready.avatar.warnings)
+        return Outcome(artifact, chunk.frames, chunk.codec_sha256, *times, ready.avatar.warnings, handover)
+
+    @asynccontextmanager
+    async def _workplace(self, order: Order) -> AsyncGenerator[tuple[Path, RenderTask]]:
+        """Where to write the chunk, and the task with the files that a chain needs.
+
+        Raises `NotFound` or `DataLoss` when what the chunk before left is gone.
+        """
+        async with AsyncExitStack() as stack:
+            folder = Path(stack.enter_context(TemporaryDirectory(dir=self._scratch, prefix="chunk-")))
+            task = order.task
+            if self._engines[order.engine].info.engine_class is EngineClass.CHAINED:
+                task = replace(task, leave=folder / "handover")
+            if order.handover_sha256:
+                found = await stack.enter_async_context(self._store.local(order.handover_sha256))
+                task = replace(task, handover=found)
+            yield folder / "chunk.mp4", task
 
     async def _obtain(self, attempt: Attempt) -> Ready:
         order = attempt.order
@@ -270,12 +291,13 @@ class _Rendering:
     engine: Engine[Any]
     prepared: Any
     path: Path
+    task: RenderTask
 
     def run(self, loop: asyncio.AbstractEventLoop) -> tuple[EncodedChunk, float]:
         """The chunk, and the seconds that it took. Raises `CalledOff` within a frame of being called off."""
         order, start, told = self.attempt.order, time.perf_counter(), 0.0
         form = order.format
-        task = replace(order.task, watch=_Watch(self.attempt, loop))
+        task = replace(self.task, watch=_Watch(self.attempt, loop))
         frames = cast("Generator[Frame]", self.engine.render(self.prepared, task))
         with (
             closing(frames),

@@ -17,9 +17,9 @@ from mouthpiece.core.timeline import clip_index
 from mouthpiece.errors import Busy, MouthpieceError, Reason, Unavailable, Unmet
 from mouthpiece.settings import LipSyncSettings
 from services.lipsync.engines import create_engine
+from services.lipsync.engines.health import Health
 from services.lipsync.engines.heygem.container import Container
 from services.lipsync.engines.heygem.engine import HeygemConfig, HeygemEngine
-from services.lipsync.engines.heygem.health import Health
 from services.lipsync.engines.heygem.protocol import Garbled
 from services.lipsync.engines.heygem.task import Died, Lost, Stuck
 from tests.support.heygem_engine import (

@@ -50,6 +50,24 @@ def _heygem(settings: LipSyncSettings) -> Engine[Any]:
     )
 
 
+def _wan(settings: LipSyncSettings) -> Engine[Any]:
+    from services.lipsync.engines.wan.engine import WanConfig, WanEngine
+
+    return WanEngine(
+        WanConfig(
+            comfyui=settings.wan_comfyui,
+            workflow=settings.wan_workflow,
+            workflow_next=settings.wan_workflow_next,
+            weights=settings.wan_weights,
+            model=settings.wan_model,
+            pixels=settings.wan_pixels,
+            steps=settings.wan_steps,
+            prompt=settings.wan_prompt,
+            clip_seconds=settings.wan_clip_seconds,
+        )
+    )
+
+
 def _wav2lip(name: str) -> Factory:
     def make(settings: LipSyncSettings) -> Engine[Any]:
         from services.lipsync.engines.wav2lip.engine import VARIANTS, Wav2LipEngine
@@ -63,6 +81,7 @@ ENGINES: Mapping[str, Factory] = {
     "viseme": _viseme,
     "timed": _timed,
     "heygem": _heygem,
+    "wan-s2v": _wan,
     **{name: _wav2lip(name) for name in ("wav2lip", "wav2lip-nogan", "wav2lip-mixed")},
 }
 """What can be named in the settings; nothing is imported before it is wanted."""

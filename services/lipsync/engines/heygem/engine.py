@@ -15,9 +15,9 @@ from mouthpiece.core.engines import EngineClass, EngineInfo
 from mouthpiece.core.timeline import clip_index
 from mouthpiece.errors import MouthpieceError, Reason, Unavailable, Unmet
 from services.lipsync.engine import Frame, RenderTask, Watch
+from services.lipsync.engines.health import Health
 from services.lipsync.engines.heygem.container import Container, Unreachable
 from services.lipsync.engines.heygem.folder import SharedFolder, speech_name
-from services.lipsync.engines.heygem.health import Health
 from services.lipsync.engines.heygem.task import Died, Lost, Pace, Stuck, Task, TaskRunner
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class HeygemEngine:
     @property
     def info(self) -> EngineInfo:
         """What the engine declares."""
-        from services.lipsync.engines.heygem.inputs import CONTEXT
+        from services.lipsync.engines.speech16 import CONTEXT
 
         config = self._config
         shape = f"{config.model}\n{config.super_resolution}".encode()

@@ -11,25 +11,20 @@ from typing import TYPE_CHECKING
 
 import av
 import numpy as np
-import soxr
 from av.audio.frame import AudioFrame
 from av.video.frame import VideoFrame
 
 from mouthpiece.core.speech import BYTES_PER_SAMPLE, SpeechSlice
-from mouthpiece.core.timeline import SPEECH_RATE, Span, clip_index, samples_of
+from mouthpiece.core.timeline import Span, clip_index, samples_of
 from services.lipsync.avatar import Avatar
 from services.lipsync.avatar.color import I420
+from services.lipsync.engines.speech16 import RATE, speech_16k
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container.output import OutputContainer
     from av.video.stream import VideoStream
 
-RATE = 16_000
-"""Samples per second of the speech that containers take."""
-CONTEXT = 960
-"""Samples (48 kHz) beside a chunk that the resampling filter hears; a multiple of three."""
-_FACTOR = SPEECH_RATE // RATE
 _SPARE_SECONDS = 1
 """The clip is longer than the speech by so much: containers round, and would begin again at its frame 0."""
 _PORTRAIT_SECONDS = 2
@@ -89,18 +84,8 @@ def chunk_speech(speech: SpeechSlice, frames: Span, fps: Fraction) -> bytes:
 
     Silence stands for what the slice does not cover.
     """
-    heard = samples_of(frames, fps)
     count = floor(len(frames) * RATE / fps + Fraction(1, 2))
-    wanted = range(heard.first - CONTEXT, heard.first + count * _FACTOR + CONTEXT)
-    pcm = np.frombuffer(speech.pcm, "<i2")
-    sound = np.zeros(len(wanted), np.int16)
-    first, end = max(speech.samples.first, wanted.start), min(speech.samples.end, wanted.stop)
-    if first < end:
-        sound[first - wanted.start : end - wanted.start] = pcm[
-            first - speech.samples.first : end - speech.samples.first
-        ]
-    lower = np.asarray(soxr.resample(sound, SPEECH_RATE, RATE), "<i2")
-    return lower[CONTEXT // _FACTOR : CONTEXT // _FACTOR + count].tobytes()
+    return speech_16k(speech, samples_of(frames, fps).first, count).astype("<i2").tobytes()
 
 
 def write_speech(path: Path, pcm: bytes) -> None:

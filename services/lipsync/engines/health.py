@@ -1,4 +1,4 @@
-"""Whether a container can be given tasks, and watching one that cannot until it can again."""
+"""Whether a program that an engine drives can be given work, and watching one that cannot until it can."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Health:
                 away = True
                 continue
             if away:
-                log.info("the container is back")
+                log.info("it is back")
                 with self._lock:
                     self.ailment = ""
                 return

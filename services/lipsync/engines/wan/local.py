@@ -1,0 +1,139 @@
+"""Clips made in this process by the pipeline of the `diffsynth` package."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mouthpiece.errors import Reason, Unmet
+from services.lipsync.engines.speech16 import RATE
+from services.lipsync.engines.wan.chain import Clip, ClipOrder
+from services.lipsync.engines.wan.clips import CLIP, FPS, LOST, MOTION
+
+TRANSFORMER = "diffusion_pytorch_model*.safetensors"
+AUDIO_ENCODER = "wav2vec2-large-xlsr-53-english"
+WEIGHTS = (
+    TRANSFORMER,
+    f"{AUDIO_ENCODER}/model.safetensors",
+    "models_t5_umt5-xxl-enc-bf16.pth",
+    "Wan2.1_VAE.pth",
+)
+"""Files of the published weights, as patterns within their folder."""
+TOKENIZER = "google/umt5-xxl"
+
+
+class LocalClips:
+    """Runs the model here. `weights` is the folder of the published weights.
+
+    `pipeline` stands in for the loaded one where a test has a small one.
+    """
+
+    ailment = ""
+
+    def __init__(self, weights: Path | None, steps: int, pipeline: Any = None) -> None:
+        self._weights = weights
+        self._steps = steps
+        self._pipeline = pipeline
+        self._device = "cpu" if pipeline is not None else "cuda"
+
+    @property
+    def name(self) -> str:
+        """One for all local weights; `wan_model` tells them apart."""
+        return "diffsynth"
+
+    def load(self) -> None:
+        """Import the package and load the weights.
+
+        Raises `Unmet`: ENGINE_UNAVAILABLE without the package or a GPU, WEIGHTS_MISSING without the weights.
+        """
+        if self._pipeline is not None:
+            return
+        files = _weight_files(self._weights)
+        try:
+            torch = importlib.import_module("torch")
+            wan = importlib.import_module("diffsynth.pipelines.wan_video")
+        except ImportError as error:
+            message = (
+                f"engine wan-s2v needs the package diffsynth, or a ComfyUI: {error.name} is not installed"
+            )
+            raise Unmet(Reason.ENGINE_UNAVAILABLE, message) from None
+        if not torch.cuda.is_available():
+            raise Unmet(
+                Reason.ENGINE_UNAVAILABLE, "engine wan-s2v needs a GPU of 80 GB, or a ComfyUI with one"
+            )
+        folder = self._weights
+        assert folder is not None
+        self._pipeline = wan.WanVideoPipeline.from_pretrained(
+            torch_dtype=torch.bfloat16,
+            device=self._device,
+            model_configs=[wan.ModelConfig(path=paths) for paths in files],
+            tokenizer_config=wan.ModelConfig(path=str(folder / TOKENIZER)),
+            audio_processor_config=wan.ModelConfig(path=str(folder / AUDIO_ENCODER)),
+        )
+
+    def close(self) -> None:
+        """A clip that is being made is made to its end."""
+
+    def make(self, order: ClipOrder, _called_off: Callable[[], bool], /) -> Clip:
+        """Make a clip; the motion handed on is the decoder's own output, in full precision."""
+        torch = importlib.import_module("torch")
+        image = importlib.import_module("PIL.Image").fromarray(order.portrait)
+        height, width = order.portrait.shape[:2]
+        motion = None
+        if order.motion is not None:
+            kind = {"dtype": self._pipeline.torch_dtype, "device": self._pipeline.device}
+            motion = torch.from_numpy(order.motion).to(**kind)
+        with torch.no_grad():
+            made = self._pipeline(
+                prompt=order.prompt,
+                input_image=image,
+                negative_prompt="",
+                seed=order.seed,
+                num_frames=CLIP + 1,
+                height=height,
+                width=width,
+                audio_embeds=self._heard(order),
+                motion_video=motion,
+                num_inference_steps=self._steps,
+                output_type="floatpoint",
+            )
+        kept = made[:, :, -CLIP:]
+        kept = kept[:, :, LOST:] if order.number == 0 else kept
+        # float32 holds every bfloat16 exactly, and numpy knows no bfloat16.
+        motion_array = kept[:, :, -MOTION:].float().cpu().numpy()
+        pictures = [np.asarray(picture, np.uint8) for picture in self._pipeline.vae_output_to_video(kept)]
+        return Clip(np.stack(pictures), motion_array)
+
+    def _heard(self, order: ClipOrder) -> Any:
+        """What the audio encoder makes of the clip, having heard what is around it."""
+        wan = importlib.import_module("diffsynth.pipelines.wan_video")
+        height, width = order.portrait.shape[:2]
+        embeddings, _, _ = wan.WanVideoUnit_S2V.pre_calculate_audio_pose(
+            pipe=self._pipeline,
+            input_audio=order.speech.astype(np.float32) / 32768,
+            audio_sample_rate=RATE,
+            s2v_pose_video=None,
+            num_frames=CLIP + 1,
+            height=height,
+            width=width,
+            fps=FPS,
+        )
+        return embeddings[order.place]
+
+
+def _weight_files(folder: Path | None) -> list[str | list[str]]:
+    """The files of every part. Raises `Unmet` (WEIGHTS_MISSING) naming the first that is not there."""
+    if folder is None:
+        message = "name the folder of the weights (MOUTHPIECE_LIPSYNC_WAN_WEIGHTS), or a ComfyUI"
+        raise Unmet(Reason.WEIGHTS_MISSING, message)
+    found: list[str | list[str]] = []
+    for pattern in WEIGHTS:
+        paths = sorted(str(path) for path in folder.glob(pattern))
+        if not paths:
+            raise Unmet(Reason.WEIGHTS_MISSING, f"{folder} has no {pattern}")
+        found.append(paths if pattern == TRANSFORMER else paths[0])
+    return found
