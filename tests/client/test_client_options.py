@@ -62,6 +62,7 @@ def test_every_option_reaches_the_job() -> None:
         height=360,
         seed=0,
         title="A title",
+        prompt="She smiles.",
         ignore_cache=True,
     ).spec(text="Hi.", audio_sha256="a" * 64, avatar_sha256="b" * 64)
     unset = {field.name for field in spec.DESCRIPTOR.fields} - {field.name for field, _ in spec.ListFields()}
