@@ -92,7 +92,7 @@ async def test_a_chain_goes_on_elsewhere_when_its_worker_is_killed(tmp_path: Pat
                 tmp_path / "cut.mp4", audio=audio, options=options("chunked"), on_event=killer.see
             )
             job = await client.get_job(cut.id)
-            with pytest.raises(BadInput, match=r"no worker has .viseme."):
+            with pytest.raises(BadInput, match="no worker has"):
                 await client.generate(
                     tmp_path / "no.mp4", text="No.", options=VideoOptions(engine="viseme", prompt="she sings")
                 )
