@@ -27,7 +27,7 @@ from mouthpiece.media.boxes import boxes
 from mouthpiece.rpc.channel import dial
 from mouthpiece.rpc.convert import artifact_to_proto, duration, engine_to_proto
 from mouthpiece.rpc.server import Program, Running, serving
-from mouthpiece.settings import CommonSettings, GatewaySettings
+from mouthpiece.settings import CommonSettings, GatewaySettings, MergerSettings
 from mouthpiece.v1 import (
     common_pb2,
     gateway_pb2_grpc,
@@ -42,6 +42,7 @@ from mouthpiece.v1.gateway_pb2 import DownloadVideoRequest
 from mouthpiece.v1.gateway_pb2_grpc import VideoServiceStub
 from services.gateway.__main__ import program as gateway_program
 from services.gateway.servicer import VideoServicer
+from services.merger.servicer import MergerServicer
 
 SENTENCE_SECONDS = 2
 FPS = Fraction(25)
@@ -69,6 +70,8 @@ class FakeSpeech(_Idle, tts_pb2_grpc.SpeechServiceServicer):
     spoken: int = 0
     gate: Callable[[int], asyncio.Event | None] = field(default=lambda _: None)
     break_after: int | None = None
+    sound: Callable[[Span], bytes] | None = None
+    """What is heard instead of silence, as 16-bit samples."""
 
     async def Synthesize(self, request: Any, context: Any) -> AsyncGenerator[tts_pb2.SynthesizeResponse]:
         if "unspeakable" in request.text:
@@ -96,7 +99,10 @@ class FakeSpeech(_Idle, tts_pb2_grpc.SpeechServiceServicer):
                 self.break_after = None
                 raise Busy("the speech service hiccups", 0.01)
             self.spoken += 1
-            yield tts_pb2.SynthesizeResponse(sentence=fake_sentence(index, text, request.first_sentence))
+            sentence = fake_sentence(index, text, request.first_sentence)
+            if self.sound is not None:
+                sentence.pcm = self.sound(Span(sentence.samples.first, sentence.samples.end))
+            yield tts_pb2.SynthesizeResponse(sentence=sentence)
 
     async def ImportSpeech(self, request: Any, context: Any) -> AsyncGenerator[tts_pb2.ImportSpeechResponse]:
         if request.audio_sha256:
@@ -141,6 +147,7 @@ class FakeWorker(_Idle, lipsync_pb2_grpc.LipSyncServiceServicer):
     forgetful: bool = False
     codec: str = "c" * 64
     avatar_error: MouthpieceError | None = None
+    movie: Callable[[Span], bytes] = field(default_factory=lambda: fake_movie)
     rendering: int = 0
     rendered: list[Span] = field(default_factory=list)
     began: asyncio.Event = field(default_factory=asyncio.Event)
@@ -186,7 +193,7 @@ class FakeWorker(_Idle, lipsync_pb2_grpc.LipSyncServiceServicer):
             raise self.fail
         span = Span(request.frames.first, request.frames.end)
         yield lipsync_pb2.RenderChunkResponse(progress=lipsync_pb2.ChunkProgress(frames_done=len(span) // 2))
-        chunk = await self.artifacts.put_bytes(fake_movie(span))
+        chunk = await self.artifacts.put_bytes(self.movie(span))
         if self.forgetful:
             await self.artifacts.delete(chunk.sha256)
         self.rendered.append(span)
@@ -293,6 +300,10 @@ class FakeSuite:
         self.http_port = program.servicer.http.port
         self.channel = await self.gateway.enter_async_context(dial(running.address))
 
+    @property
+    def http_url(self) -> str:
+        return f"http://127.0.0.1:{self.http_port}"
+
     async def stop_gateway(self) -> None:
         await self.gateway.aclose()
         self.gateway = AsyncExitStack()
@@ -314,7 +325,9 @@ def frame_lines(count: int) -> bytes:
 
 
 @asynccontextmanager
-async def fake_suite(folder: Path, workers: int = 2, **settings: Any) -> AsyncGenerator[FakeSuite]:
+async def fake_suite(
+    folder: Path, workers: int = 2, *, real_merger: bool = False, **settings: Any
+) -> AsyncGenerator[FakeSuite]:
     common = CommonSettings(data=folder)
     artifacts = ArtifactStore.open(common.artifacts_url)
     speech, merger = FakeSpeech(), FakeMerger(artifacts)
@@ -332,8 +345,9 @@ async def fake_suite(folder: Path, workers: int = 2, **settings: Any) -> AsyncGe
         tts = await stack.enter_async_context(
             serve_fake(speech, "SpeechService", tts_pb2_grpc.add_SpeechServiceServicer_to_server)
         )
+        joining: Any = MergerServicer(common, MergerSettings()) if real_merger else merger
         joiner = await stack.enter_async_context(
-            serve_fake(merger, "MergerService", merger_pb2_grpc.add_MergerServiceServicer_to_server)
+            serve_fake(joining, "MergerService", merger_pb2_grpc.add_MergerServiceServicer_to_server)
         )
         own_settings = GatewaySettings(
             port=0,

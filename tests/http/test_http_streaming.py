@@ -1,0 +1,178 @@
+"""Watching a video while it is made: playlist, segments, and downloads that follow."""
+
+from __future__ import annotations
+
+import asyncio
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import httpx
+import numpy as np
+
+from mouthpiece.v1.gateway_pb2 import DownloadVideoRequest
+from tests.support.http_suite import HERTZ, client_of, ended, events_of, http_suite, submitted
+from tests.support.media_measure import phase_steps
+from tests.support.media_packets import packets
+
+TEXT = "One. Two. Three."
+FRAMES = 150
+
+
+async def playlist(client: httpx.AsyncClient, job: str) -> list[str]:
+    answer = await client.get(f"/api/stream/{job}/index.m3u8")
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"].startswith("application/vnd.apple.mpegurl")
+    return answer.text.splitlines()
+
+
+async def played(client: httpx.AsyncClient, job: str) -> bytes:
+    """What a player gets of a playlist."""
+    lines = await playlist(client, job)
+    names = [line.split('"')[1] for line in lines if line.startswith("#EXT-X-MAP")]
+    names += [line for line in lines if not line.startswith("#")]
+    return b"".join([(await client.get(f"/api/stream/{job}/{name}")).content for name in names])
+
+
+def decode(url: str) -> tuple[list[Fraction], np.ndarray]:
+    """Times of all frames in seconds, and the sound, as libavformat plays them."""
+    times: list[Fraction] = []
+    sound: list[np.ndarray] = []
+    with av.open(url, "r") as container:
+        for frame in container.decode():
+            if isinstance(frame, av.VideoFrame):
+                times.append((frame.pts or 0) * (frame.time_base or Fraction(0)))
+            elif isinstance(frame, av.AudioFrame):
+                sound.append(frame.to_ndarray()[0])
+    return times, np.concatenate(sound)
+
+
+async def test_the_playlist_decodes_to_every_frame_and_an_unbroken_tone(tmp_path: Path) -> None:
+    async with http_suite(tmp_path) as (suite, client):
+        job = await submitted(client, TEXT)
+        assert await ended(client, job) == "JOB_STATE_DONE"
+        url = f"{suite.http_url}/api/stream/{job}/index.m3u8"
+        times, sound = await asyncio.to_thread(decode, url)
+        assert len(times) == FRAMES
+        assert {after - before for before, after in pairwise(sorted(times))} == {Fraction(1, 25)}
+        assert phase_steps(sound[2048:-2048], HERTZ).max() < 0.01
+        assert packets(await played(client, job)) == packets(await suite.video(job))
+
+
+async def test_the_playlist_grows_while_the_job_runs_and_ends_with_it(tmp_path: Path) -> None:
+    async with http_suite(tmp_path) as (suite, client):
+        gate = asyncio.Event()
+        suite.speech.gate = lambda index: gate if index == 2 else None
+        job = await submitted(client, TEXT)
+        early = await playlist(client, job)  # waits for the first segment
+        assert "#EXT-X-PLAYLIST-TYPE:EVENT" in early
+        assert "#EXT-X-ENDLIST" not in early
+        first = await played(client, job)
+        assert packets(first)[0][0] == "audio"
+        gate.set()
+        assert await ended(client, job) == "JOB_STATE_DONE"
+        late = await playlist(client, job)
+        assert late[: len(early)] == early
+        assert late[-1] == "#EXT-X-ENDLIST"
+        assert (await played(client, job)).startswith(first)
+
+
+async def test_segments_are_announced_in_order(tmp_path: Path) -> None:
+    async with http_suite(tmp_path) as (_, client):
+        job = await submitted(client, TEXT)
+        segments = [
+            event.data["segment"] async for event in events_of(client, job) if event.kind == "segment"
+        ]
+        assert [int(segment.get("index", 0)) for segment in segments] == list(range(len(segments)))
+        ends = [int(segment["frames"]["end"]) for segment in segments]
+        assert [int(segment["frames"].get("first", 0)) for segment in segments] == [0, *ends[:-1]]
+        assert ends[-1] == FRAMES
+
+
+async def test_a_download_follows_a_running_job(tmp_path: Path) -> None:
+    async with http_suite(tmp_path) as (suite, client):
+        gate = asyncio.Event()
+        suite.speech.gate = lambda index: gate if index == 2 else None
+        job = await submitted(client, TEXT)
+        grown = b""
+        call = suite.stub.DownloadVideo(DownloadVideoRequest(job_id=job, follow=True))
+        async for part in call:
+            grown += part.data
+            if b"moof" in grown:
+                gate.set()  # only once something was there to be played
+        async with client.stream("GET", f"/api/download/{job}", params={"follow": 1}) as answer:
+            again = await answer.aread()
+        assert again == grown
+        assert packets(grown) == packets(await suite.video(job))
+
+
+async def test_a_restarted_gateway_goes_on_with_the_same_segments(tmp_path: Path) -> None:
+    async with http_suite(tmp_path) as (suite, client):
+        gate = asyncio.Event()
+        suite.speech.gate = lambda index: gate if index == 1 else None
+        job = await submitted(client, TEXT)
+        before = await played(client, job)
+        seen = [event.id async for event in until_segment(client, job)]
+        await suite.restart_gateway()
+        gate.set()
+        async with client_of(suite) as back:
+            rest = [event.id async for event in events_of(back, job, seen[-1]) if event.id]
+            assert [number for number in seen if number] + rest == list(range(1, rest[-1] + 1))
+            whole = await played(back, job)
+            assert whole.startswith(before)
+            assert packets(whole) == packets(await suite.video(job))
+
+
+async def until_segment(client: httpx.AsyncClient, job: str):  # type: ignore[no-untyped-def]
+    async for event in events_of(client, job):
+        if event.id:
+            yield event
+        if event.kind == "segment":
+            return
+
+
+async def test_what_is_no_segment_is_not_found(tmp_path: Path) -> None:
+    async with http_suite(tmp_path) as (_, client):
+        job = await submitted(client, "One.")
+        await ended(client, job)
+        for name in ("99.m4s", "x.m4s", "..%2f0.m4s", "init-99.mp4"):
+            assert (await client.get(f"/api/stream/{job}/{name}")).status_code == 404
+        assert (await client.get("/api/stream/jnone/index.m3u8")).status_code == 404
+
+
+async def test_many_watch_one_job_and_nobody_misses_anything(tmp_path: Path) -> None:
+    async with http_suite(tmp_path) as (suite, client):
+        gate = asyncio.Event()
+        suite.speech.gate = lambda index: gate if index == 0 else None
+        job = await submitted(client, TEXT)
+        watchers = [asyncio.create_task(stored(client, job)) for _ in range(100)]
+        viewers = [asyncio.create_task(viewed(client, job)) for _ in range(10)]
+        gate.set()
+        told = await asyncio.gather(*watchers)
+        seen = await asyncio.gather(*viewers)
+        assert told[0] == list(range(1, len(told[0]) + 1))
+        assert all(numbers == told[0] for numbers in told)
+        assert {packets_of(movie) for movie in seen} == {packets_of(await suite.video(job))}
+
+
+def packets_of(movie: bytes) -> int:
+    return hash(tuple(packets(movie)))
+
+
+async def stored(client: httpx.AsyncClient, job: str) -> list[int]:
+    return [event.id async for event in events_of(client, job) if event.id]
+
+
+async def viewed(client: httpx.AsyncClient, job: str) -> bytes:
+    """Plays as players do: reads the playlist again and again, and each segment once."""
+    got: dict[str, bytes] = {}
+    while True:
+        lines = await playlist(client, job)
+        for name in [line.split('"')[1] for line in lines if line.startswith("#EXT-X-MAP")] + [
+            line for line in lines if not line.startswith("#")
+        ]:
+            if name not in got:
+                got[name] = (await client.get(f"/api/stream/{job}/{name}")).content
+        if lines[-1] == "#EXT-X-ENDLIST":
+            return b"".join(got.values())
