@@ -264,6 +264,7 @@ class Jobs:
 
     async def segment(self, job_id: str, index: int) -> Segment:
         """One of them. Raises `NotFound`."""
+        await self._stored(job_id)
         found = await self._store.segments(job_id, index, 1)
         if not found or found[0].index != index:
             raise NotFound(f"job {job_id!r} has no segment {index}")

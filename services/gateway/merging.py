@@ -68,19 +68,18 @@ class Merging:
                     raise
                 log.warning("job %s: the merger is away: %s", run.id, error.message)
                 await asyncio.sleep(min(8.0, max(0.5, error.retry_after)))
-            except (BadInput, NotFound, DataLoss) as error:
+            except MouthpieceError as error:
+                # A broken stream may show as INTERNAL, whatever broke it; what is wrong will show again.
                 lost = await self._lost(run)
                 tries += PATIENCE // 3
-                if not lost or tries > PATIENCE:
+                final = isinstance(error, BadInput | NotFound | DataLoss)
+                if tries > PATIENCE or (final and not lost):
                     raise
-                log.warning("job %s: %d chunks are rendered again: %s", run.id, len(lost), error.message)
-                await self._take_back(run, lost)
-            except MouthpieceError as error:
-                # A broken stream may show as INTERNAL; a fault of the merger's own will show again.
-                tries += PATIENCE // 3
-                if tries > PATIENCE:
-                    raise
-                log.warning("job %s: the merge broke: %s", run.id, error.message)
+                log.warning(
+                    "job %s: the merge broke, %d chunks are lost: %s", run.id, len(lost), error.message
+                )
+                if lost:
+                    await self._take_back(run, lost)
 
     async def _lost(self, run: JobRun) -> list[Span]:
         """Segments whose artifacts are damaged or gone."""

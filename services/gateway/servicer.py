@@ -83,7 +83,7 @@ class VideoServicer(VideoServiceServicer):
         admission = Admission(artifacts, self._fleet, self._speech, settings.max_text)
         self._jobs = Jobs(admission, self._fleet, self._seat, store, artifacts, self._watching)
         self._uploads = Uploads(common.data / "uploads", artifacts, settings.max_upload_bytes)
-        self.http = HttpFront(self, self._jobs, self._uploads, artifacts, settings)
+        self.http = HttpFront(self, self._jobs, self._uploads, artifacts, settings, self._guard)
         await self._open.enter_async_context(self.http.serving(common))
 
     def _appoint(self, store: JobStore) -> Director:

@@ -37,15 +37,11 @@ async def played(client: httpx.AsyncClient, job: str) -> bytes:
 
 def decode(url: str) -> tuple[list[Fraction], np.ndarray]:
     """Times of all frames in seconds, and the sound, as libavformat plays them."""
-    times: list[Fraction] = []
-    sound: list[np.ndarray] = []
     with av.open(url, "r") as container:
-        for frame in container.decode():
-            if isinstance(frame, av.VideoFrame):
-                times.append((frame.pts or 0) * (frame.time_base or Fraction(0)))
-            elif isinstance(frame, av.AudioFrame):
-                sound.append(frame.to_ndarray()[0])
-    return times, np.concatenate(sound)
+        times = [(frame.pts or 0) * (frame.time_base or Fraction(0)) for frame in container.decode(video=0)]
+    with av.open(url, "r") as container:
+        sound = np.concatenate([frame.to_ndarray()[0] for frame in container.decode(audio=0)])
+    return times, sound
 
 
 async def test_the_playlist_decodes_to_every_frame_and_an_unbroken_tone(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from hashlib import sha256
@@ -41,6 +41,7 @@ from mouthpiece.v1 import (
 from mouthpiece.v1.gateway_pb2 import DownloadVideoRequest
 from mouthpiece.v1.gateway_pb2_grpc import VideoServiceStub
 from services.gateway.__main__ import program as gateway_program
+from services.gateway.http.front import HttpFront
 from services.gateway.servicer import VideoServicer
 from services.merger.servicer import MergerServicer
 
@@ -70,6 +71,7 @@ class FakeSpeech(_Idle, tts_pb2_grpc.SpeechServiceServicer):
     spoken: int = 0
     gate: Callable[[int], asyncio.Event | None] = field(default=lambda _: None)
     break_after: int | None = None
+    fail_at: int | None = None
     sound: Callable[[Span], bytes] | None = None
     """What is heard instead of silence, as 16-bit samples."""
 
@@ -98,6 +100,8 @@ class FakeSpeech(_Idle, tts_pb2_grpc.SpeechServiceServicer):
             if self.break_after is not None and index >= self.break_after:
                 self.break_after = None
                 raise Busy("the speech service hiccups", 0.01)
+            if index == self.fail_at:
+                raise BadInput("text", "the speaker lost its voice")
             self.spoken += 1
             sentence = fake_sentence(index, text, request.first_sentence)
             if self.sound is not None:
@@ -240,9 +244,24 @@ class FakeMerger(_Idle, merger_pb2_grpc.MergerServiceServicer):
     async def Merge(
         self, request_iterator: AsyncIterator[merger_pb2.MergeRequest], context: Any
     ) -> AsyncGenerator[merger_pb2.MergeResponse]:
+        requests = aiter(request_iterator)
+        try:
+            async for response in self._merge(requests):
+                yield response
+        except MouthpieceError:
+            # As the merger does: Python's client loses the status when a write fails.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    async for _ in requests:
+                        pass
+            raise
+
+    async def _merge(
+        self, requests: AsyncIterator[merger_pb2.MergeRequest]
+    ) -> AsyncGenerator[merger_pb2.MergeResponse]:
         self.merges += 1
         frames, samples, content = 0, 0, b""
-        async for request in request_iterator:
+        async for request in requests:
             if request.HasField("chunk"):
                 assert request.chunk.frames.first == frames, "a gap between chunks"
                 frames = request.chunk.frames.end
@@ -285,7 +304,10 @@ class FakeSuite:
     settings: GatewaySettings
     services: list[AsyncExitStack] = field(default_factory=list)
     gateway: AsyncExitStack = field(default_factory=AsyncExitStack)
-    http_port: int = 0
+
+    @property
+    def http(self) -> HttpFront:
+        return self.servicer.http
 
     @property
     def stub(self) -> gateway_pb2_grpc.VideoServiceAsyncStub:
@@ -297,12 +319,12 @@ class FakeSuite:
             serving(program, "127.0.0.1", self.settings.port, 0.2)
         )
         assert isinstance(program.servicer, VideoServicer)
-        self.http_port = program.servicer.http.port
+        self.servicer = program.servicer
         self.channel = await self.gateway.enter_async_context(dial(running.address))
 
     @property
     def http_url(self) -> str:
-        return f"http://127.0.0.1:{self.http_port}"
+        return f"http://127.0.0.1:{self.http.port}"
 
     async def stop_gateway(self) -> None:
         await self.gateway.aclose()

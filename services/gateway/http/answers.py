@@ -65,6 +65,17 @@ async def body_as(kind: type[_Message], request: Request) -> _Message:
     return message
 
 
+async def json_object(request: Request) -> dict[str, Any]:
+    """The body of a request as a JSON object. Raises `BadInput` when it is none."""
+    try:
+        body = await request.json()
+    except ValueError:
+        raise BadInput("", "the body is not JSON") from None
+    if not isinstance(body, dict):
+        raise BadInput("", "the body is not a JSON object")
+    return body
+
+
 def whole_number(request: Request, name: str) -> int:
     """A parameter of the query, 0 when it is missing. Raises `BadInput`."""
     text = request.query_params.get(name, "0")

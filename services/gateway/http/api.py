@@ -18,7 +18,7 @@ from mouthpiece.v1 import gateway_pb2 as pb
 from services.gateway.http import hls
 from services.gateway.http.answers import answer, as_dict, body_as, no_content, whole_number
 from services.gateway.http.calls import CALLER, is_over
-from services.gateway.http.endpoints import Endpoint
+from services.gateway.http.endpoints import MP4, Endpoint
 from services.gateway.http.files import disposition, nothing, wanted_part
 from services.gateway.http.sse import Event, event_stream
 from services.gateway.jobs import Jobs
@@ -27,8 +27,6 @@ from services.gateway.uploads import MAX_BLOCK, Uploads
 if TYPE_CHECKING:
     from services.gateway.servicer import VideoServicer
 
-JSON = "application/json"
-MP4 = "video/mp4"
 EVENTS = "text/event-stream"
 BYTES = "application/octet-stream"
 
@@ -65,6 +63,7 @@ class Api:
     def _asset_endpoints(self) -> list[Endpoint]:
         return [
             Endpoint(
+                "UploadAsset",
                 "POST",
                 "/api/assets",
                 self.post_asset,
@@ -75,6 +74,7 @@ class Api:
                 upload=True,
             ),
             Endpoint(
+                "UploadAsset",
                 "PUT",
                 "/api/assets/{sha256}",
                 self.put_asset,
@@ -86,6 +86,7 @@ class Api:
                 query={"offset": "Where the body belongs.", "size": "Size of the whole file in bytes."},
             ),
             Endpoint(
+                "QueryUpload",
                 "GET",
                 "/api/assets/{sha256}",
                 self.get_asset,
@@ -97,6 +98,7 @@ class Api:
     def _job_endpoints(self) -> list[Endpoint]:
         return [
             Endpoint(
+                "SubmitJob",
                 "POST",
                 "/api/jobs",
                 self.post_job,
@@ -106,6 +108,7 @@ class Api:
                 202,
             ),
             Endpoint(
+                "ListJobs",
                 "GET",
                 "/api/jobs",
                 self.list_jobs,
@@ -117,15 +120,29 @@ class Api:
                     "state": "Only jobs in this state, such as JOB_STATE_DONE; may be repeated.",
                 },
             ),
-            Endpoint("GET", "/api/jobs/{id}", self.get_job, "A job with its chunks.", pb.Job),
+            Endpoint("GetJob", "GET", "/api/jobs/{id}", self.get_job, "A job with its chunks.", pb.Job),
             Endpoint(
-                "DELETE", "/api/jobs/{id}", self.delete_job, "Forget a job that has ended.", "", None, 204
+                "DeleteJob",
+                "DELETE",
+                "/api/jobs/{id}",
+                self.delete_job,
+                "Forget a job that has ended.",
+                "",
+                None,
+                204,
             ),
-            Endpoint("POST", "/api/jobs/{id}/cancel", self.cancel_job, "Stop a job.", pb.Job),
+            Endpoint("CancelJob", "POST", "/api/jobs/{id}/cancel", self.cancel_job, "Stop a job.", pb.Job),
             Endpoint(
-                "POST", "/api/plan", self.plan, "What a job would take.", pb.PlanJobResponse, pb.JobSpec
+                "PlanJob",
+                "POST",
+                "/api/plan",
+                self.plan,
+                "What a job would take.",
+                pb.PlanJobResponse,
+                pb.JobSpec,
             ),
             Endpoint(
+                "DownloadVideo",
                 "GET",
                 "/api/download/{id}",
                 self.download,
@@ -138,6 +155,7 @@ class Api:
     def _watch_endpoints(self) -> list[Endpoint]:
         return [
             Endpoint(
+                "WatchJob",
                 "GET",
                 "/api/events/{id}",
                 self.events,
@@ -146,27 +164,39 @@ class Api:
                 query={"from": "First sequence number wanted."},
             ),
             Endpoint(
+                "DownloadVideo",
                 "GET",
                 "/api/stream/{id}/index.m3u8",
                 self.playlist,
                 "The video while it grows, as HLS.",
                 hls.MEDIA_TYPE,
             ),
-            Endpoint("GET", "/api/stream/{id}/{name}", self.segment, "What a playlist names.", MP4),
+            Endpoint(
+                "DownloadVideo", "GET", "/api/stream/{id}/{name}", self.segment, "What a playlist names.", MP4
+            ),
         ]
 
     def _cluster_endpoints(self) -> list[Endpoint]:
         return [
-            Endpoint("GET", "/api/cluster", self.cluster, "Workers and queue.", pb.Cluster),
+            Endpoint("GetCluster", "GET", "/api/cluster", self.cluster, "Workers and queue.", pb.Cluster),
             Endpoint(
+                "WatchCluster",
                 "GET",
                 "/api/cluster/events",
                 self.cluster_events,
                 "Workers and queue, whenever they change.",
                 EVENTS,
             ),
-            Endpoint("GET", "/api/engines", self.engines, "Engines of live workers.", pb.ListEnginesResponse),
             Endpoint(
+                "ListEngines",
+                "GET",
+                "/api/engines",
+                self.engines,
+                "Engines of live workers.",
+                pb.ListEnginesResponse,
+            ),
+            Endpoint(
+                "ListVoices",
                 "GET",
                 "/api/voices",
                 self.voices,

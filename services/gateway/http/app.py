@@ -60,7 +60,7 @@ def _edge(endpoint: Endpoint, access: Access, limit: int) -> Callable[[Request],
     async def call(request: Request) -> Response:
         start = time.perf_counter()
         try:
-            await access.admit(request)
+            access.admit(request, endpoint.rpc)
             response = await endpoint.handler(_limited(request, limit))
         except MouthpieceError as error:
             if error.status == "INTERNAL":

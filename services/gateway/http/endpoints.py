@@ -14,14 +14,20 @@ Content = type[Message] | str
 """A message, which is sent as JSON, or a media type."""
 
 
+JSON = "application/json"
+MP4 = "video/mp4"
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """One operation.
 
+    `rpc` is the method of VideoService whose scope and rate it takes; empty: it is open to everybody.
     `upload` says that the body may be as large as an asset; other bodies are small. `query` names the
     parameters of the query, each with a sentence.
     """
 
+    rpc: str
     method: str
     path: str
     handler: Handler

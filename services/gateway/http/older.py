@@ -17,17 +17,15 @@ from mouthpiece.errors import BadInput
 from mouthpiece.rpc.convert import duration
 from mouthpiece.settings import GatewaySettings
 from mouthpiece.v1 import gateway_pb2 as pb
-from services.gateway.http.answers import as_dict
+from services.gateway.http.answers import as_dict, json_object
 from services.gateway.http.calls import CALLER, finished
-from services.gateway.http.endpoints import Endpoint
+from services.gateway.http.endpoints import JSON, MP4, Endpoint
 from services.gateway.http.reports import gpu_of, processing_details, queue_of, status_of
 from services.gateway.uploads import Uploads
 
 if TYPE_CHECKING:
     from services.gateway.servicer import VideoServicer
 
-JSON = "application/json"
-MP4 = "video/mp4"
 FORM = "multipart/form-data"
 
 _BLOCK = 1 << 20
@@ -47,6 +45,7 @@ class OlderPaths:
         """All of them."""
         return [
             Endpoint(
+                "GenerateVideo",
                 "POST",
                 "/api/generate",
                 self.generate,
@@ -57,6 +56,7 @@ class OlderPaths:
                 upload=True,
             ),
             Endpoint(
+                "GenerateVideo",
                 "POST",
                 "/api/generate_parallel",
                 self.generate_parallel,
@@ -65,6 +65,7 @@ class OlderPaths:
                 JSON,
             ),
             Endpoint(
+                "GenerateVideo",
                 "POST",
                 "/generate_video",
                 self.generate_video,
@@ -72,12 +73,19 @@ class OlderPaths:
                 JSON,
                 JSON,
             ),
-            Endpoint("GET", "/api/status/{id}", self.status, "How far a task is.", JSON),
-            Endpoint("GET", "/api/queue", self.queue, "Tasks that wait and that run.", JSON),
-            Endpoint("GET", "/api/gpu-status", self.gpu_status, "Devices and what they do.", JSON),
-            Endpoint("GET", "/api/info", self.info, "What this is and what it can do.", JSON),
+            Endpoint("GetJob", "GET", "/api/status/{id}", self.status, "How far a task is.", JSON),
+            Endpoint("ListJobs", "GET", "/api/queue", self.queue, "Tasks that wait and that run.", JSON),
             Endpoint(
-                "GET", "/api/health", self.health, "Whether it can work, and which models are loaded.", JSON
+                "GetCluster", "GET", "/api/gpu-status", self.gpu_status, "Devices and what they do.", JSON
+            ),
+            Endpoint("ListEngines", "GET", "/api/info", self.info, "What this is and what it can do.", JSON),
+            Endpoint(
+                "",
+                "GET",
+                "/api/health",
+                self.health,
+                "Whether it can work, and which models are loaded.",
+                JSON,
             ),
         ]
 
@@ -116,7 +124,7 @@ class OlderPaths:
 
     async def generate_parallel(self, request: Request) -> Response:
         """A video, at once."""
-        body = await _json_body(request)
+        body = await json_object(request)
         spec = pb.JobSpec(
             text=_field(body, "text", ""),
             language=_field(body, "language", ""),
@@ -127,7 +135,7 @@ class OlderPaths:
 
     async def generate_video(self, request: Request) -> Response:
         """A video, and how it was made."""
-        body = await _json_body(request)
+        body = await json_object(request)
         agent = _field(body, "agent_type", "general")
         parallel = _field(body, "enable_parallel", True)
         seconds = _field(body, "chunk_duration", 0.0)
@@ -234,16 +242,6 @@ class OlderPaths:
 
 def _mode(seconds: float) -> pb.Mode.ValueType:
     return pb.MODE_CHUNKED if seconds else pb.MODE_AUTO
-
-
-async def _json_body(request: Request) -> dict[str, Any]:
-    try:
-        body = await request.json()
-    except ValueError:
-        raise BadInput("", "the body is not JSON") from None
-    if not isinstance(body, dict):
-        raise BadInput("", "the body is not a JSON object")
-    return body
 
 
 def _field(body: dict[str, Any], name: str, default: _Value) -> _Value:

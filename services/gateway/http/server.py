@@ -13,6 +13,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from mouthpiece.errors import MouthpieceError
+from mouthpiece.rpc.security import PLAIN, TlsFiles
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +37,10 @@ class Listening:
 
 
 @asynccontextmanager
-async def serving_http(app: ASGIApp, host: str, port: int) -> AsyncGenerator[Listening]:
-    """Serve an application inside the context. Port 0 takes any free one.
+async def serving_http(
+    app: ASGIApp, host: str, port: int, tls: TlsFiles = PLAIN
+) -> AsyncGenerator[Listening]:
+    """Serve an application inside the context. Port 0 takes any free one. With a certificate: https.
 
     Raises `MouthpieceError` when the port is taken.
     """
@@ -52,6 +55,8 @@ async def serving_http(app: ASGIApp, host: str, port: int) -> AsyncGenerator[Lis
         server_header=False,
         ws="none",
         timeout_graceful_shutdown=_END_WITHIN,
+        ssl_certfile=tls.certificate,
+        ssl_keyfile=tls.key,
     )
     server = _Server(config)
     running = asyncio.create_task(server.serve([listener]))
