@@ -11,7 +11,7 @@ from mouthpiece.text.normalize.token import Kind, Token
 _ISO = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?![\w-])")
 _NUMERIC = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d{2})(?![\w/-])(?!\.\d)")
 _DAY = re.compile(r"(\d{1,2})(?:st|nd|rd|th|-?го|-?е|\.)?[ \u00a0](?:of )?(?=[^\W\d_])")
-_DAYS = re.compile(r"(\d{1,2})(?:[-–—])(?=\d{1,2}[ \u00a0][^\W\d_])")
+_DAYS = re.compile(r"(\d{1,2})(?:[-–—]| по )(?=\d{1,2}[ \u00a0][^\W\d_])")
 _MONTH = re.compile(r"([^\W\d_]{3,9})\.?")
 _YEAR_OF_DATE = re.compile(r",?[ \u00a0](\d{4})(?!\w)(?![.,]\d)(?P<era>[ \u00a0]?(?:года?\b|г\.))?")
 _DAY_OF_DATE = re.compile(r"[ \u00a0](\d{1,2})(?:st|nd|rd|th)?(?!\w|[.:]\d)")
@@ -58,13 +58,12 @@ def _day_first(source: Source, at: int) -> Token | None:
 
 
 def _days(source: Source, at: int, days: re.Match[str]) -> Token | None:
-    """ "5-7 May": the first day alone, then the date."""
+    """ "5-7 May", "5 по 7 мая": the first day alone, then the date."""
     last = _day_first(source, days.end())
     if last is None or not 1 <= int(days[1]) <= 31:
         return None
-    language = source.language
-    month, _ = _month(source, _DAY.match(source.text, days.end()).end())  # type: ignore[union-attr]  # it matched above
-    spoken = language.days(int(days[1]), month, last.spoken, source.place(at, last.source.end))
+    place = source.place(at, last.source.end)
+    spoken = source.language.days(int(days[1]), last.spoken, place)
     return source.token(at, last.source.end, spoken, Kind.DATE)
 
 

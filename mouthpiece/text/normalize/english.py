@@ -34,6 +34,10 @@ _ANYWHERE = """vs=versus etc=|et cetera approx=approximately dept=department est
     et.al=|et al"""
 
 
+_NEVER_LAST = frozenset(("vs", "approx", "est", "e.g", "i.e", "cf", "viz"))
+_ADDRESSED = {"mr.": "Mister", "mrs.": "Missus", "ms.": "Miz", "messrs.": "Messieurs"}
+
+
 def _abbreviations() -> dict[str, Abbreviation]:
     table: dict[str, Abbreviation] = {}
     for entry in _entries(_TITLES):
@@ -41,7 +45,7 @@ def _abbreviations() -> dict[str, Abbreviation]:
     for entry in _entries(_BEFORE_NUMBERS):
         table[entry[0]] = Abbreviation(entry[1], before="number")
     for entry in _entries(_ANYWHERE):
-        table[entry[0]] = Abbreviation(entry[1])
+        table[entry[0]] = Abbreviation(entry[1], within=entry[0] in _NEVER_LAST)
     return table
 
 
@@ -301,6 +305,8 @@ class English(Language):
         return f"{self.cardinal(value // 100)} {_plural(self.cardinal(value % 100))}"
 
     def abbreviation(self, written: str, place: Place) -> str:
+        if written.lower() in _ADDRESSED:
+            return _ADDRESSED[written.lower()]
         if not _capitalised_before(place):
             return ""
         return {"st.": "Street", "dr.": "Drive"}.get(written.lower(), "")

@@ -46,12 +46,12 @@ class Currency:
 class Abbreviation:
     """What an abbreviation stands for, and where it does.
 
-    ``before``: only before a "name" (a capital letter) or a "number"; ``after``: only after a "number".
+    ``before``: only before a "name" (a capital letter) or a "number". ``within``: it never ends a sentence.
     """
 
     spoken: str
     before: str = ""
-    after: str = ""
+    within: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +223,10 @@ class Language(ABC):
     @abstractmethod
     def per(self, noun: Noun, unit: str) -> str:
         """ "per second", after what is measured; ``unit`` is its CLDR identifier."""
+
+    def prefix(self, value: int) -> str:
+        """A number as the first part of a word."""
+        return self.cardinal(value)
 
     def side(self, value: int) -> str:
         """One of the sizes in "1920×1080"."""

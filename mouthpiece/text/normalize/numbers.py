@@ -49,7 +49,7 @@ def style(groups: str, decimal_marks: str) -> NumberStyle:
 
     Repeated commas or dots are group marks everywhere: "1,234,567" can be nothing else.
     """
-    everywhere = r"(?:,[0-9]{3}){2,20}|(?:\.[0-9]{3}){2,20}"
+    everywhere = r"(?:,[0-9]{3}){2,20}|(?:\.[0-9]{3}){2,20}|(?:[ ]000){1,5}"
     own = "|".join(rf"(?:{mark}[0-9]{{3}}){{1,20}}" for mark in groups.split())
     grouped = rf"[0-9]{{1,3}}(?:{everywhere}|{own})(?![0-9])"
     fraction = rf"(?:[{re.escape(decimal_marks)}](?P<fraction>[0-9]+))?"

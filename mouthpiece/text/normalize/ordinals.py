@@ -31,6 +31,17 @@ def ordinal(source: Source, at: int) -> Token | None:
     return source.token(at, found.end(), spoken, Kind.ORDINAL)
 
 
+_COMPOUND = re.compile(r"(\d{1,3})-(?=[а-яё]{3})([а-яё]+)(?!\w)")
+
+
+def compound(source: Source, at: int) -> Token | None:
+    """ "20-летие": a word that begins with a number."""
+    found = _COMPOUND.match(source.text, at) if source.language.tag == "ru" else None
+    if not found:
+        return None
+    return source.token(at, found.end(), source.language.prefix(int(found[1])) + found[2], Kind.ORDINAL)
+
+
 def fraction(source: Source, at: int) -> Token | None:
     """ "3/4", "2 1/2", "2½"."""
     return _slashed(source, at) or _vulgar(source, at)

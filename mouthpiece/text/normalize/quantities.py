@@ -67,6 +67,8 @@ class _Counted:
 def quantity(source: Source, at: int) -> Token | None:
     """A number, signed or not, alone or with a currency, a unit or a percent sign."""
     sign = _SIGN.match(source.text, at)
+    if sign and at and source.char(at - 1).isalnum():
+        return None  # "COVID-19"
     first = sign.end() if sign else at
     code, begin = _currency_before(source, first)
     if not code and sign is None and source.char(at) in "¥$":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -56,6 +57,7 @@ _MONTH_FORMS = {
     for form in forms.split()
 }
 
+_UNTIL_YEAR = re.compile(r" (?:по|до) [0-9]{4} (?:год|г\.)")
 _AGREEING: dict[str, tuple[Case, str, bool]] = {}
 """Words that show case, gender and number of the ordinal before them."""
 for _stem, _soft in (
@@ -98,15 +100,15 @@ _CARDINAL_SUFFIXES = {
 }
 
 _ABBREVIATIONS: dict[str, Abbreviation] = {
-    "т.е.": Abbreviation("то есть"),
-    "т. е.": Abbreviation("то есть"),
-    "т.к.": Abbreviation("так как"),
-    "т. к.": Abbreviation("так как"),
+    "т.е.": Abbreviation("то есть", within=True),
+    "т. е.": Abbreviation("то есть", within=True),
+    "т.к.": Abbreviation("так как", within=True),
+    "т. к.": Abbreviation("так как", within=True),
     "т.д.": Abbreviation("так далее"),
     "т. д.": Abbreviation("так далее"),
     "т.п.": Abbreviation("тому подобное"),
     "т. п.": Abbreviation("тому подобное"),
-    "т.н.": Abbreviation("так называемый"),
+    "т.н.": Abbreviation("так называемый", within=True),
     "др.": Abbreviation("другие"),
     "пр.": Abbreviation("прочее"),
     "н.э.": Abbreviation("нашей эры"),
@@ -117,22 +119,22 @@ _ABBREVIATIONS: dict[str, Abbreviation] = {
     "г-ну": Abbreviation("господину"),
     "г-жи": Abbreviation("госпожи"),
     "г-же": Abbreviation("госпоже"),
-    "ул.": Abbreviation("улица"),
-    "просп.": Abbreviation("проспект"),
-    "пер.": Abbreviation("переулок"),
-    "пл.": Abbreviation("площадь"),
-    "наб.": Abbreviation("набережная"),
+    "ул.": Abbreviation("улица", within=True),
+    "просп.": Abbreviation("проспект", within=True),
+    "пер.": Abbreviation("переулок", within=True),
+    "пл.": Abbreviation("площадь", within=True),
+    "наб.": Abbreviation("набережная", within=True),
     "обл.": Abbreviation("область"),
     "р-н": Abbreviation("район"),
-    "пос.": Abbreviation("посёлок"),
-    "дер.": Abbreviation("деревня"),
-    "проф.": Abbreviation("профессор"),
-    "акад.": Abbreviation("академик"),
-    "доц.": Abbreviation("доцент"),
-    "им.": Abbreviation("имени"),
-    "см.": Abbreviation("смотри"),
-    "ср.": Abbreviation("сравни"),
-    "напр.": Abbreviation("например"),
+    "пос.": Abbreviation("посёлок", within=True),
+    "дер.": Abbreviation("деревня", within=True),
+    "проф.": Abbreviation("профессор", within=True),
+    "акад.": Abbreviation("академик", within=True),
+    "доц.": Abbreviation("доцент", within=True),
+    "им.": Abbreviation("имени", within=True),
+    "см.": Abbreviation("смотри", within=True),
+    "ср.": Abbreviation("сравни", within=True),
+    "напр.": Abbreviation("например", within=True),
     "ок.": Abbreviation("около", before="number"),
     "стр.": Abbreviation("страница", before="number"),
     "рис.": Abbreviation("рисунок", before="number"),
@@ -143,7 +145,7 @@ _ABBREVIATIONS: dict[str, Abbreviation] = {
     "д.": Abbreviation("дом", before="number"),
     "кв.": Abbreviation("квартира", before="number"),
     "корп.": Abbreviation("корпус", before="number"),
-    "тел.": Abbreviation("телефон"),
+    "тел.": Abbreviation("телефон", within=True),
     "г.": Abbreviation("город", before="name"),
     "с.": Abbreviation("страница", before="number"),
     "вкл.": Abbreviation("включительно"),
@@ -205,7 +207,7 @@ class Russian(Language):
     abbreviations = _ABBREVIATIONS
     initialisms = frozenset(
         words_of("""
-        США ООН МИД АО ЗАО ОАО ООО ПАО ЕС ЕГЭ ИИ ИП ЭВМ ЭКГ УЗИ АЭС МИФИ ОБЖ СНИЛС ИНН ОСАГО API AI USA
+        США МГУ ООН МИД АО ЗАО ОАО ООО ПАО ЕС ЕГЭ ИИ ИП ЭВМ ЭКГ УЗИ АЭС МИФИ ОБЖ СНИЛС ИНН ОСАГО API AI USA
         UK EU IT IP USB URL CEO TV HTTP HTML SQL SMS GPS GPU CPU PDF UI IBM IQ
         """)
     ) - {"МИФИ", "СНИЛС", "ОСАГО"}
@@ -357,6 +359,8 @@ class Russian(Language):
             return self._decimal(number, case)
         digit = _last(number.value)
         gender = gender_beside(digit, after) if digit in (1, 2) and after else "m"
+        if digit == 1 and after.endswith(("у", "ю")) and case is Case.NOMINATIVE:
+            case = Case.ACCUSATIVE
         return self._cardinal(number.value, _without_accusative(case, digit), gender)
 
     def _cardinal(self, value: int, case: Case, gender: str) -> str:
@@ -391,10 +395,10 @@ class Russian(Language):
     def ordinal(self, value: int, suffix: str, place: Place) -> str:
         if suffix in _CARDINAL_SUFFIXES and not (suffix == "ми" and value % 10 not in (7, 8)):
             return self._cardinal(value, _CARDINAL_SUFFIXES[suffix], "m")
-        case, gender, plural = self._agreement(suffix, place)
+        case, gender, plural = self._agreement(value, suffix, place)
         return _say(value, to="ordinal", case=case.value, gender=gender, plural=plural, animate=False)
 
-    def _agreement(self, suffix: str, place: Place) -> tuple[Case, str, bool]:
+    def _agreement(self, value: int, suffix: str, place: Place) -> tuple[Case, str, bool]:
         after = place.after
         agreeing = _agreeing(place)
         if not suffix:
@@ -404,7 +408,8 @@ class Russian(Language):
             return agreeing
         if suffix in ("й", "ой") and after.endswith(("ой", "ей", "ии", "ы", "и")):
             return Case.GENITIVE, "f", False
-        if suffix == "е" and after.endswith(("ые", "ие", "ы", "и")):
+        decade = value % 10 == 0 and value >= 20 and not after.endswith(("о", "е"))
+        if suffix == "е" and (decade or after.endswith(("ые", "ие", "ы", "и"))):
             return Case.NOMINATIVE, "n", True
         if suffix == "м" and case_of_preposition(place.before) in (Case.ACCUSATIVE, Case.PREPOSITIONAL):
             return Case.PREPOSITIONAL, "m", False
@@ -442,8 +447,21 @@ class Russian(Language):
             centuries, place, ("век", "века", "веку", "веке"), ("века", "веков", "векам", "веках")
         )
 
+    def prefix(self, value: int) -> str:
+        if value in _PREFIXES:
+            return _PREFIXES[value]
+        rest = value % 100 % 20 if value % 100 < 20 else value % 10
+        tail = _PREFIXES.get(rest) if 0 < rest < 5 else None
+        whole = _say(value - rest, case="g") if value - rest else ""
+        return (whole + (tail or (_say(rest, case="g") if rest else ""))).replace(" ", "")
+
     def is_year(self, place: Place) -> bool:
-        return (place.after in _AGREEING and place.after != "годов") or place.before in self.months
+        first_of_two = _UNTIL_YEAR.match(place.text, place.end) is not None
+        return (
+            first_of_two
+            or (place.after in _AGREEING and place.after != "годов")
+            or place.before in self.months
+        )
 
     def range(self, first: Number, last: Number, place: Place) -> str:
         if place.after in _AGREEING and len(first.whole) == len(last.whole) == 4:
@@ -505,7 +523,9 @@ class Russian(Language):
     # ---------------------------------------------------------------- dates and times
 
     def days(self, first: int, date: str, place: Place) -> str:
-        return f"{_say(first, to='ordinal', case='g', gender='n')} — {date}"
+        since = _say(first, to="ordinal", case="g", gender="n")
+        until = " по " in place.text[place.first : place.end]
+        return f"{since} {'по' if until else '—'} {date}"
 
     def month_name(self, month: int, written: str) -> str:
         return written if len(written) > 4 or written.lower() in _SHORT_MONTHS else _MONTHS[month - 1]
@@ -579,6 +599,7 @@ def _of_time(values: Sequence[int], place: Place, one: Sequence[str], many: Sequ
     return f"{spoken} {(one if len(values) == 1 else many)[_TIME_CASES.index(case)]}"
 
 
+_PREFIXES = {1: "одно", 2: "двух", 3: "трёх", 4: "четырёх", 90: "девяносто", 100: "сто"}
 _SHORT_MONTHS = frozenset(words_of("март май мая мае июнь июня июне июль июля июле"))
 _NUMBERED = frozenset(
     words_of(

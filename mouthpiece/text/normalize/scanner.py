@@ -27,6 +27,7 @@ _AT_DIGIT: Sequence[Recogniser] = (
     times.time,
     words.version,
     ordinals.ordinal,
+    ordinals.compound,
     dates.decade,
     dates.year_of_era,
     ordinals.fraction,
@@ -41,6 +42,7 @@ _AT_LETTER: Sequence[Recogniser] = (
     addresses.address,
     dates.month_first,
     words.abbreviation,
+    words.version,
     chemistry.formula,
     finding.expression,
     ordinals.roman_numeral,
@@ -63,6 +65,7 @@ _AT_SIGN: Sequence[Recogniser] = (
 _STARTS = re.compile(r"[^\s\w.,;:!?\"”»)\]}…]|[^\W_]")
 _PLAIN_WORD = re.compile(r"[^\W\d_]{2,}(?:['’][^\W\d_]+)?(?=[ ,;!?\n\"”»)…]|:(?!/)|\.(?:\s|$)|$)")
 _RUN = re.compile(r"\w+")
+_EQUAL_SIGNS = re.compile(r"(.)\1*")
 
 
 def scan(text: str, language: Language) -> Iterator[Token]:
@@ -75,6 +78,7 @@ def scan(text: str, language: Language) -> Iterator[Token]:
         plain = _PLAIN_WORD.match(text, at)
         if (
             plain
+            and plain.group().isalpha()
             and plain.group().islower()
             and plain.group() not in abbreviated
             and plain.group() not in language.months
@@ -86,8 +90,15 @@ def scan(text: str, language: Language) -> Iterator[Token]:
             yield token
             at = token.source.end
         else:
-            run = _RUN.match(text, at)
-            at = run.end() if run else at + 1
+            at = _after(text, at)
+
+
+def _after(text: str, at: int) -> int:
+    """Where to look on when nothing begins at a position: after the word, or at the last of equal signs."""
+    if run := _RUN.match(text, at):
+        return run.end()
+    signs = _EQUAL_SIGNS.match(text, at)
+    return max(at + 1, signs.end() - 1) if signs else at + 1
 
 
 def _recognised(source: Source, at: int) -> Token | None:

@@ -52,6 +52,8 @@ def symbol(source: Source, at: int) -> Token | None:
 
 def _is_meant(source: Source, at: int) -> bool:
     if source.char(at) in "©®™°%":
-        return at > 0
+        return True
     before, after = source.text[max(0, at - 2) : at].strip(), source.text[at + 1 : at + 3].strip()
-    return bool(before and after) and before[-1] not in "&=+@" and after[0] not in "&=+@"
+    if not after or not (before or source.char(at) in "≈→±"):
+        return False
+    return not {before[-1:], after[:1]} & set("&=+@")

@@ -67,7 +67,7 @@ def _table(language: Language) -> dict[str, str]:
 def _pattern(language: Language) -> re.Pattern[str]:
     spellings = sorted(_table(language), key=len, reverse=True)
     unit = "|".join(map(re.escape, spellings))
-    return re.compile(rf"[ \u00a0\u202f]?(?P<unit>{unit})(?:/(?P<per>{unit}))?(?![\w²³^])(?!/\w)")
+    return re.compile(rf"[ \u00a0\u202f]?(?P<unit>{unit})(?:/(?P<per>{unit}))?(?![\w²³^])(?![/.]\w)")
 
 
 def match_unit(language: Language, text: str, at: int) -> tuple[Noun, int] | None:

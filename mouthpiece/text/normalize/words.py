@@ -16,6 +16,8 @@ _RUNS = re.compile(r"\d+|[^\W\d_]+")
 _VOWELS = frozenset("AEIOUYАЕЁИОУЫЭЮЯÄÖÜ")
 _CHAT = {"B2B": "B to B", "B2C": "B to C", "C2C": "C to C", "D2C": "D to C", "P2P": "P to P", "G2G": "G to G"}
 _CHAT_RUSSIAN = {
+    "3D": "три дэ",
+    "2D": "два дэ",
     "B2B": "би ту би",
     "B2C": "би ту си",
     "C2C": "си ту си",
@@ -60,7 +62,7 @@ def _expanded(source: Source, at: int, written: str) -> Token | None:
         return source.token(at, end - kept, spoken, Kind.ABBREVIATION) if spoken else None
     if entry.before == "number" and not following.isdigit():
         return None
-    keeps = written.endswith(".") and not entry.before and source.keeps_stop(end)
+    keeps = written.endswith(".") and not (entry.before or entry.within) and source.keeps_stop(end)
     return source.token(at, end - keeps, entry.spoken, Kind.ABBREVIATION)
 
 

@@ -93,6 +93,7 @@ class EnglishSpeaker(Speaker):
         "of": "of",
         "times": "times",
         "prime": " prime",
+        "double prime": " double prime",
         "log base": "log base {} of",
         "degrees": "degrees",
         "star": "star",
@@ -118,8 +119,8 @@ class EnglishSpeaker(Speaker):
         "fence ⌊": "the floor of {}",
         "fence ⌈": "the ceiling of {}",
         "fence ⟨": "angle bracket {} close angle bracket",
-        "matrix": "matrix",
-        "determinant": "determinant",
+        "matrix": "the {} matrix",
+        "determinant": "the {} determinant",
         "vector": "the vector",
         "row": "row {},",
     }
@@ -198,4 +199,4 @@ class EnglishSpeaker(Speaker):
         return f"as {variable} approaches {self._say(target)}"
 
     def size(self, rows: int, columns: int) -> str:
-        return f"the {self.language.cardinal(rows)} by {self.language.cardinal(columns)}"
+        return f"{self.language.cardinal(rows)} by {self.language.cardinal(columns)}"

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from mouthpiece.text.normalize.declension import Case
 from mouthpiece.text.normalize.maths.speaking import Speaker
-from mouthpiece.text.normalize.maths.tree import Node, Number, Symbol
+from mouthpiece.text.normalize.maths.tree import Node, Number, Row, Symbol
 from mouthpiece.text.normalize.russian import in_case, nth
 
 _LATIN = """
@@ -99,6 +99,7 @@ class RussianSpeaker(Speaker):
         "of": "от",
         "times": "умножить на",
         "prime": " штрих",
+        "double prime": " два штриха",
         "log base": "логарифм по основанию {}",
         "degrees": "градусов",
         "star": "со звёздочкой",
@@ -124,8 +125,8 @@ class RussianSpeaker(Speaker):
         "fence ⌊": "целая часть {}",
         "fence ⌈": "потолок {}",
         "fence ⟨": "угловая скобка {} закрыть угловую скобку",
-        "matrix": "матрица",
-        "determinant": "определитель",
+        "matrix": "матрица {}",
+        "determinant": "определитель {}",
         "vector": "вектор",
         "row": "строка {},",
     }
@@ -203,6 +204,8 @@ class RussianSpeaker(Speaker):
     def _in_case(self, node: Node, case: Case) -> str:
         if node == Symbol("∞"):
             return "бесконечности"
+        if isinstance(node, Row) and len(node.items) == 2 and node.items[0] == Symbol("-"):
+            return f"минус {self._in_case(node.items[1], case)}"
         if isinstance(node, Number) and node.text.isdigit() and len(node.text) < 7:
             return _LIMITS.get((node.text, case)) or in_case(int(node.text), case)
         return self._say(node)

@@ -27,7 +27,7 @@ from mouthpiece.text.normalize.maths.tree import (
 _INTEGRALS = "∫∬∭∮"
 _SUMS = "∑∏⋃⋂∐Σ"
 _LIMITS = frozenset(("lim", "limsup", "liminf", "max", "min", "sup", "inf"))
-_FUNCTION_LETTERS = frozenset("fghFGHPφψΦΨΓζ")
+_FUNCTION_LETTERS = frozenset("fghpFGHPφψΦΨΓζ")
 _DIFFERENTIALS = ("d", "∂")
 _NAMED_MATRICES = frozenset(("pmatrix", "bmatrix", "matrix", "Bmatrix", "smallmatrix", "array"))
 
@@ -173,7 +173,8 @@ class Speaker(ABC):
         if base == Name("log") and node.sub is not None:
             spoken = self.phrases["log base"].format(self._say(node.sub))
         else:
-            spoken = self._say(base) + " " + self.phrases["prime"] * node.primes
+            primes = self.phrases["double prime"] if node.primes == 2 else self.phrases["prime"] * node.primes
+            spoken = f"{self._say(base)} {primes}"
             spoken += f" {self._say(node.sub)}" if node.sub is not None else ""
         return self._raised(spoken, base, node.sup) if node.sup is not None else spoken
 
@@ -234,7 +235,8 @@ class Speaker(ABC):
         numbered = [
             f"{self.phrases['row'].format(self.language.cardinal(n))} {row}" for n, row in enumerate(rows, 1)
         ]
-        return f"{self.size(len(rows), columns)} {self.phrases[kind]}, {', '.join(numbered)},"
+        said = self.phrases[kind].format(self.size(len(rows), columns))
+        return f"{said}, {', '.join(numbered)},"
 
 
 def _unwrapped(row: Row) -> Node:
@@ -248,7 +250,7 @@ def _is_relation(node: Node) -> bool:
 def _is_wide(node: Node) -> bool:
     """Whether a listener would not hear where the numerator or denominator ends."""
     return isinstance(node, Row) and any(
-        isinstance(item, Symbol) and (item.char in "+-−±=/" or not item.char.isalnum()) for item in node.items
+        isinstance(item, Symbol) and item.char != "!" and not item.char.isalnum() for item in node.items
     )
 
 
