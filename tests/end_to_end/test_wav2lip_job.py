@@ -7,7 +7,6 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
-import pytest
 import torch
 
 from mouthpiece.client import VideoOptions

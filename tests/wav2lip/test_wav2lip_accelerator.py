@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
@@ -28,6 +30,7 @@ DEVICES = [
 ]
 
 
+@cache
 def device_network(device: str, dtype: torch.dtype) -> DeviceNetwork:
     network = build(seeded_weights())
     network.fold()
