@@ -6,6 +6,7 @@ Those are imported by the commands themselves, so that help and completion answe
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -133,6 +134,23 @@ MaxWorkers = Annotated[
         help="Most workers at a time. Default: no limit.",
     ),
 ]
+Priority = Annotated[
+    float,
+    typer.Option(
+        metavar="S",
+        rich_help_panel=_WORK,
+        show_default=False,
+        help="Head start over other jobs, as if it had waited so many seconds; negative lets them go first.",
+    ),
+]
+Deadline = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WHEN",
+        rich_help_panel=_WORK,
+        help="When the video is wanted: 90s, 20m or 2h from now, or a time such as 2026-01-31T18:00.",
+    ),
+]
 Gateway = Annotated[
     str,
     typer.Option(
@@ -205,6 +223,8 @@ def generate(
     mode: Mode = None,
     chunk_seconds: ChunkSeconds = None,
     max_workers: MaxWorkers = 0,
+    priority: Priority = 0.0,
+    deadline: Deadline = None,
     fps: Fps = None,
     width: Width = 0,
     height: Height = 0,
@@ -239,7 +259,7 @@ def generate(
     from mouthpiece.cli.generate import generate as make
     from mouthpiece.cli.running import run as run_async
     from mouthpiece.cli.wish import Wish, read_text
-    from mouthpiece.client import VideoOptions, parse_fps
+    from mouthpiece.client import VideoOptions, parse_deadline, parse_fps
 
     options = VideoOptions(
         voice=voice,
@@ -249,6 +269,8 @@ def generate(
         mode=mode,
         chunk_seconds=chunk_seconds,
         max_workers=max_workers,
+        priority=priority,
+        deadline=parse_deadline(deadline, datetime.now().astimezone()) if deadline else None,
         fps=parse_fps(fps) if fps else None,
         width=width,
         height=height,
@@ -274,6 +296,8 @@ def plan(
     mode: Mode = None,
     chunk_seconds: ChunkSeconds = None,
     max_workers: MaxWorkers = 0,
+    priority: Priority = 0.0,
+    deadline: Deadline = None,
     fps: Fps = None,
     width: Width = 0,
     height: Height = 0,
@@ -284,7 +308,7 @@ def plan(
     from mouthpiece.cli.generate import plan as make_plan
     from mouthpiece.cli.running import run as run_async
     from mouthpiece.cli.wish import Wish, read_text
-    from mouthpiece.client import VideoOptions, parse_fps
+    from mouthpiece.client import VideoOptions, parse_deadline, parse_fps
 
     options = VideoOptions(
         voice=voice,
@@ -293,6 +317,8 @@ def plan(
         mode=mode,
         chunk_seconds=chunk_seconds,
         max_workers=max_workers,
+        priority=priority,
+        deadline=parse_deadline(deadline, datetime.now().astimezone()) if deadline else None,
         fps=parse_fps(fps) if fps else None,
         width=width,
         height=height,

@@ -6,7 +6,7 @@ async with Client("localhost:50051") as client:
 
 from mouthpiece.client._link import OnRetry
 from mouthpiece.client.client import Client
-from mouthpiece.client.options import VideoOptions, parse_fps
+from mouthpiece.client.options import VideoOptions, parse_deadline, parse_fps
 from mouthpiece.client.outcome import ENDED, JobCancelled, JobFailed
 from mouthpiece.client.retry import Patience
 from mouthpiece.client.sync import SyncClient
@@ -20,5 +20,6 @@ __all__ = [
     "Patience",
     "SyncClient",
     "VideoOptions",
+    "parse_deadline",
     "parse_fps",
 ]

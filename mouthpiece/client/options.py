@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from fractions import Fraction
 from math import floor, isfinite
 from typing import get_args
@@ -18,6 +19,7 @@ from mouthpiece.v1 import common_pb2, gateway_pb2
 MIN_CHUNK_SECONDS = 0.2
 MAX_CHUNK_SECONDS = 600.0
 MAX_PROMPT = 2000
+MAX_PRIORITY = 86_400
 
 _QUALITIES: dict[str, common_pb2.Quality.ValueType] = {
     "low": common_pb2.QUALITY_LOW,
@@ -31,6 +33,8 @@ _MODES: dict[str, gateway_pb2.Mode.ValueType] = {
     "single": gateway_pb2.MODE_SINGLE,
     "chunked": gateway_pb2.MODE_CHUNKED,
 }
+_SPAN = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)([smh])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours"}
 _RATE = re.compile(r"(\d{1,9})(?:\.(\d{1,9})|/(\d{1,9}))?")
 
 
@@ -66,6 +70,10 @@ class VideoOptions:
     """Title for lists and for the file's metadata."""
     prompt: str = ""
     """What the scene is, in words, for engines that take a prompt; at most 2000 characters."""
+    priority: float = 0.0
+    """Head start over other jobs in seconds of waiting, -86400 to 86400; negative lets others go first."""
+    deadline: datetime | None = None
+    """When the video is wanted, with a time zone; see `parse_deadline`."""
     ignore_cache: bool = False
     """Render every chunk anew, even where the same chunk exists already."""
     edit: str = ""
@@ -81,6 +89,10 @@ class VideoOptions:
             raise BadInput("prompt", f"has {len(self.prompt)} characters; at most {MAX_PROMPT} are allowed")
         if self.max_workers < 0:
             raise BadInput("max_workers", f"{self.max_workers} is negative; 0 means as many as pay")
+        if not abs(self.priority) <= MAX_PRIORITY:
+            raise BadInput("priority", f"{self.priority:g} is not between -{MAX_PRIORITY} and {MAX_PRIORITY}")
+        if self.deadline is not None and self.deadline.utcoffset() is None:
+            raise BadInput("deadline", "has no time zone")
         if self.fps is not None:
             _check_fps(self.fps)
         if self.seed is not None and not -(1 << 63) <= self.seed < 1 << 63:
@@ -108,14 +120,31 @@ class VideoOptions:
             seed=self.seed,
             title=self.title,
             prompt=self.prompt,
+            priority=self.priority,
             ignore_cache=self.ignore_cache,
             previous_job_id=self.edit,
         )
         if self.chunk_seconds is not None:
             spec.chunk_length.CopyFrom(duration(self.chunk_seconds))
+        if self.deadline is not None:
+            spec.deadline.FromDatetime(self.deadline)
         if self.fps is not None:
             spec.fps.CopyFrom(rational_to_proto(self.fps))
         return spec
+
+
+def parse_deadline(text: str, now: datetime) -> datetime:
+    """Read a moment: "90s", "20m" or "2h" from `now`, or ISO 8601; without a zone in that of `now`.
+
+    Raises `BadInput` (field `deadline`).
+    """
+    if match := _SPAN.fullmatch(text.strip()):
+        return now + timedelta(**{_UNITS[match[2]]: float(match[1])})
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise BadInput("deadline", f"{text!r} is neither a time such as 2026-01-31T18:00 nor 20m") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=now.tzinfo)
 
 
 def parse_fps(text: str) -> Fraction:

@@ -358,9 +358,9 @@ class JobSpec(google.protobuf.message.Message):
 
     @property
     def deadline(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """When the video is wanted. The nearer that is, measured by what is still to be done, the more the job is
-        treated as if it had waited; one that will hardly make it is accepted with a warning. Nothing happens to a
-        job that is late.
+        """When the video is wanted. The job then stands where one without would that came an hour before that, so
+        that of two urgent jobs the one that is due first goes first. One that is not expected to make it is
+        accepted with a warning, and nothing happens to one that is late.
         """
 
     @property
@@ -470,6 +470,7 @@ class Job(google.protobuf.message.Message):
     SEED_FIELD_NUMBER: builtins.int
     LANGUAGE_FIELD_NUMBER: builtins.int
     VOICE_FIELD_NUMBER: builtins.int
+    TENANT_FIELD_NUMBER: builtins.int
     id: builtins.str
     """"j" and 25 lower-case letters and digits; later jobs sort after earlier ones."""
     state: Global___JobState.ValueType
@@ -485,6 +486,8 @@ class Job(google.protobuf.message.Message):
     seed: builtins.int
     language: builtins.str
     voice: builtins.str
+    tenant: builtins.str
+    """On whose behalf it was handed in; empty where callers are not asked who they are."""
     @property
     def spec(self) -> Global___JobSpec: ...
     @property
@@ -544,9 +547,10 @@ class Job(google.protobuf.message.Message):
         seed: builtins.int = ...,
         language: builtins.str = ...,
         voice: builtins.str = ...,
+        tenant: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["created", b"created", "engine", b"engine", "error", b"error", "eta", b"eta", "finished", b"finished", "format", b"format", "result", b"result", "spec", b"spec", "started", b"started"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["chunks", b"chunks", "created", b"created", "engine", b"engine", "error", b"error", "eta", b"eta", "finished", b"finished", "format", b"format", "frames", b"frames", "id", b"id", "language", b"language", "last_sequence", b"last_sequence", "percent", b"percent", "request_id", b"request_id", "result", b"result", "samples", b"samples", "seed", b"seed", "spec", b"spec", "speech_final", b"speech_final", "started", b"started", "state", b"state", "voice", b"voice", "warnings", b"warnings"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["chunks", b"chunks", "created", b"created", "engine", b"engine", "error", b"error", "eta", b"eta", "finished", b"finished", "format", b"format", "frames", b"frames", "id", b"id", "language", b"language", "last_sequence", b"last_sequence", "percent", b"percent", "request_id", b"request_id", "result", b"result", "samples", b"samples", "seed", b"seed", "spec", b"spec", "speech_final", b"speech_final", "started", b"started", "state", b"state", "tenant", b"tenant", "voice", b"voice", "warnings", b"warnings"]) -> None: ...
 
 Global___Job: typing_extensions.TypeAlias = Job
 

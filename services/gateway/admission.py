@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
+import time
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
 DEFAULT_ENGINE = "viseme"
 CHECK_SECONDS = 120.0
 """Longest wait for another service's look at the input."""
+
+MAX_PRIORITY = 86_400
+URGENT_SECONDS = 3600.0
+"""How long before its deadline a job begins to go before others."""
 
 MIN_CHUNK_SECONDS = 0.2
 MAX_CHUNK_SECONDS = 600.0
@@ -71,6 +76,7 @@ def check_spec(spec: JobSpec, max_text: int) -> None:
         *_check_picture(spec),
         *_check_chunking(spec),
         *_check_scene(spec),
+        *_check_urgency(spec, time.time()),
     ]
     if found:
         raise BadInput(found[0].field, found[0].description, *found[1:])
@@ -121,6 +127,23 @@ def _check_scene(spec: JobSpec) -> list[Violation]:
             Violation("spec.prompt", f"has {len(spec.prompt)} characters; at most {MAX_PROMPT} are allowed")
         ]
     return []
+
+
+def _check_urgency(spec: JobSpec, now: float) -> list[Violation]:
+    found: list[Violation] = []
+    if not abs(spec.priority) <= MAX_PRIORITY:
+        found.append(Violation("spec.priority", f"is not between -{MAX_PRIORITY} and {MAX_PRIORITY} seconds"))
+    if spec.HasField("deadline") and spec.deadline.ToNanoseconds() / 1e9 <= now:
+        found.append(Violation("spec.deadline", "is over"))
+    return found
+
+
+def head_start(spec: JobSpec, created: float) -> float:
+    """Seconds that a job created at a moment (since 1970) counts as having waited before it."""
+    if not spec.HasField("deadline"):
+        return spec.priority
+    due = spec.deadline.ToNanoseconds() / 1e9
+    return spec.priority + max(0.0, URGENT_SECONDS - (due - created))
 
 
 def _check_hash(field: str, sha256: str) -> list[Violation]:

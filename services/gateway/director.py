@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 
 from mouthpiece.core.engines import EngineInfo
@@ -37,7 +37,7 @@ from mouthpiece.core.scheduler.events import (
     Tick,
     WakeAt,
 )
-from mouthpiece.core.timeline import Span, frame_count
+from mouthpiece.core.timeline import Span
 from mouthpiece.errors import Busy, MouthpieceError
 from mouthpiece.rpc.status import to_proto
 from mouthpiece.v1 import gateway_pb2
@@ -74,12 +74,21 @@ UNFINISHED = (JOB_STATE_QUEUED, JOB_STATE_SPEAKING, JOB_STATE_RENDERING, JOB_STA
 class Director:
     """All jobs that have not ended, and the scheduler that decides about them."""
 
-    def __init__(self, scheduler: Scheduler, store: JobStore, watching: Watching, chunks: Chunks) -> None:
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        store: JobStore,
+        watching: Watching,
+        chunks: Chunks,
+        weigh: Callable[[str], float] = lambda _: 1.0,
+    ) -> None:
+        """`weigh` tells a tenant's share of a busy cluster."""
         self.scheduler = scheduler
         self.runs: dict[str, JobRun] = {}
         self.over = asyncio.Event()
         self._store = store
         self._chunks = chunks
+        self._weigh = weigh
         self._watching = watching
         self._loop = asyncio.get_running_loop()
         self._alarm: asyncio.TimerHandle | None = None
@@ -111,7 +120,7 @@ class Director:
     def offer(self, job: Job, engine: EngineInfo) -> JobRun:
         """Ask the scheduler to take a new job; it does nothing for it before `begin`. Raises `Busy`."""
         run = JobRun(job, engine, self._store, self._watching)
-        commands = self.scheduler.handle(self._loop.time(), _submission(run))
+        commands = self.scheduler.handle(self._loop.time(), submission(job, engine, self._weigh(job.tenant)))
         for command in commands:
             if isinstance(command, Refuse) and command.job == job.id:
                 raise Busy("the queue is full", command.retry_after)
@@ -146,7 +155,7 @@ class Director:
         finally:
             self._arriving.discard(job.id)
         self.runs[run.id] = run
-        self.tell(resumption(run))
+        self.tell(resumption(run, self._weigh(run.job.tenant)))
         self.begin(run)
         log.info("took up job %s", run.id)
 
@@ -223,7 +232,7 @@ class Director:
         del run.segments[kept:]
         if run.complete:
             run.complete = False
-            self.tell(resumption(run))
+            self.tell(resumption(run, self._weigh(run.job.tenant)))
             await self._speaker.speak(run)
         else:
             for span in lost:
@@ -389,16 +398,11 @@ class Director:
         self._jobs.pop(run.id, None)
 
 
-def _submission(run: JobRun) -> JobSubmitted:
-    frames = max(1, frame_count(run.job.samples, run.fps))
-    return submission(run.id, run.spec, run.engine, run.fps, frames)
-
-
-def resumption(run: JobRun) -> JobSubmitted:
+def resumption(run: JobRun, weight: float) -> JobSubmitted:
     """A job that an earlier process left, with what is done of it, as the scheduler hears of it."""
     numbers = [int(attempt[1:]) for attempt in run.attempts if attempt.startswith("a")]
     return replace(
-        _submission(run),
+        submission(run.job, run.engine, weight),
         restored=True,
         age=max(0.0, time.time() - run.job.created.ToNanoseconds() / 1e9),
         done=tuple(mergeable(run)),

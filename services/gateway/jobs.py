@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from weakref import WeakValueDictionary
 
@@ -37,6 +37,7 @@ from mouthpiece.v1.gateway_pb2 import (
     JobState,
     PlanJobResponse,
 )
+from services.gateway.access import current_caller
 from services.gateway.admission import Admission, Admitted
 from services.gateway.director import UNFINISHED, Director, resumption
 from services.gateway.fleet import Fleet
@@ -67,6 +68,7 @@ class Jobs:
         store: JobStore,
         artifacts: ArtifactStore,
         watching: Watching,
+        weigh: Callable[[str], float],
     ) -> None:
         self._admission = admission
         self._fleet = fleet
@@ -74,6 +76,7 @@ class Jobs:
         self._store = store
         self._artifacts = artifacts
         self._watching = watching
+        self._weigh = weigh
         self._submitting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def submit(self, spec: JobSpec, request_id: str) -> Job:
@@ -114,6 +117,7 @@ class Jobs:
 
     async def _begin(self, director: Director, job: Job, engine: EngineInfo) -> Job:
         run = director.offer(job, engine)
+        _warn_of_lateness(run)
         try:
             await self._add(job, run.estimate.done if run.estimate is not None else 0.0)
         except BaseException as error:
@@ -145,7 +149,8 @@ class Jobs:
         """What submitting a spec would do."""
         admitted = await self._admission.admit(spec)
         now = asyncio.get_running_loop().time()
-        return plan(await self._scheduler(now), now, self._fleet, spec, admitted)
+        job = _new_job(spec, "", admitted)
+        return plan(await self._scheduler(now), now, self._fleet, job, admitted, self._weigh(job.tenant))
 
     async def _scheduler(self, now: float) -> Scheduler:
         """The scheduler if it is here, else one that knows what a new leader would know."""
@@ -156,7 +161,7 @@ class Jobs:
             scheduler.handle(now, offer)
         for job in await self._store.jobs(limit=MAX_PAGE, states=UNFINISHED, oldest_first=True):
             run = await recall(job, self._store, self._watching)
-            scheduler.handle(now, resumption(run))
+            scheduler.handle(now, resumption(run, self._weigh(job.tenant)))
         return scheduler
 
     async def _discard_assets(self, spec: JobSpec) -> None:
@@ -286,6 +291,14 @@ class Jobs:
                 raise Unmet(Reason.JOB_NOT_DONE, f"job {job_id} was cancelled")
 
 
+def _warn_of_lateness(run: JobRun) -> None:
+    if run.estimate is None or not run.spec.HasField("deadline"):
+        return
+    late = time.time() + run.estimate.done - run.spec.deadline.ToNanoseconds() / 1e9
+    if late > 0:
+        run.job.warnings.append(f"the video is expected {late:.0f} s after its deadline")
+
+
 def _same(job: Job, spec: JobSpec) -> Job:
     if job.spec != spec:
         raise AlreadyExists(f"request id {job.request_id!r} was used with another spec")
@@ -308,6 +321,7 @@ def _new_job(spec: JobSpec, request_id: str, admitted: Admitted) -> Job:
         seed=admitted.seed,
         language=admitted.outline.language,
         voice=admitted.outline.voice,
+        tenant=current_caller().tenant,
     )
     job.frames = frame_count(job.samples, admitted.fps)
     return job

@@ -10,9 +10,8 @@ from google.protobuf.duration_pb2 import Duration
 from mouthpiece.core.scheduler.events import JobSubmitted, Mode, SpeechGrew
 from mouthpiece.core.scheduler.forecast import Forecast, even_marks, forecast
 from mouthpiece.core.scheduler.scheduler import Scheduler
-from mouthpiece.core.timeline import frame_count
 from mouthpiece.rpc.convert import duration, span_to_proto
-from mouthpiece.v1.gateway_pb2 import JobSpec, PlanJobResponse, PlannedChunk
+from mouthpiece.v1.gateway_pb2 import Job, PlanJobResponse, PlannedChunk
 from services.gateway.admission import Admitted
 from services.gateway.fleet import Fleet
 from services.gateway.run import submission
@@ -28,17 +27,17 @@ WORTH_IT = 0.8
 
 
 def plan(
-    scheduler: Scheduler, now: float, fleet: Fleet, spec: JobSpec, admitted: Admitted
+    scheduler: Scheduler, now: float, fleet: Fleet, planned: Job, admitted: Admitted, weight: float
 ) -> PlanJobResponse:
-    """The course of an admitted spec if nothing else happened."""
-    samples = admitted.outline.expected_samples
-    frames = max(1, frame_count(samples, admitted.fps))
-    job = submission("plan", spec, admitted.engine, admitted.fps, frames)
+    """The course of an admitted job if nothing else happened."""
+    samples = planned.samples
+    job = submission(planned, admitted.engine, weight)
+    frames = job.expected_frames
     every = max(1, round(PAUSE_EVERY_SECONDS * admitted.fps))
     spoken = [
         (
             float(SPEECH_RATE_FACTOR * frames / admitted.fps),
-            SpeechGrew("plan", frames, even_marks(0, frames, every), final=True),
+            SpeechGrew(job.job, frames, even_marks(0, frames, every), final=True),
         )
     ]
     course = forecast(scheduler, now, job, spoken)
@@ -47,7 +46,7 @@ def plan(
         format=admitted.format,
         samples=samples,
         frames=frames,
-        exact=bool(spec.audio_sha256),
+        exact=bool(planned.spec.audio_sha256),
         chunks=_chunks(course, fleet),
         first_chunk=_seconds(course.first),
         total=_seconds(course.total),

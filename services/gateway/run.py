@@ -14,7 +14,7 @@ from google.rpc import status_pb2
 from mouthpiece import __version__
 from mouthpiece.core.engines import EngineClass, EngineInfo
 from mouthpiece.core.scheduler.events import JobSubmitted, Mode
-from mouthpiece.core.timeline import Span, samples_of
+from mouthpiece.core.timeline import Span, frame_count, samples_of
 from mouthpiece.rpc.convert import duration, engine_from_proto, span_to_proto, timestamp
 from mouthpiece.v1 import common_pb2, gateway_pb2
 from mouthpiece.v1.gateway_pb2 import (
@@ -31,7 +31,7 @@ from mouthpiece.v1.gateway_pb2 import (
     SpeechGrew,
 )
 from services.gateway import metrics
-from services.gateway.admission import wanted_chunk_frames
+from services.gateway.admission import head_start, wanted_chunk_frames
 from services.gateway.store import (
     ENDED,
     Attempt,
@@ -322,24 +322,25 @@ _MODES = {
 }
 
 
-def submission(
-    job_id: str, spec: JobSpec, engine: EngineInfo, fps: Fraction, expected_frames: int
-) -> JobSubmitted:
-    """A spec as the scheduler hears of it."""
+def submission(job: Job, engine: EngineInfo, weight: float) -> JobSubmitted:
+    """A job as the scheduler hears of it; `weight` is its tenant's share."""
+    spec, fps = job.spec, Fraction(job.format.fps.numerator, job.format.fps.denominator)
     return JobSubmitted(
-        job=job_id,
-        tenant="",
+        job=job.id,
+        tenant=job.tenant,
         avatar=spec.avatar_sha256,
         engine=engine.name,
         version=engine.version,
         fps=fps,
-        expected_frames=expected_frames,
+        expected_frames=max(1, frame_count(job.samples, fps)),
         mode=_MODES[spec.mode],
         chunk_frames=wanted_chunk_frames(spec, fps),
         max_workers=spec.max_workers,
         max_chunk_frames=engine.max_chunk_frames,
         max_chunk_seconds=engine.max_chunk_seconds,
         chained=engine.engine_class is EngineClass.CHAINED,
+        weight=weight,
+        priority=head_start(spec, job.created.ToNanoseconds() / 1e9),
     )
 
 

@@ -13,7 +13,7 @@ import grpc.aio
 from grpc.aio import ServicerContext
 
 from mouthpiece.artifacts import Artifact, ArtifactStore
-from mouthpiece.core.scheduler import Scheduler
+from mouthpiece.core.scheduler import Scheduler, Tuning
 from mouthpiece.errors import BadInput
 from mouthpiece.rpc.channel import dial
 from mouthpiece.rpc.convert import artifact_to_proto, engine_to_proto
@@ -81,7 +81,7 @@ class VideoServicer(VideoServiceServicer):
         await self._open.enter_async_context(self._fleet)
         await self._open.enter_async_context(self._seat)
         admission = Admission(artifacts, self._fleet, self._speech, settings.max_text)
-        self._jobs = Jobs(admission, self._fleet, self._seat, store, artifacts, self._watching)
+        self._jobs = Jobs(admission, self._fleet, self._seat, store, artifacts, self._watching, self._weigh)
         self._uploads = Uploads(common.data / "uploads", artifacts, settings.max_upload_bytes)
         self.http = HttpFront(self, self._jobs, self._uploads, artifacts, settings, self._guard)
         await self._open.enter_async_context(self.http.serving(common))
@@ -90,7 +90,8 @@ class VideoServicer(VideoServiceServicer):
         """A director for a term, told of every worker there is."""
         settings, artifacts = self._settings, self._artifacts
         library, chunks = SpeechLibrary(artifacts), Chunks(artifacts)
-        director = Director(Scheduler(), store, self._watching, chunks)
+        scheduler = Scheduler(Tuning(queue_jobs=settings.max_jobs))
+        director = Director(scheduler, store, self._watching, chunks, self._weigh)
         tell = director.tell
         director.equip(
             Speaker(self._speech, library, chunks, tell),
@@ -102,6 +103,9 @@ class VideoServicer(VideoServiceServicer):
         retention = Retention(store, artifacts, Policy(settings.keep_days, settings.cache_bytes))
         director.accompany(retention.run())
         return director
+
+    def _weigh(self, tenant: str) -> float:
+        return self._guard.tenant(tenant).weight
 
     async def _channel(self, address: str) -> grpc.aio.Channel:
         return await self._open.enter_async_context(dial(address, self._common.tls))

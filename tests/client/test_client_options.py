@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any
 
@@ -64,6 +65,8 @@ def test_every_option_reaches_the_job() -> None:
         title="A title",
         prompt="She smiles.",
         ignore_cache=True,
+        priority=5,
+        deadline=datetime(2026, 1, 31, tzinfo=UTC),
     ).spec(text="Hi.", audio_sha256="a" * 64, avatar_sha256="b" * 64)
     unset = {field.name for field in spec.DESCRIPTOR.fields} - {field.name for field, _ in spec.ListFields()}
     assert unset == set()
