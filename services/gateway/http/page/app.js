@@ -32,30 +32,14 @@ let signature = "";
 function choices(cluster) {
   const engines = (cluster.workers ?? []).flatMap((member) => (member.worker?.engines ?? []).map((engine) => engine.name));
   const now = [...new Set(engines)].sort().join();
-  if (now !== signature) {
-    signature = now;
-    composer.load().catch(() => (signature = ""));
-  }
+  if (now === signature) return;
+  signature = now;
+  composer.load().catch(() => (signature = ""));
 }
 
 function alive(is) {
   $("pulse").classList.toggle("away", !is);
   if (!is) $("pulse").textContent = "the gateway is away; waiting for it";
-}
-
-/** Shows the workers to those who may see them. */
-async function start() {
-  history.refresh().catch(() => {});
-  composer.load().catch(() => {});
-  route();
-  const session = await call("/api/session").catch(() => null);
-  $("sign-out").hidden = !session?.token_needed;
-  if (!session) return;
-  if (session.scopes.includes("admin")) watchCluster();
-  else {
-    $("cluster").closest("section").hidden = true;
-    $("pulse").textContent = `${session.name} for ${session.tenant}`;
-  }
 }
 
 function watchCluster() {
@@ -63,53 +47,19 @@ function watchCluster() {
   follow("/api/cluster/events", { cluster: show }, alive);
 }
 
-onUnknownCaller, post } from "./api.js";
-import { drawCluster } from "./cluster.js";
-import { Composer } from "./compose.js";
-import { History } from "./history.js";
-import { Stage } from "./job.js";
-
-const $ = (id) => document.getElementById(id);
-
-const history = new History($("history"), $("more"));
-const composer = new Composer((id) => {
-  location.hash = `job=${id}`;
+/** Shows the workers to those who may see them. */
+async function start() {
+  const session = await call("/api/session").catch(() => null);
+  $("sign-out").hidden = !session?.token_needed;
   history.refresh().catch(() => {});
-  $("job").scrollIntoView({ block: "nearest" });
-});
-const stage = new Stage(
-  (spec) => composer.fill(spec),
-  () => history.refresh().catch(() => {}),
-);
-
-function route() {
-  const id = /^#job=(j[a-z0-9]+)$/.exec(location.hash)?.[1];
-  if (id) stage.show(id);
-  else if (stage.job) stage.close();
-  history.mark();
-}
-
-let signature = "";
-
-/** What there is to choose from follows the workers that are up. */
-function choices(cluster) {
-  const engines = (cluster.workers ?? []).flatMap((member) => (member.worker?.engines ?? []).map((engine) => engine.name));
-  const now = [...new Set(engines)].sort().join();
-  if (now !== signature) {
-    signature = now;
-    composer.load().catch(() => (signature = ""));
-  }
-}
-
-function alive(is) {
-  $("pulse").classList.toggle("away", !is);
-  if (!is) $("pulse").textContent = "the gateway is away; waiting for it";
-}
-
-function start() {
-  history.refresh().catch(() => {});
-  composer.load().catch(() => {});
   route();
+  if (!session || session.scopes.includes("admin")) {
+    watchCluster();
+    return;
+  }
+  composer.load().catch(() => {});
+  $("cluster").closest("section").hidden = true;
+  $("pulse").textContent = `${session.name} for ${session.tenant}`;
 }
 
 onUnknownCaller(() => $("sign-in").open || $("sign-in").showModal());
@@ -118,7 +68,6 @@ $("sign-in").addEventListener("submit", async (event) => {
   event.preventDefault();
   try {
     await post("/api/session", { token: $("token").value });
-    $("token").value = "";
     location.reload();
   } catch (error) {
     $("sign-in-problem").hidden = false;
