@@ -11,7 +11,7 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
-TOGETHER = ("tests/end_to_end/", "tests/faults/", "tests/postgres/")
+TOGETHER = ("tests/end_to_end/", "tests/faults/", "tests/page/", "tests/postgres/")
 """Folders whose tests share suites of real processes, or a server: one test process runs all of a folder."""
 
 

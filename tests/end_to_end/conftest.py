@@ -2,65 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import Callable, Coroutine, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
 
 import pytest
 
-from mouthpiece.client import SyncClient
-from mouthpiece.suite import Suite, SuiteConfig
-
-T = TypeVar("T")
-
-
-@dataclass
-class RunningSuite:
-    """Two workers, a client, and the loop that the supervisor lives on."""
-
-    suite: Suite
-    client: SyncClient
-    loop: asyncio.AbstractEventLoop
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(120)
-
-    def service(self, name: str) -> int:
-        """Process id of a service such as lipsync-0."""
-        child = next(service.child for service in self.suite.services if service.plan.name == name)
-        assert child is not None
-        return child.pid
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All end-to-end tests run in one test process, which has the one suite."""
-    folder = Path(__file__).parent
-    for item in items:
-        if folder in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("end_to_end"))
-
-
-def start_suite(data: Path, workers: int = 2, **environment: str) -> Iterator[RunningSuite]:
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    suite = Suite(
-        SuiteConfig(data=data, workers=workers, grpc_port=0, drain_seconds=2, environment=environment)
-    )
-    try:
-        asyncio.run_coroutine_threadsafe(suite.__aenter__(), loop).result(180)
-        try:
-            with SyncClient(suite.address) as client:
-                yield RunningSuite(suite, client, loop)
-        finally:
-            asyncio.run_coroutine_threadsafe(suite.__aexit__(None, None, None), loop).result(60)
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+from tests.support.running_suite import RunningSuite, start_suite
 
 
 @pytest.fixture(scope="session")

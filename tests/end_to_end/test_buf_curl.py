@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from mouthpiece.media.probe import read_movie
-from tests.end_to_end.conftest import RunningSuite
+from tests.support.running_suite import RunningSuite
 
 BUF = Path(sys.executable).with_name("buf")
 

@@ -10,8 +10,8 @@ import pytest
 from mouthpiece.client import VideoOptions
 from mouthpiece.media.probe import decode_audio, decode_frames
 from mouthpiece.v1 import gateway_pb2 as pb
-from tests.end_to_end.conftest import RunningSuite
 from tests.support.faces import portrait_file
+from tests.support.running_suite import RunningSuite
 
 SENTENCES = (
     "The harbour wakes before the sun is up over the water.",

@@ -11,10 +11,10 @@ import pytest
 from mouthpiece.client import VideoOptions
 from mouthpiece.core.timeline import SPEECH_RATE
 from mouthpiece.v1 import gateway_pb2 as pb
-from tests.end_to_end.conftest import RunningSuite
 from tests.end_to_end.test_seams import frames_of
 from tests.support.media_chunks import babble
 from tests.support.media_sound import write_wav
+from tests.support.running_suite import RunningSuite
 
 OPTIONS = VideoOptions(width=320, height=320, quality="lossless", mode="chunked", chunk_seconds=1, seed=5)
 

@@ -12,9 +12,9 @@ from mouthpiece.core.timeline import Span, frame_at
 from mouthpiece.media.probe import decode_audio
 from mouthpiece.rpc.speech_codec import sentence_from_proto
 from mouthpiece.v1 import gateway_pb2 as pb
-from tests.end_to_end.conftest import RunningSuite
 from tests.support.media_faces import lip_opening
 from tests.support.media_measure import Curve, follow, loudness
+from tests.support.running_suite import RunningSuite
 
 FPS = Fraction(25)
 TEXT = (

@@ -13,9 +13,9 @@ from mouthpiece.artifacts import hash_file
 from mouthpiece.client import VideoOptions
 from mouthpiece.errors import BadInput, MouthpieceError, Reason, Unmet
 from mouthpiece.v1 import gateway_pb2 as pb
-from tests.end_to_end.conftest import RunningSuite
 from tests.support.faces import clip_file, portrait
 from tests.support.media_sound import write_wav
+from tests.support.running_suite import RunningSuite
 
 Maker = Callable[[Path], Path]
 

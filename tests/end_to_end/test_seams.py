@@ -8,8 +8,8 @@ import pytest
 
 from mouthpiece.client import VideoOptions
 from mouthpiece.media.probe import decode_frames, read_movie
-from tests.end_to_end.conftest import RunningSuite
 from tests.support.faces import clip_file, portrait_file
+from tests.support.running_suite import RunningSuite
 
 TEXT = "Bob Palmer bought a bubble pipe. Then he went home, happily whistling, and told everybody about it."
 

@@ -10,9 +10,9 @@ import pytest
 from mouthpiece.client import VideoOptions
 from mouthpiece.core.timeline import SPEECH_RATE, frame_count
 from mouthpiece.media.probe import decode_audio, frame_times, index_comes_first, read_movie
-from tests.end_to_end.conftest import RunningSuite
 from tests.support.media_measure import phase_steps
 from tests.support.media_sound import write_wav
+from tests.support.running_suite import RunningSuite
 
 SMALL = VideoOptions(width=256, height=256, quality="low")
 

@@ -8,6 +8,7 @@ import { Player } from "./player.js";
 const STAGES = ["queued", "speaking", "rendering", "merging", "done"];
 const ENDED = new Set(["done", "failed", "cancelled"]);
 const DRAW_EVERY = 200;
+const LOOK_AGAIN = 2000;
 
 const $ = (id) => document.getElementById(id);
 
@@ -40,27 +41,38 @@ export class Stage {
     $("job-body").hidden = false;
     $("job-title").textContent = "…";
     this.#player.clear("Waiting …");
-    this.#stop = follow(`/api/events/${encodeURIComponent(id)}`, {
-      state: (event) => this.#enter(event),
-      chunk: (event) => this.#attempt(event.chunk),
-      progress: (event) => this.#figures(event.progress),
-      segment: (event) => this.#segment(event.segment),
-      speech: () => {},
-    });
-    this.#timer = setInterval(() => this.draw(), DRAW_EVERY);
     this.#load(id);
   }
 
   async #load(id) {
     try {
       const job = await call(`/api/jobs/${encodeURIComponent(id)}`);
-      if (this.job.id !== id) return;
+      if (this.job?.id !== id) return;
       for (const chunk of job.chunks ?? []) this.#attempt(chunk);
-      this.job = { ...this.job, ...job, chunks: undefined };
-      this.draw();
+      this.job = { ...job, chunks: undefined };
     } catch (error) {
-      if (this.job.id === id) $("job-title").textContent = error.message;
+      if (this.job?.id === id) this.#fail(error);
+      return;
     }
+    this.draw();
+    this.#follow(id);
+  }
+
+  #fail(error) {
+    $("job-title").textContent = error.message;
+    this.#player.clear();
+    // The gateway is away: it may come back.
+    if (!error.status) setTimeout(() => this.job && this.#load(this.job.id), LOOK_AGAIN);
+  }
+
+  #follow(id) {
+    this.#stop = follow(`/api/events/${encodeURIComponent(id)}`, {
+      state: (event) => this.#enter(event),
+      chunk: (event) => this.#attempt(event.chunk),
+      progress: (event) => this.#figures(event.progress),
+      segment: (event) => this.#segment(event.segment),
+    });
+    this.#timer = setInterval(() => this.draw(), DRAW_EVERY);
   }
 
   close() {
@@ -73,8 +85,9 @@ export class Stage {
   }
 
   #enter(event) {
-    this.job = { ...this.job, ...event.state };
-    const state = stateName(this.job.state);
+    const state = stateName(event.state.state);
+    // Earlier states are told again after the page was opened: they are history by then.
+    if (!ENDED.has(stateName(this.job.state)) || ENDED.has(state)) this.job = { ...this.job, ...event.state };
     const time = Date.parse(event.time);
     for (const span of Object.values(this.times)) span[1] ??= time;
     this.times[state] ??= [time, null];
