@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from collections import deque
+from dataclasses import dataclass, replace
 
 from mouthpiece.core.timeline import Span
 from mouthpiece.text.normalize import Normalized, normalize
+from mouthpiece.text.script import Script
+from mouthpiece.text.scripts import is_sounding
+from mouthpiece.text.ssml import Document
 from mouthpiece.text.sentences import Ending, bounded, sentence_spans
 
 _MISLEADING = re.compile(r"[.!?…;:\n\r]")
@@ -27,24 +31,57 @@ class Passage:
     normalized: Normalized
     first: int
     """Where ``text`` begins in the spoken text."""
+    document: Document
+    pause_ms: int | None = None
+    """Length of the silence after it, where markup says so."""
 
     def source_of(self, spoken: Span) -> Span:
         """The stretch of the source that a non-empty stretch of ``text`` stands for."""
-        return self.normalized.source_of(spoken.shift(self.first))
+        return self.document.place_of(self.normalized.source_of(spoken.shift(self.first)))
 
 
 def as_it_is(text: str) -> Passage:
     """A text in words already, as one passage."""
     whole = Span(0, len(text))
-    return Passage(text, text, whole, Ending.SENTENCE, Normalized(text, ()), 0)
+    return Passage(text, text, whole, Ending.SENTENCE, Normalized(text, ()), 0, Script(text).document())
 
 
-def split_passages(text: str, language: str) -> Iterator[Passage]:
-    """The passages of a text, in order; they hold everything in it that can be said."""
-    normalized = normalize(text, language)
+def split_passages(script: Script, document: Document, language: str) -> Iterator[Passage]:
+    """The passages of a script, in order; they hold everything in it that can be said.
+
+    ``document`` is what the script says without its markup.
+    """
+    normalized = normalize(document.text, language, script.decided(document, language))
     masked = _masked(normalized)
+    breaks = deque(document.breaks)
     for span, ending in sentence_spans(masked, language):
-        yield from _passages(normalized, span, ending)
+        for part, part_ending, pause in _between_breaks(masked, span, ending, breaks):
+            passages = list(_passages(normalized, part, part_ending, document, script.text))
+            yield from passages[:-1]
+            if passages:
+                yield replace(passages[-1], pause_ms=pause)
+
+
+def _between_breaks(
+    text: str, sentence: Span, ending: Ending, breaks: deque[tuple[int, int]]
+) -> Iterator[tuple[Span, Ending, int | None]]:
+    """A sentence, cut at the breaks in it, with the length of the break after each part."""
+    first = sentence.first
+    while breaks and breaks[0][0] <= sentence.end:
+        at, pause = breaks.popleft()
+        if _sounds(text[first:at]):
+            yield Span(first, at), Ending.CLAUSE, pause
+            first = at
+    if _sounds(text[first : sentence.end]):
+        after = _after(text, sentence.end, breaks)
+        yield Span(first, sentence.end), ending, after
+
+
+def _after(text: str, end: int, breaks: deque[tuple[int, int]]) -> int | None:
+    """The break between a sentence and the next one."""
+    if breaks and not text[end : breaks[0][0]].strip():
+        return breaks.popleft()[1]
+    return None
 
 
 def _masked(normalized: Normalized) -> str:
@@ -59,9 +96,15 @@ def _masked(normalized: Normalized) -> str:
     return "".join(parts)
 
 
-def _passages(normalized: Normalized, sentence: Span, ending: Ending) -> Iterable[Passage]:
+def _passages(
+    normalized: Normalized, sentence: Span, ending: Ending, document: Document, text: str
+) -> Iterator[Passage]:
     spoken = Span(normalized.spoken_at(sentence.first), normalized.spoken_at(sentence.end))
     for piece in bounded(normalized.text, spoken, ending):
-        source = normalized.source_of(piece.source)
-        written = normalized.written[source.first : source.end]
-        yield Passage(piece.text, written, source, piece.ending, normalized, piece.source.first)
+        source = document.place_of(normalized.source_of(piece.source))
+        written = text[source.first : source.end]
+        yield Passage(piece.text, written, source, piece.ending, normalized, piece.source.first, document)
+
+
+def _sounds(text: str) -> bool:
+    return any(map(is_sounding, text))

@@ -6,6 +6,9 @@ grammar. `scanner` goes over the text once; `normalize` is the way in.
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator, Sequence
+
 from mouthpiece.text.normalize.english import English
 from mouthpiece.text.normalize.language import Language
 from mouthpiece.text.normalize.normalized import Normalized, Spoken
@@ -16,13 +19,30 @@ from mouthpiece.text.normalize.token import Kind, Token
 _LANGUAGES: dict[str, Language] = {language.tag: language for language in (English(), Russian())}
 
 
-def normalize(text: str, language: str) -> Normalized:
+def normalize(text: str, language: str, decided: Sequence[Token] = ()) -> Normalized:
     """A text as a person would say it.
 
-    ``language`` is a BCP 47 tag. In languages that are not known here, everything stays as it is.
+    ``language`` is a BCP 47 tag. In languages that are not known here, everything stays as it is, but for the
+    tokens that are ``decided`` already, in order and without overlap.
     """
-    known = _LANGUAGES.get(language.partition("-")[0].lower())
-    return Normalized(text, scan(text, known) if known else ())
+    known = language_of(language)
+    return Normalized(text, _merged(scan(text, known) if known else iter(()), decided))
 
 
-__all__ = ["Kind", "Normalized", "Spoken", "Token", "normalize"]
+def language_of(tag: str) -> Language | None:
+    """The grammar of a language; ``None`` when it is not known here."""
+    return _LANGUAGES.get(tag.partition("-")[0].lower())
+
+
+def _merged(found: Iterator[Token], decided: Sequence[Token]) -> Iterator[Token]:
+    """Both in order; what overlaps a decided token gives way."""
+    waiting = deque(decided)
+    for token in found:
+        while waiting and waiting[0].source.end <= token.source.first:
+            yield waiting.popleft()
+        if not (waiting and waiting[0].source.overlaps(token.source)):
+            yield token
+    yield from waiting
+
+
+__all__ = ["Kind", "Language", "Normalized", "Spoken", "Token", "language_of", "normalize"]

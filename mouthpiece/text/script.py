@@ -1,0 +1,94 @@
+"""What is to be said: a text, perhaps marked up, with a dictionary of pronunciations."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from mouthpiece.core.timeline import Span
+from mouthpiece.errors import BadInput
+from mouthpiece.text.normalize import Kind, Language, Token, language_of
+from mouthpiece.text.normalize.token import Place
+from mouthpiece.text.ssml import Document, Said, read_ssml
+
+MAX_PRONUNCIATIONS = 1000
+MAX_WORD = 100
+MAX_ALIAS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A text and how to read it. ``pronunciations``: aliases by word."""
+
+    text: str
+    is_ssml: bool = False
+    pronunciations: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Raise `BadInput` (field ``pronunciations``) for too many, or words and aliases that are none."""
+        if len(self.pronunciations) > MAX_PRONUNCIATIONS:
+            raise BadInput("pronunciations", f"more than {MAX_PRONUNCIATIONS}")
+        for word, alias in self.pronunciations.items():
+            if not (word.strip() == word and 1 <= len(word) <= MAX_WORD):
+                raise BadInput("pronunciations", f"{word[:MAX_WORD]!r} is not a word")
+            if not alias.strip() or len(alias) > MAX_ALIAS:
+                raise BadInput("pronunciations", f"{word!r} needs an alias of at most {MAX_ALIAS} characters")
+
+    def document(self) -> Document:
+        """The text without its markup. Raises `BadInput` (field ``text``)."""
+        if self.is_ssml:
+            return read_ssml(self.text)
+        return Document(self.text, places=range(len(self.text)))
+
+    def decided(self, document: Document, language: str) -> list[Token]:
+        """What markup and dictionary say how to read, in order, without overlap; markup comes first."""
+        marked = [token for said in document.said if (token := _marked(said, document, language))]
+        words = [token for token in self._looked_up(document.text) if not _touches(token, marked)]
+        return sorted((*marked, *words), key=lambda token: token.source)
+
+    def _looked_up(self, text: str) -> Iterator[Token]:
+        if not self.pronunciations:
+            return
+        longest_first = sorted(self.pronunciations, key=len, reverse=True)
+        pattern = rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)"
+        folded = {word.lower(): alias for word, alias in self.pronunciations.items() if word == word.lower()}
+        for found in re.finditer(pattern, text, re.IGNORECASE):
+            word = found.group()
+            alias = self.pronunciations.get(word) or folded.get(word.lower())
+            if alias:
+                yield Token(Span(*found.span()), alias, Kind.ALIAS)
+
+
+def _touches(token: Token, others: Sequence[Token]) -> bool:
+    return any(token.source.overlaps(other.source) for other in others)
+
+
+def _marked(said: Said, document: Document, tag: str) -> Token | None:
+    if said.alias:
+        return Token(said.span, said.alias, Kind.ALIAS)
+    language = language_of(tag)
+    text = document.text[said.span.first : said.span.end].strip()
+    spoken = _said_as(said.meaning, text, language, Place(document.text, said.span.first, said.span.end)) if language else ""
+    return Token(said.span, spoken, Kind.ALIAS) if spoken else None
+
+
+def _said_as(meaning: str, text: str, language: Language, place: Place) -> str:
+    """A text read as something; empty when it is read as usual."""
+    digits = re.sub(r"[\s.,]", "", text)
+    if meaning in ("characters", "spell-out"):
+        return " ".join(_character(char, language) for char in text if not char.isspace())
+    if meaning in ("digits", "telephone") and re.search("[0-9]", text):
+        return ", ".join(language.digits(group) for group in re.findall("[0-9]+", text))
+    if digits.isascii() and digits.isdigit() and len(digits) <= 15:
+        if meaning in ("cardinal", "number") and "." not in text and "," not in text:
+            return language.cardinal(int(digits))
+        if meaning == "ordinal":
+            return language.ordinal(int(digits), "", place)
+    return ""
+
+
+def _character(char: str, language: Language) -> str:
+    if char in "0123456789":
+        return language.cardinal(int(char))
+    return language.spelled(char) if char.isalpha() else language.symbols.get(char, char)
