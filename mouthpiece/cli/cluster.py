@@ -1,6 +1,8 @@
-"""`mouthpiece workers`, `voices` and `engines`."""
+"""`mouthpiece workers`, `voices`, `normalize` and `engines`."""
 
 from __future__ import annotations
+
+from google.protobuf.json_format import MessageToDict
 
 from mouthpiece.cli import tables
 from mouthpiece.cli.console import err, out, print_json
@@ -24,6 +26,15 @@ def voices(gateway: str, language: str) -> None:
         out().print(tables.voices(found))
     else:
         err().print(f"no voice speaks {language!r}" if language else "no voices", markup=False)
+
+
+def normalize(gateway: str, text: str, language: str, *, ssml: bool, as_json: bool) -> None:
+    """Show what would be said for a text."""
+    found = ask(gateway, lambda client: client.normalize(text, language, ssml=ssml))
+    if as_json:
+        print_json(MessageToDict(found, preserving_proto_field_name=True))
+    else:
+        out().print(found.spoken, markup=False, soft_wrap=True)
 
 
 def engines(gateway: str) -> None:

@@ -54,6 +54,17 @@ Language = Annotated[
         metavar="TAG", rich_help_panel=_SPEECH, help="Such as en, en-GB, ru. Default: by voice or script."
     ),
 ]
+Ssml = Annotated[
+    bool, typer.Option("--ssml", metavar="", rich_help_panel=_SPEECH, help="The text is an SSML document.")
+]
+Lexicon = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        rich_help_panel=_SPEECH,
+        help="How to say words: a line `word = what to say` for each.",
+    ),
+]
 Avatar = Annotated[
     Path | None,
     typer.Option(
@@ -218,6 +229,8 @@ def generate(
     avatar: Avatar = None,
     voice: Voice = "",
     language: Language = "",
+    ssml: Ssml = False,
+    lexicon: Lexicon = None,
     engine: Engine = "",
     quality: Quality = None,
     mode: Mode = None,
@@ -258,7 +271,7 @@ def generate(
     """Make a video."""
     from mouthpiece.cli.generate import generate as make
     from mouthpiece.cli.running import run as run_async
-    from mouthpiece.cli.wish import Wish, read_text
+    from mouthpiece.cli.wish import Wish, read_lexicon, read_text
     from mouthpiece.client import VideoOptions, parse_deadline, parse_fps
 
     options = VideoOptions(
@@ -278,6 +291,8 @@ def generate(
         title=title,
         prompt=prompt,
         ignore_cache=no_cache,
+        ssml=ssml,
+        pronunciations=read_lexicon(lexicon),
         edit=edit,
     )
     wish = Wish(read_text(text, text_file), audio, avatar, options)
@@ -409,6 +424,24 @@ def voices(
     from mouthpiece.cli.cluster import voices as answer
 
     answer(gateway, language)
+
+
+@app.command()
+def normalize(
+    text: Annotated[
+        str, typer.Argument(metavar="TEXT", show_default=False, help="Words, or - for standard input.")
+    ],
+    language: Language = "",
+    ssml: Ssml = False,
+    gateway: Gateway = LOCAL,
+    json: AsJson = False,
+) -> None:
+    """Tell what a voice would say for a text: numbers, dates, formulas and the like in words."""
+    from mouthpiece.cli.cluster import normalize as answer
+    from mouthpiece.cli.wish import read_text
+
+    given = read_text(None, Path("-")) if text == "-" else text
+    answer(gateway, given, language, ssml=ssml, as_json=json)
 
 
 @app.command()

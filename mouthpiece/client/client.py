@@ -328,6 +328,13 @@ class Client:
         response = await self._link.ask(lambda stub: stub.ListVoices, request)
         return list(response.voices)
 
+    async def normalize(self, text: str, language: str = "", *, ssml: bool = False) -> tts_pb2.NormalizedText:
+        """What a voice would say for a text, and where each part of it stands in the text."""
+        request = gateway_pb2.NormalizeTextRequest(text=text, language=language)
+        if ssml:
+            request.markup = tts_pb2.MARKUP_SSML
+        return (await self._link.ask(lambda stub: stub.NormalizeText, request)).normalized
+
     async def engines(self) -> list[common_pb2.Engine]:
         """Engines that at least one live worker has."""
         request = gateway_pb2.ListEnginesRequest()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from fractions import Fraction
 from math import floor, isfinite
@@ -14,7 +15,7 @@ from mouthpiece.core.format import MAX_SIDE, MIN_SIDE
 from mouthpiece.core.timeline import MAX_FPS, MIN_FPS
 from mouthpiece.errors import BadInput
 from mouthpiece.rpc.convert import duration, rational_to_proto
-from mouthpiece.v1 import common_pb2, gateway_pb2
+from mouthpiece.v1 import common_pb2, gateway_pb2, tts_pb2
 
 MIN_CHUNK_SECONDS = 0.2
 MAX_CHUNK_SECONDS = 600.0
@@ -74,6 +75,10 @@ class VideoOptions:
     """Head start over other jobs in seconds of waiting, -86400 to 86400; negative lets others go first."""
     deadline: datetime | None = None
     """When the video is wanted, with a time zone; see `parse_deadline`."""
+    ssml: bool = False
+    """Whether the text is an SSML document."""
+    pronunciations: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What to say for words, wherever they stand in the text."""
     ignore_cache: bool = False
     """Render every chunk anew, even where the same chunk exists already."""
     edit: str = ""
@@ -122,6 +127,10 @@ class VideoOptions:
             prompt=self.prompt,
             priority=self.priority,
             ignore_cache=self.ignore_cache,
+            markup=tts_pb2.MARKUP_SSML if self.ssml else tts_pb2.MARKUP_UNSPECIFIED,
+            pronunciations=[
+                tts_pb2.Pronunciation(word=word, alias=alias) for word, alias in self.pronunciations.items()
+            ],
             previous_job_id=self.edit,
         )
         if self.chunk_seconds is not None:

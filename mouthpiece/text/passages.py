@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from mouthpiece.core.timeline import Span
 from mouthpiece.text.normalize import Normalized, normalize
 from mouthpiece.text.script import Script
 from mouthpiece.text.scripts import is_sounding
-from mouthpiece.text.ssml import Document
 from mouthpiece.text.sentences import Ending, bounded, sentence_spans
+from mouthpiece.text.ssml import Document
 
 _MISLEADING = re.compile(r"[.!?…;:\n\r]")
 

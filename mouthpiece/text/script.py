@@ -39,7 +39,7 @@ class Script:
         """The text without its markup. Raises `BadInput` (field ``text``)."""
         if self.is_ssml:
             return read_ssml(self.text)
-        return Document(self.text, places=range(len(self.text)))
+        return Document(self.text, range(len(self.text)), range(1, len(self.text) + 1))
 
     def decided(self, document: Document, language: str) -> list[Token]:
         """What markup and dictionary say how to read, in order, without overlap; markup comes first."""
@@ -69,7 +69,11 @@ def _marked(said: Said, document: Document, tag: str) -> Token | None:
         return Token(said.span, said.alias, Kind.ALIAS)
     language = language_of(tag)
     text = document.text[said.span.first : said.span.end].strip()
-    spoken = _said_as(said.meaning, text, language, Place(document.text, said.span.first, said.span.end)) if language else ""
+    spoken = (
+        _said_as(said.meaning, text, language, Place(document.text, said.span.first, said.span.end))
+        if language
+        else ""
+    )
     return Token(said.span, spoken, Kind.ALIAS) if spoken else None
 
 

@@ -28,7 +28,18 @@ _ATTRIBUTES = {
     "say-as": frozenset(("interpret-as", "format", "detail")),
 }
 MEANINGS = frozenset(
-    ("cardinal", "number", "ordinal", "characters", "spell-out", "digits", "telephone", "date", "time", "currency")
+    (
+        "cardinal",
+        "number",
+        "ordinal",
+        "characters",
+        "spell-out",
+        "digits",
+        "telephone",
+        "date",
+        "time",
+        "currency",
+    )
 )
 """Values of ``interpret-as``."""
 
@@ -44,19 +55,20 @@ class Said:
 
 @dataclass(slots=True)
 class Document:
-    """The text of a document, where each character of it stands there, and its marks.
+    """The text of a document, where each character of it begins and ends there, and its marks.
 
     ``breaks`` are places in the text and lengths in milliseconds, in order.
     """
 
     text: str = ""
     places: Sequence[int] = field(default_factory=list[int])
+    ends: Sequence[int] = field(default_factory=list[int])
     said: list[Said] = field(default_factory=list)
     breaks: list[tuple[int, int]] = field(default_factory=list)
 
     def place_of(self, span: Span) -> Span:
         """Where a non-empty stretch of the text stands in the document."""
-        return Span(self.places[span.first], self.places[span.end - 1] + 1)
+        return Span(self.places[span.first], self.ends[span.end - 1])
 
 
 def read_ssml(source: str) -> Document:
@@ -75,6 +87,7 @@ class _Reader:
         self._document = Document()
         self._parts: list[str] = []
         self._places: list[int] = []
+        self._ends: list[int] = []
         self._length = 0
         self._open: list[tuple[str, Mapping[str, str], int]] = []
         self._parser = expat.ParserCreate(encoding="utf-8")
@@ -93,7 +106,7 @@ class _Reader:
         except expat.ExpatError as error:
             self._fail(f"not well-formed: {expat.ErrorString(error.code)}", error.lineno, error.offset)
         self._document.text = "".join(self._parts)
-        self._document.places = self._places
+        self._document.places, self._document.ends = self._places, self._ends
         return self._document
 
     def _fail(self, what: str, line: int = 0, column: int = 0) -> NoReturn:
@@ -117,6 +130,7 @@ class _Reader:
     def _add(self, text: str, place: int, *, copied: bool) -> None:
         self._parts.append(text)
         self._length += len(text)
+        self._ends += range(place + 1, place + 1 + len(text)) if copied else [place] * len(text)
         self._places += range(place, place + len(text)) if copied else [place] * len(text)
 
     # ---------------------------------------------------------------- what expat finds
@@ -125,8 +139,10 @@ class _Reader:
         if not self._open:
             return
         place = self._place()
-        copied = self._source.startswith(text, place)
-        self._add(text, place, copied=copied)
+        is_reference = self._source[place] == "&"
+        self._add(text, place, copied=not is_reference)
+        if is_reference:  # "&amp;" is one character, five in the document
+            self._ends[-1] = self._source.index(";", place) + 1
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         known = _ATTRIBUTES.get(name)

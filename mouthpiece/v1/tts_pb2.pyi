@@ -91,9 +91,8 @@ class _MarkupEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTyp
     MARKUP_PLAIN: _Markup.ValueType  # 1
     """Not at all."""
     MARKUP_SSML: _Markup.ValueType  # 2
-    """As SSML 1.1: a document in `speak` with `break`, `emphasis`, `p`, `phoneme` (IPA), `prosody` (rate, pitch,
-    volume), `s`, `say-as` and `sub`. Anything else in it, and any declaration of entities, is refused. Places in
-    the text are those in the document.
+    """As SSML 1.1: a document in `speak` with `break` (time up to 10 s, or strength), `p`, `s`, `say-as` and `sub`.
+    Anything else in it, and any declaration of entities, is refused. Places in the text are those in the document.
     """
 
 class Markup(_Markup, metaclass=_MarkupEnumTypeWrapper):
@@ -104,9 +103,8 @@ MARKUP_UNSPECIFIED: Markup.ValueType  # 0
 MARKUP_PLAIN: Markup.ValueType  # 1
 """Not at all."""
 MARKUP_SSML: Markup.ValueType  # 2
-"""As SSML 1.1: a document in `speak` with `break`, `emphasis`, `p`, `phoneme` (IPA), `prosody` (rate, pitch,
-volume), `s`, `say-as` and `sub`. Anything else in it, and any declaration of entities, is refused. Places in
-the text are those in the document.
+"""As SSML 1.1: a document in `speak` with `break` (time up to 10 s, or strength), `p`, `s`, `say-as` and `sub`.
+Anything else in it, and any declaration of entities, is refused. Places in the text are those in the document.
 """
 Global___Markup: typing_extensions.TypeAlias = Markup
 
@@ -243,23 +241,17 @@ class Pronunciation(google.protobuf.message.Message):
 
     WORD_FIELD_NUMBER: builtins.int
     ALIAS_FIELD_NUMBER: builtins.int
-    IPA_FIELD_NUMBER: builtins.int
     word: builtins.str
     """The word, or words with single spaces; capitals matter only where it has some. 1 to 100 code points."""
     alias: builtins.str
     """What to say instead; it is normalised no further. At most 500 code points."""
-    ipa: builtins.str
-    """Its sounds in the International Phonetic Alphabet, such as "təˈmɑːtəʊ". At most 200 code points."""
     def __init__(
         self,
         *,
         word: builtins.str = ...,
         alias: builtins.str = ...,
-        ipa: builtins.str = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["alias", b"alias", "ipa", b"ipa", "spoken", b"spoken"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["alias", b"alias", "ipa", b"ipa", "spoken", b"spoken", "word", b"word"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["spoken", b"spoken"]) -> typing.Literal["alias", "ipa"] | None: ...
+    def ClearField(self, field_name: typing.Literal["alias", b"alias", "word", b"word"]) -> None: ...
 
 Global___Pronunciation: typing_extensions.TypeAlias = Pronunciation
 

@@ -48,6 +48,8 @@ _FIELDS = {
     "language": "spec.language",
     "audio": "spec.audio_sha256",
     "transcript": "spec.text",
+    "markup": "spec.markup",
+    "pronunciations": "spec.pronunciations",
     "avatar": "spec.avatar_sha256",
 }
 """Fields of the inner services' requests, by the field of ours that they come from."""
@@ -240,6 +242,8 @@ def start_speech(stub: SpeechServiceAsyncStub, spec: JobSpec, *, sentences: Span
             text=spec.text,
             language=spec.language,
             voice=spec.voice,
+            markup=spec.markup,
+            pronunciations=spec.pronunciations,
             check_only=check_only,
             first_sentence=sentences.first if sentences else 0,
             end_sentence=sentences.end if sentences else 0,

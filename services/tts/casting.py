@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mouthpiece.errors import BadInput
+from mouthpiece.text.script import Script
 from services.tts.engine import EngineVoice, Reference, Speaker, SpeechEngine
 from services.tts.synthesis import Plan, plan_speech
 from services.tts.voicing import Role
@@ -37,7 +38,7 @@ class Cast:
         return round(self.plan.expected_samples / self.roles[0].speaker.rate)
 
 
-def cast(text: str, wish: Wish, engines: Sequence[SpeechEngine]) -> Cast:
+def cast(text: Script | str, wish: Wish, engines: Sequence[SpeechEngine]) -> Cast:
     """Decide who speaks a text.
 
     A named voice speaks, whoever has it. Otherwise the first engine that can: with a reference, one that

@@ -23,9 +23,10 @@ def planned(
     manner = _digest(*_manner(request, outline))
     last = len(pieces) - 1
     for index, piece in enumerate(pieces):
-        place = f"{piece.ending.value} {index == 0} {index == last}"
+        place = f"{piece.ending.value} {piece.pause_ms} {index == 0} {index == last}"
         yield pb.PlannedSentence(
-            key=_digest(manner, place.encode(), piece.text.encode()).hex(), source=span_to_proto(piece.source)
+            key=_digest(manner, place.encode(), piece.text.encode(), piece.written.encode()).hex(),
+            source=span_to_proto(piece.source),
         )
 
 

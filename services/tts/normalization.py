@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from mouthpiece.rpc.convert import span_to_proto
 from mouthpiece.text.normalize import Spoken, normalize
+from mouthpiece.text.ssml import Document
 from mouthpiece.v1 import tts_pb2 as pb
-from services.tts.synthesis import check_length
+from services.tts import wire
 from services.tts.voices import choose_voice
 
 
@@ -15,15 +16,18 @@ def normalized(request: pb.SpeechServiceNormalizeTextRequest) -> pb.NormalizedTe
     Raises:
         BadInput: as `plan_speech`; but a text may be empty.
     """
-    check_length(request.text)
-    language = choose_voice(request.text, request.language, "").voice.language
-    found = normalize(request.text, language)
+    script = wire.script(request)
+    document = script.document()
+    language = choose_voice(document.text, request.language, "").voice.language
+    found = normalize(document.text, language, script.decided(document, language))
     return pb.NormalizedText(
-        language=language, spoken=found.text, tokens=[_token(token) for token in found.tokens]
+        language=language, spoken=found.text, tokens=[_token(token, document) for token in found.tokens]
     )
 
 
-def _token(token: Spoken) -> pb.NormalizedToken:
+def _token(token: Spoken, document: Document) -> pb.NormalizedToken:
     return pb.NormalizedToken(
-        source=span_to_proto(token.source), spoken=span_to_proto(token.spoken), kind=token.kind.value
+        source=span_to_proto(document.place_of(token.source)),
+        spoken=span_to_proto(token.spoken),
+        kind=token.kind.value,
     )

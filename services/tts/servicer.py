@@ -79,7 +79,7 @@ class SpeechServicer(SpeechServiceServicer):
             care = wire.care(request.sound, even=True)
             async with self._reference(request.voice_reference_sha256, care) as (path, reference):
                 wish = Wish(request.language, request.voice, reference, request.speaking_rate, care.even)
-                chosen = await asyncio.to_thread(cast, request.text, wish, self._engines)
+                chosen = await asyncio.to_thread(cast, wire.script(request), wish, self._engines)
                 yield pb.SynthesizeResponse(outline=wire.outline(request, chosen))
                 if request.check_only:
                     return

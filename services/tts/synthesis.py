@@ -13,6 +13,7 @@ from mouthpiece.core.speech import Phoneme, Sentence, Word
 from mouthpiece.core.timeline import SPEECH_RATE, Span
 from mouthpiece.errors import BadInput
 from mouthpiece.text.passages import Passage, split_passages
+from mouthpiece.text.script import Script
 from mouthpiece.text.scripts import is_readable
 from mouthpiece.text.sentences import Ending, weight
 from services.tts import articulation
@@ -69,24 +70,34 @@ def check_length(text: str) -> None:
         raise BadInput("text", f"longer than {MAX_TEXT} characters")
 
 
-def plan_speech(text: str, language: str = "", voice: str = "") -> Plan:
-    """Check a text and decide who reads it and in which pieces; no sound is made yet.
+def plan_speech(said: Script | str, language: str = "", voice: str = "") -> Plan:
+    """Check what is to be ``said`` and decide who reads it and in which pieces; no sound is made yet.
 
     Raises:
-        BadInput: ``text`` is too long, holds nothing that can be said, or is in a script that the voice
+        BadInput: the ``text`` is too long, holds nothing that can be said, or is in a script that the voice
             cannot read; ``language`` or ``voice`` is unknown.
     """
-    check_length(text)
+    script = Script(said) if isinstance(said, str) else said
+    check_length(script.text)
+    document = script.document()
+    text = document.text
     if not is_readable(text):
         raise BadInput("text", "nothing to say: there is no letter and no digit" if text.strip() else "empty")
     choice = choose_voice(text, language, voice)
-    pieces = tuple(split_passages(text, choice.voice.language))
-    return Plan(text, pieces, choice, sum(expected_samples(piece) for piece in pieces) + LEAD_IN + LEAD_OUT)
+    pieces = tuple(split_passages(script, document, choice.voice.language))
+    return Plan(
+        script.text, pieces, choice, sum(expected_samples(piece) for piece in pieces) + LEAD_IN + LEAD_OUT
+    )
 
 
 def expected_samples(piece: Passage) -> int:
     """About how long a piece takes with the pause after it, at the usual speed."""
-    return sum(weight(char) for char in piece.text) * _SAMPLES_PER_WEIGHT + _PAUSES[piece.ending]
+    return sum(weight(char) for char in piece.text) * _SAMPLES_PER_WEIGHT + pause_after(piece)
+
+
+def pause_after(piece: Passage) -> int:
+    """Samples of silence after a piece that another one follows."""
+    return _PAUSES[piece.ending] if piece.pause_ms is None else SPEECH_RATE * piece.pause_ms // 1000
 
 
 def sentences(
@@ -126,7 +137,7 @@ def _sentence(plan: Plan, index: int, first: int, spoken: Spoken) -> Sentence:
     """One piece as the sentence that begins at sample ``first``, with the silence around it."""
     piece = plan.pieces[index]
     lead = LEAD_IN if index == 0 else 0
-    pause = LEAD_OUT if index == len(plan.pieces) - 1 else _PAUSES[piece.ending]
+    pause = LEAD_OUT if index == len(plan.pieces) - 1 and piece.pause_ms is None else pause_after(piece)
     samples = Span(first, first + lead + len(spoken.pcm) + pause)
     shift = first + lead
     sounds = [replace(part, samples=part.samples.shift(shift)) for part in spoken.times.phonemes]

@@ -9,6 +9,7 @@ from mouthpiece.core.timeline import SPEECH_RATE
 from mouthpiece.errors import BadInput
 from mouthpiece.rpc.convert import seconds
 from mouthpiece.rpc.speech_codec import sentence_to_proto
+from mouthpiece.text.script import Script
 from mouthpiece.v1 import tts_pb2 as pb
 from services.tts import voices
 from services.tts.casting import Cast, is_listed
@@ -16,7 +17,7 @@ from services.tts.engine import SpeechEngine
 from services.tts.keys import planned
 from services.tts.performance import Fallback, Notice
 from services.tts.recording import Care, Recording
-from services.tts.synthesis import Plan
+from services.tts.synthesis import Plan, check_length
 
 _FALLBACKS = {
     pb.VOICE_FALLBACK_UNSPECIFIED: Fallback.NEXT_ENGINE,
@@ -26,6 +27,15 @@ _FALLBACKS = {
 }
 
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.1, 60.0
+
+
+def script(request: pb.SynthesizeRequest | pb.SpeechServiceNormalizeTextRequest) -> Script:
+    """What is to be said from message. Raises `BadInput`."""
+    if request.markup not in pb.Markup.values():
+        raise BadInput("markup", f"{request.markup} is not a markup")
+    check_length(request.text)
+    aliases = {entry.word: entry.alias for entry in request.pronunciations}
+    return Script(request.text, request.markup == pb.MARKUP_SSML, aliases)
 
 
 def fallback(value: pb.VoiceFallback.ValueType) -> Fallback:

@@ -81,9 +81,7 @@ def test_no_word_is_lost_and_nothing_fails(noise: str, language: str) -> None:
         assert word.group() in found.text or any(token.overlaps(span) for token in covered)
 
 
-@pytest.mark.parametrize(
-    "source", ["It is five dollars.", "В две тысячи двадцать четвёртом году.", "x squared"]
-)
+@pytest.mark.parametrize("source", ["It is five dollars.", "В двадцатом году.", "x squared"])
 def test_what_was_said_is_said_again(source: str) -> None:
     for language in ("en", "ru"):
         assert normalize(source, language).text == source
@@ -110,14 +108,14 @@ def seconds_for(text: str) -> float:
     "unit", ["\\", "$", ".", "1", "(", "\\(", "$a ", "{", "x^", "1-", "a@", "#", "http://"]
 )
 def test_time_grows_with_the_length_of_hostile_texts(unit: str) -> None:
-    short, long = (seconds_for(unit * (size // len(unit))) for size in (5_000, 20_000))
+    short, long = (seconds_for(unit * (size // len(unit))) for size in (2_000, 8_000))
     assert long < 12 * max(short, 1e-3), (short, long)
 
 
 def test_a_megabyte_of_backslashes_is_read_in_seconds() -> None:
     start = time.process_time()
     normalize("\\" * 1_000_000, "en")
-    assert time.process_time() - start < 60
+    assert time.process_time() - start < 20
 
 
 def test_the_document_shows_what_is_said() -> None:

@@ -1,0 +1,127 @@
+"""SSML and dictionaries say how to read; markup that is not understood is refused with its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mouthpiece.cli.wish import read_lexicon
+from mouthpiece.client import VideoOptions
+from mouthpiece.core.timeline import SPEECH_RATE
+from mouthpiece.errors import BadInput
+from mouthpiece.text.script import Script
+from mouthpiece.v1 import tts_pb2 as pb
+from services.tts.normalization import normalized
+from services.tts.synthesis import plan_speech, sentences
+
+
+def said(text: str, language: str = "en") -> str:
+    request = pb.SpeechServiceNormalizeTextRequest(text=text, language=language, markup=pb.MARKUP_SSML)
+    return normalized(request).spoken
+
+
+@pytest.mark.parametrize(
+    ("inside", "spoken"),
+    [
+        ("Cats &amp; dogs cost $5", "Cats and dogs cost five dollars"),
+        ('<sub alias="World Wide Web Consortium">W3C</sub> rules', "World Wide Web Consortium rules"),
+        ('<say-as interpret-as="characters">cat5</say-as>', "C A T five"),
+        ('<say-as interpret-as="digits">2024</say-as>', "two zero two four"),
+        ('<say-as interpret-as="telephone">555 0199</say-as>', "five five five, zero one nine nine"),
+        ('<say-as interpret-as="ordinal">3</say-as> place', "third place"),
+        ('in <say-as interpret-as="cardinal">1999</say-as>', "in one thousand nine hundred and ninety-nine"),
+        ('<say-as interpret-as="date">2024-05-01</say-as>', "May first, twenty twenty-four"),
+    ],
+)
+def test_elements_say_how_to_read(inside: str, spoken: str) -> None:
+    assert said(f"<speak>{inside}</speak>") == spoken
+
+
+def test_russian_is_marked_up_as_well() -> None:
+    inside = 'Это <say-as interpret-as="ordinal">21</say-as> век'
+    assert said(f"<speak>{inside}</speak>", "ru") == "Это двадцать первый век"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("<speak>a", "line 1, column 9"),
+        ("plain", "line 1"),
+        ("<speak>\n <blink>a</blink></speak>", "<blink> is not understood (line 2, column 2)"),
+        ("<speak><break time='1 hour'/>a</speak>", "is not a time"),
+        ("<speak><break time='11s'/>a</speak>", "is not a time"),
+        ("<speak><break strength='huge'/>a</speak>", "is not a strength"),
+        ("<speak><sub>a</sub></speak>", "needs an alias"),
+        ("<speak><say-as interpret-as='song'>a</say-as></speak>", "interpret-as"),
+        ("<speak><speak>a</speak></speak>", "outermost"),
+        ("<p>a</p>", "outermost"),
+        ("<speak onload='x'>a</speak>", "no attribute"),
+        ('<!DOCTYPE speak [<!ENTITY a "b">]><speak>&a;</speak>', "declarations"),
+        ('<!DOCTYPE speak SYSTEM "file:///etc/passwd"><speak>a</speak>', "declarations"),
+        ("<?xml-stylesheet href='a'?><speak>a</speak>", "declarations"),
+    ],
+)
+def test_what_is_not_understood_is_refused(text: str, told: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        plan_speech(Script(text, is_ssml=True), "en")
+    (violation,) = caught.value.violations
+    assert violation.field == "text"
+    assert told in violation.description
+
+
+def test_words_point_into_the_document() -> None:
+    text = '<speak><p>It costs $5 &amp; more.</p> <s><sub alias="never">nvr</sub> late</s></speak>'
+    speech = list(sentences(plan_speech(Script(text, is_ssml=True), "en")))
+    words = [word for sentence in speech for word in sentence.words]
+    assert [word.text for word in words] == ["It", "costs", "$5", "&amp;", "more", "nvr", "late"]
+    assert all(text[word.source.first : word.source.end] == word.text for word in words)
+
+
+def test_a_break_is_that_much_silence() -> None:
+    def length(pause: str) -> int:
+        text = f"<speak>One two three <break time='{pause}'/> four five six. Seven.</speak>"
+        first, *_ = sentences(plan_speech(Script(text, is_ssml=True), "en"))
+        assert first.text.startswith("One")
+        assert not any(first.pcm[-2 * (SPEECH_RATE * int(pause[:-2]) // 1000 - 10) :])
+        return len(first.samples)
+
+    assert abs(length("2000ms") - length("500ms") - SPEECH_RATE * 3 // 2) < SPEECH_RATE // 100
+
+
+def test_a_dictionary_replaces_whole_words() -> None:
+    request = pb.SpeechServiceNormalizeTextRequest(
+        text="GIF and gifs by Nguyen, nguyen",
+        language="en",
+        pronunciations=[
+            pb.Pronunciation(word="gif", alias="jif"),
+            pb.Pronunciation(word="Nguyen", alias="win"),
+        ],
+    )
+    found = normalized(request)
+    assert found.spoken == "jif and gifs by win, nguyen"
+    assert [token.kind for token in found.tokens] == ["alias", "alias"]
+
+
+@pytest.mark.parametrize(
+    ("word", "alias"), [("", "a"), (" a", "b"), ("a", " "), ("a" * 101, "b"), ("a", "b" * 501)]
+)
+def test_a_wrong_dictionary_is_refused(word: str, alias: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        Script("Some text", pronunciations={word: alias})
+    assert caught.value.violations[0].field == "pronunciations"
+
+
+def test_a_lexicon_file_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "lexicon.txt"
+    file.write_text("# names\nNguyen = win\n\nSQL=sequel\n", encoding="utf-8")
+    assert read_lexicon(file) == {"Nguyen": "win", "SQL": "sequel"}
+    file.write_text("Nguyen\n", encoding="utf-8")
+    with pytest.raises(BadInput, match="line 1"):
+        read_lexicon(file)
+
+
+def test_options_carry_markup_and_dictionary() -> None:
+    spec = VideoOptions(ssml=True, pronunciations={"a": "b"}).spec(text="<speak>a</speak>")
+    assert spec.markup == pb.MARKUP_SSML
+    assert [(entry.word, entry.alias) for entry in spec.pronunciations] == [("a", "b")]
