@@ -353,11 +353,11 @@ class _Reader:
     def _script(self) -> Node:
         """The next thing; with a sign before it, as in "x^-1"."""
         item = self._take()
-        if item in (Symbol("-"), Symbol("−"), Symbol("+")) and self._at < len(self._items):
-            following = self._take()
-            return item if isinstance(following, str) or isinstance(item, str) else Row((item, following))
         if isinstance(item, str):
             return Row(())
+        if item in (Symbol("-"), Symbol("−"), Symbol("+")) and self._at < len(self._items):
+            following = self._take()
+            return item if isinstance(following, str) else Row((item, following))
         return self._fenced(item) or item
 
     def _fenced(self, item: Node) -> Node | None:

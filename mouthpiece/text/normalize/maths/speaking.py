@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from mouthpiece.text.normalize import chemistry
 from mouthpiece.text.normalize.language import Language
@@ -35,11 +36,11 @@ _NAMED_MATRICES = frozenset(("pmatrix", "bmatrix", "matrix", "Bmatrix", "smallma
 class Speaker(ABC):
     """Says formulas. ``phrases`` hold "{}" for each part; ``symbols`` are words by character."""
 
-    phrases: Mapping[str, str]
-    symbols: Mapping[str, str]
-    names: Mapping[str, str]
+    phrases: ClassVar[Mapping[str, str]]
+    symbols: ClassVar[Mapping[str, str]]
+    names: ClassVar[Mapping[str, str]]
     """Functions and what they are called."""
-    accents: Mapping[str, str]
+    accents: ClassVar[Mapping[str, str]]
 
     def __init__(self, language: Language) -> None:
         self.language = language
