@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bench import gateway, merge, viseme
+from bench import gateway, http, merge, viseme
 
 
 def main() -> None:
-    for part in (viseme, merge, gateway):
+    for part in (viseme, merge, gateway, http):
         part.main()
         print()
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -178,6 +178,13 @@ class GatewaySettings(_Settings):
     access: Path | None = None
     """TOML file with tenants, API keys and the issuer of JWTs: see docs/security.md. Default: none, and
     everybody may do everything."""
+
+    callbacks: Literal["off", "public", "any"] = "off"
+    """Where callbacks of jobs may go: `off` is nowhere, `public` all but private and local addresses, `any`
+    everywhere. Default: off."""
+
+    callback_secrets: dict[str, SecretStr] = Field(default_factory=dict[str, SecretStr])
+    """Secrets that callbacks are signed with, by name: as JSON in the environment. Default: none."""
 
     max_jobs: int = Field(default=1000, ge=1)
     """Most jobs that may wait or run at a time. Default: 1000."""

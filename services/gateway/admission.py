@@ -24,6 +24,7 @@ from mouthpiece.v1 import common_pb2, tts_pb2
 from mouthpiece.v1.common_pb2 import Quality, VideoFormat
 from mouthpiece.v1.gateway_pb2 import JobSpec, Mode
 from mouthpiece.v1.lipsync_pb2 import AVATAR_KIND_PORTRAIT, AvatarInfo, InspectAvatarRequest
+from services.gateway.callbacks import CallbackPolicy
 from services.gateway.fleet import Fleet
 
 if TYPE_CHECKING:
@@ -162,16 +163,23 @@ class Admission:
     """Checks specs against the services that would carry them out."""
 
     def __init__(
-        self, artifacts: ArtifactStore, fleet: Fleet, speech: SpeechServiceAsyncStub, max_text: int
+        self,
+        artifacts: ArtifactStore,
+        fleet: Fleet,
+        speech: SpeechServiceAsyncStub,
+        max_text: int,
+        callbacks: CallbackPolicy,
     ) -> None:
         self._artifacts = artifacts
         self._fleet = fleet
         self._speech = speech
         self._max_text = max_text
+        self._callbacks = callbacks
 
     async def admit(self, spec: JobSpec) -> Admitted:
         """Check a spec and spell out what it leaves open. Raises the error that SubmitJob answers with."""
         check_spec(spec, self._max_text)
+        self._callbacks.check(spec)
         engine = self._engine(spec)
         await self._check_assets(spec)
         avatar, outline = await asyncio.gather(self._avatar(spec, engine), self._outline(spec))

@@ -120,6 +120,15 @@ history = sa.Table(
     sa.Column("cached_frames", sa.BigInteger, nullable=False),
 )
 
+# Jobs whose end somebody is still to be told of: when, and how often that was tried.
+callbacks = sa.Table(
+    "callbacks",
+    SCHEMA,
+    sa.Column("job_id", sa.String(32), primary_key=True),
+    sa.Column("due", sa.Float, nullable=False, index=True),
+    sa.Column("tries", sa.Integer, nullable=False),
+)
+
 # One row: who leads. Renewals leave the key alone, so that they pass those who only look at the epoch.
 lease = sa.Table(
     "lease",

@@ -26,6 +26,7 @@ from mouthpiece.v1.tts_pb2 import SpeechServiceListVoicesRequest, SpeechServiceN
 from mouthpiece.v1.tts_pb2_grpc import SpeechServiceStub
 from services.gateway.access import Guard
 from services.gateway.admission import Admission
+from services.gateway.callbacks import CallbackPolicy, Callbacks, Reach
 from services.gateway.chunks import Chunks
 from services.gateway.cluster import describe
 from services.gateway.director import Director
@@ -80,7 +81,8 @@ class VideoServicer(VideoServiceServicer):
         self._fleet = Fleet(read_directory(settings.workers), self._seat.tell, common.tls)
         await self._open.enter_async_context(self._fleet)
         await self._open.enter_async_context(self._seat)
-        admission = Admission(artifacts, self._fleet, self._speech, settings.max_text)
+        policy = _callback_policy(settings)
+        admission = Admission(artifacts, self._fleet, self._speech, settings.max_text, policy)
         self._jobs = Jobs(admission, self._fleet, self._seat, store, artifacts, self._watching, self._weigh)
         self._uploads = Uploads(common.data / "uploads", artifacts, settings.max_upload_bytes)
         self.http = HttpFront(self, self._jobs, self._uploads, artifacts, settings, self._guard)
@@ -102,6 +104,7 @@ class VideoServicer(VideoServiceServicer):
             tell(offer)
         retention = Retention(store, artifacts, Policy(settings.keep_days, settings.cache_bytes))
         director.accompany(retention.run())
+        director.accompany(Callbacks(store, _callback_policy(settings)).run())
         return director
 
     def _weigh(self, tenant: str) -> float:
@@ -259,6 +262,10 @@ async def _stop(task: asyncio.Task[None]) -> None:
 
 def _own_name() -> str:
     return f"{socket.gethostname()[:48]}:{os.getpid()}"
+
+
+def _callback_policy(settings: GatewaySettings) -> CallbackPolicy:
+    return CallbackPolicy(Reach(settings.callbacks), settings.callback_secrets)
 
 
 def _sqlite_url(common: CommonSettings) -> str:

@@ -36,6 +36,7 @@ from mouthpiece.v1.gateway_pb2 import (
 )
 from services.gateway import migrations
 from services.gateway.notices import CHANNEL, Kind, Notice
+from services.gateway.schema import callbacks as _callbacks
 from services.gateway.schema import chunks as _chunks
 from services.gateway.schema import events as _events
 from services.gateway.schema import history as _history
@@ -140,6 +141,7 @@ class JobStore:
         self.shared = engine.dialect.name == "postgresql"
         self._term = term
         self._writing = asyncio.Lock()
+        self._put_callback = _upsert(_callbacks, engine.dialect.name)
         self._put_attempt = _upsert(_chunks, engine.dialect.name)
         self._put_rendered = _upsert(_rendered, engine.dialect.name)
         self._put_history = _upsert(_history, engine.dialect.name)
@@ -264,7 +266,7 @@ class JobStore:
         """Forget a job with its sentences, attempts and events."""
         async with self._write(Notice(Kind.FORGOTTEN, job_id)) as connection:
             await connection.execute(sa.delete(_jobs).where(_jobs.c.id == job_id))
-            for table in (_sentences, _chunks, _events, _segments):
+            for table in (_sentences, _chunks, _events, _segments, _callbacks):
                 await connection.execute(sa.delete(table).where(table.c.job_id == job_id))
 
     async def job_count(self, states: Sequence[JobState.ValueType]) -> int:
@@ -301,6 +303,8 @@ class JobStore:
             await connection.execute(_ADD_EVENT, _event_row(event))
             if event.HasField("state"):
                 await connection.execute(_CHANGE_JOB, _change_row(job))
+            if event.state.state in ENDED and job.spec.HasField("callback"):
+                await connection.execute(self._put_callback, _callback_row(job.id, time.time(), 0))
             if event.HasField("segment"):
                 await connection.execute(_ADD_SEGMENT, _segment_row(job.id, event.segment))
             if outcome is not None:
@@ -354,6 +358,24 @@ class JobStore:
         )
         async with self._read() as connection:
             return [common_pb2.Segment.FromString(document) for document in await connection.scalars(query)]
+
+    # ------------------------------------------------------------ whom to tell
+
+    async def due_callbacks(self, now: float, limit: int) -> list[tuple[str, int]]:
+        """Jobs whose end somebody is to be told of by now, longest due first, and how often it was tried."""
+        query = sa.select(_callbacks).where(_callbacks.c.due <= now).order_by(_callbacks.c.due).limit(limit)
+        async with self._read() as connection:
+            return [(row.job_id, row.tries) for row in await connection.execute(query)]
+
+    async def put_callback(self, job_id: str, due: float, tries: int) -> None:
+        """Somebody is to be told of a job's end at a moment (seconds since 1970)."""
+        async with self._write() as connection:
+            await connection.execute(self._put_callback, _callback_row(job_id, due, tries))
+
+    async def drop_callback(self, job_id: str) -> None:
+        """Nobody is to be told of a job's end any more."""
+        async with self._write() as connection:
+            await connection.execute(sa.delete(_callbacks).where(_callbacks.c.job_id == job_id))
 
     # ------------------------------------------------------------ what is kept
 
@@ -627,6 +649,10 @@ def _sentence_row(job_id: str, stored: StoredSentence) -> _Row:
         "document": stored.sentence.SerializeToString(),
         "samples": stored.sentence.samples.end,
     }
+
+
+def _callback_row(job_id: str, due: float, tries: int) -> _Row:
+    return {"job_id": job_id, "due": due, "tries": tries}
 
 
 def _segment_row(job_id: str, segment: common_pb2.Segment) -> _Row:

@@ -27,6 +27,7 @@ from services.gateway.uploads import MAX_BLOCK, Uploads
 if TYPE_CHECKING:
     from services.gateway.servicer import VideoServicer
 
+_SRT = "application/x-subrip"
 EVENTS = "text/event-stream"
 BYTES = "application/octet-stream"
 
@@ -149,6 +150,17 @@ class Api:
                 "The finished video, or ranges of it.",
                 MP4,
                 query={"follow": "1: fragmented MP4 from the first frame on, while the job is running."},
+            ),
+            Endpoint(
+                "DownloadVideo",
+                "GET",
+                "/api/captions/{id}.vtt",
+                self.captions_vtt,
+                "Captions as WebVTT.",
+                "text/vtt",
+            ),
+            Endpoint(
+                "DownloadVideo", "GET", "/api/captions/{id}.srt", self.captions_srt, "Captions as SRT.", _SRT
             ),
         ]
 
@@ -280,6 +292,18 @@ class Api:
         empty = request.method == "HEAD" or part.status == 416
         body = nothing() if empty else _data(self._gateway.DownloadVideo(whole, CALLER))
         return StreamingResponse(body, part.status, headers, MP4)
+
+    async def captions_vtt(self, request: Request) -> Response:
+        """Captions for players."""
+        return await self._captions(_job_id(request), pb.RESULT_FILE_CAPTIONS_VTT, "text/vtt")
+
+    async def captions_srt(self, request: Request) -> Response:
+        """Captions for editors."""
+        return await self._captions(_job_id(request), pb.RESULT_FILE_CAPTIONS_SRT, _SRT)
+
+    async def _captions(self, job_id: str, file: pb.ResultFile.ValueType, media_type: str) -> Response:
+        parts = self._gateway.DownloadVideo(pb.DownloadVideoRequest(job_id=job_id, file=file), CALLER)
+        return Response(b"".join([part.data async for part in parts]), media_type=media_type)
 
     async def _parts(self, query: pb.DownloadVideoRequest) -> pb.DownloadVideoResponse:
         """The first part of a download; what is wrong shows before the answer begins."""
