@@ -64,6 +64,8 @@ def test_every_option_reaches_the_job() -> None:
         seed=0,
         title="A title",
         prompt="She smiles.",
+        ssml=True,
+        pronunciations={"Nguyen": "win"},
         ignore_cache=True,
         priority=5,
         deadline=datetime(2026, 1, 31, tzinfo=UTC),

@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import grpc
 import grpc.aio
 import pytest
 
@@ -230,6 +231,23 @@ async def test_recordings_that_are_missing_or_damaged_are_told_apart(service: Se
     (service.folder / "data" / "artifacts" / sha256[:2] / sha256).write_bytes(b"other")
     with pytest.raises(DataLoss):
         await service.take(sha256)
+
+
+async def test_what_would_be_said_is_told(service: Service) -> None:
+    request = pb.SpeechServiceNormalizeTextRequest(
+        text="<speak>It cost <sub alias='a lot'>$5</sub> on 5 May.</speak>", markup=pb.MARKUP_SSML
+    )
+    found = (await service.stub.NormalizeText(request, timeout=LIMIT)).normalized
+    assert found.spoken == "It cost a lot on the fifth of May."
+    assert [token.kind for token in found.tokens] == ["alias", "date"]
+
+
+async def test_markup_that_is_not_understood_is_refused_with_its_place(service: Service) -> None:
+    request = pb.SynthesizeRequest(text="<speak><audio/></speak>", markup=pb.MARKUP_SSML)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await anext(aiter(service.stub.Synthesize(request, timeout=LIMIT)))
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "line 1, column 8" in (caught.value.details() or "")
 
 
 async def test_voices_are_listed_by_language(service: Service) -> None:

@@ -6,6 +6,7 @@ import re
 from calendar import monthrange
 
 from mouthpiece.text.normalize.source import Source
+from mouthpiece.text.normalize.tables import words_of
 from mouthpiece.text.normalize.token import Kind, Token
 
 _ISO = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?![\w-])")
@@ -13,6 +14,7 @@ _NUMERIC = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d{2})(?![\w/-])(?!\.\
 _DAY = re.compile(r"(\d{1,2})(?:st|nd|rd|th|-?го|-?е|\.)?[ \u00a0](?:of )?(?=[^\W\d_])")
 _DAYS = re.compile(r"(\d{1,2})(?:[-–—]| по )(?=\d{1,2}[ \u00a0][^\W\d_])")
 _MONTH = re.compile(r"([^\W\d_]{3,9})\.?")
+_WHOLE = frozenset(words_of("may march april june july май мая мае март июнь июня июне июль июля июле"))
 _YEAR_OF_DATE = re.compile(r",?[ \u00a0](\d{4})(?!\w)(?![.,]\d)(?P<era>[ \u00a0]?(?:года?\b|г\.))?")
 _DAY_OF_DATE = re.compile(r"[ \u00a0](\d{1,2})(?:st|nd|rd|th)?(?!\w|[.:]\d)")
 
@@ -99,7 +101,8 @@ def _month(source: Source, at: int) -> tuple[int, int]:
     month = source.language.months.get(found[1].lower(), 0) if found else 0
     if not found or not month:
         return 0, at
-    short = found.group().endswith(".") and len(found[1]) <= 5
+    whole = found[1].lower() in _WHOLE or len(found[1]) > 5 or source.keeps_stop(found.end())
+    short = found.group().endswith(".") and not whole
     return month, found.end() if short else found.end(1)
 
 
