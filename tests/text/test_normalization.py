@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mouthpiece.core.timeline import Span
@@ -69,6 +69,7 @@ def test_plain_prose_stays_as_it_is(case: tuple[str, str]) -> None:
     assert normalize(text, language).text == text
 
 
+@example("@I²", "en")
 @given(st.text(alphabet="aя5$.,\\^_{}() -/:#@%°€№½²√I\n", max_size=60), st.sampled_from(["en", "ru"]))
 def test_no_word_is_lost_and_nothing_fails(noise: str, language: str) -> None:
     text = f"alpha {noise} omega"

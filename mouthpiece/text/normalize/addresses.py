@@ -64,7 +64,7 @@ def _spelled(source: Source, written: str) -> str:
     }
     parts: list[str] = []
     for part in _PART.findall(written):
-        if part.isdigit():
+        if part.isdecimal():
             parts.append(
                 language.digits(part) if len(part) > 4 or part[0] == "0" else language.cardinal(int(part))
             )

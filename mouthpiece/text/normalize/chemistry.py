@@ -50,7 +50,7 @@ def _is_formula(written: str) -> bool:
     small = any(char in _SUBSCRIPTS + "⁺⁻" for char in written)
     return (
         small
-        or (atoms >= 2 and any(char.isdigit() for char in written))
+        or (atoms >= 2 and any(char.isdecimal() for char in written))
         or written in ("O2", "H2", "N2", "O3", "Cl2", "F2")
     )
 
@@ -64,4 +64,4 @@ def _part(part: str, language: Language) -> str:
     if part in _CHARGES:
         return language.words.plus if _CHARGES[part] == "+" else language.words.minus
     digits = unicodedata.normalize("NFKC", part)
-    return language.cardinal(int(digits)) if digits.isdigit() else language.element(part)
+    return language.cardinal(int(digits)) if digits.isdecimal() else language.element(part)

@@ -40,7 +40,7 @@ class NumberStyle:
         found = self.pattern.match(text, at)
         if not found:
             return None
-        whole = "".join(char for char in found["whole"] if char.isdigit())
+        whole = "".join(char for char in found["whole"] if char.isdecimal())
         return Number(whole, found["fraction"] or ""), found.end()
 
 

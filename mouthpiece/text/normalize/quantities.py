@@ -91,7 +91,7 @@ def quantity(source: Source, at: int) -> Token | None:
 
 def _currency_before(source: Source, at: int) -> tuple[str, int]:
     found = _CURRENCY_BEFORE.match(source.text, at)
-    if not found or not (source.char(found.end()).isdigit() or _SIGN.match(source.text, found.end())):
+    if not found or not (source.char(found.end()).isdecimal() or _SIGN.match(source.text, found.end())):
         return "", at
     return SIGNS[found["sign"]] if found["sign"] else found["code"], found.end()
 
@@ -166,7 +166,7 @@ def plain(source: Source, number: Number, place: Place) -> str:
     """A number that counts what the next word says, or a year, or a number by its digits."""
     language = source.language
     written = source.text[place.first : place.end]
-    if len(written) == 4 and written.isdigit() and "1000" <= written <= "2100" and language.is_year(place):
+    if len(written) == 4 and written.isdecimal() and "1000" <= written <= "2100" and language.is_year(place):
         return language.year(number.value, place)
     if len(number.whole) > 1 and number.whole[0] == "0" and not number.fraction:
         return language.digits(number.whole)
@@ -189,7 +189,9 @@ def _magnitude(source: Source, at: int, *, money: bool) -> tuple[Noun | None, in
         noun = source.language.magnitudes.get(spelling)
         end = at + space + length
         if noun and len(spelling) == length and (spelling.endswith(".") or source.ends_word(end)):
-            if length == 1 and (space or not (money or (spelling == "K" and source.char(at - 2).isdigit()))):
+            if length == 1 and (
+                space or not (money or (spelling == "K" and source.char(at - 2).isdecimal()))
+            ):
                 continue
             return noun, end
     return None, at

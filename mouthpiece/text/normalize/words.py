@@ -60,7 +60,7 @@ def _expanded(source: Source, at: int, written: str) -> Token | None:
         spoken = source.language.abbreviation(written, source.place(at, end))
         kept = source.keeps_stop(end)
         return source.token(at, end - kept, spoken, Kind.ABBREVIATION) if spoken else None
-    if entry.before == "number" and not following.isdigit():
+    if entry.before == "number" and not following.isdecimal():
         return None
     keeps = written.endswith(".") and not (entry.before or entry.within) and source.keeps_stop(end)
     return source.token(at, end - keeps, entry.spoken, Kind.ABBREVIATION)
@@ -106,7 +106,7 @@ def alphanumeric(source: Source, at: int) -> Token | None:
 
 def _run(source: Source, run: str) -> str:
     language = source.language
-    if run[0].isdigit():
+    if run[0].isdecimal():
         long_or_zero = len(run) > 4 or (run[0] == "0" and len(run) > 1)
         return language.digits(run) if long_or_zero else language.cardinal(int(run))
     spelled = len(run) <= 4 and (run.isupper() or _VOWELS.isdisjoint(run.upper()))

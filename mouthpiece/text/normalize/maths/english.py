@@ -187,7 +187,7 @@ class EnglishSpeaker(Speaker):
         return f"{base} to the power of {self._say(exponent)}"
 
     def root(self, index: Node, body: str) -> str:
-        if isinstance(index, Number) and index.text.isdigit():
+        if isinstance(index, Number) and index.text.isdecimal():
             ordinal = "cube" if index.text == "3" else nth(int(index.text))
             return f"the {ordinal} root of {body}"
         return f"the {self._say(index)}-th root of {body}"

@@ -70,7 +70,7 @@ def _dollars(source: Source, at: int) -> Token | None:
         or body[-1].isspace()
         or body[-1] == "\\"
         or "\n\n" in body
-        or source.char(last + 1).isdigit()
+        or source.char(last + 1).isdecimal()
     ):
         return None
     return _formula(source, at, at + 1, last, last + 1) if _is_mathematical(body) else None
@@ -86,7 +86,7 @@ def _is_mathematical(body: str) -> bool:
         for word in re.findall(r"(?<!\\)[^\W\d_]{3,}", re.sub(r"\\\w+\{[^}]*\}|\\\w+", " ", body))
         if word not in FUNCTIONS
     ]
-    return not words and (_MATHEMATICAL.search(body) is not None or not body[0].isdigit())
+    return not words and (_MATHEMATICAL.search(body) is not None or not body[0].isdecimal())
 
 
 def _environment(source: Source, at: int) -> Token | None:
@@ -245,7 +245,7 @@ class _Run:
             after = self._text[operator.end() : operator.end() + 1]
             if not (after.isalnum() or after in "([{\\-−√∑∫∞|π"):
                 return -1
-            self._evidence = self._evidence or sign not in "+*" or spaced or after.isdigit()
+            self._evidence = self._evidence or sign not in "+*" or spaced or after.isdecimal()
         elif sign in "/-–−" and spaced and not self._evidence and sign == "/":
             return -1
         self._joined += 1

@@ -222,7 +222,7 @@ def _of_chars(chars: str) -> Iterator[_Item]:
             yield token
         elif token == "′":
             yield "'"
-        elif token[0].isdigit():
+        elif token[0].isdecimal():
             yield Number(token)
         elif len(token) > 1:
             yield from _letters(token)

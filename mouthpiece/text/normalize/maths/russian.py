@@ -183,12 +183,12 @@ class RussianSpeaker(Speaker):
             return f"{base} в квадрате"
         if exponent == Number("3"):
             return f"{base} в кубе"
-        if isinstance(exponent, Number) and exponent.text.isdigit() and len(exponent.text) < 7:
+        if isinstance(exponent, Number) and exponent.text.isdecimal() and len(exponent.text) < 7:
             return f"{base} в {nth(int(exponent.text), Case.PREPOSITIONAL)} степени"
         return f"{base} в степени {self._say(exponent)}"
 
     def root(self, index: Node, body: str) -> str:
-        if isinstance(index, Number) and index.text.isdigit():
+        if isinstance(index, Number) and index.text.isdecimal():
             return f"корень {nth(int(index.text), Case.GENITIVE)} степени из {body}"
         return f"корень степени {self._say(index)} из {body}"
 
@@ -206,7 +206,7 @@ class RussianSpeaker(Speaker):
             return "бесконечности"
         if isinstance(node, Row) and len(node.items) == 2 and node.items[0] == Symbol("-"):
             return f"минус {self._in_case(node.items[1], case)}"
-        if isinstance(node, Number) and node.text.isdigit() and len(node.text) < 7:
+        if isinstance(node, Number) and node.text.isdecimal() and len(node.text) < 7:
             return _LIMITS.get((node.text, case)) or in_case(int(node.text), case)
         return self._say(node)
 

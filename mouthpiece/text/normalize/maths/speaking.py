@@ -212,7 +212,7 @@ class Speaker(ABC):
         return f"{said} {self.approach(self._say(variable), target)} {self.phrases['of limit']}"
 
     def _fraction(self, top: Node, bottom: Node) -> str:
-        if isinstance(top, Number) and isinstance(bottom, Number) and (top.text + bottom.text).isdigit():
+        if isinstance(top, Number) and isinstance(bottom, Number) and (top.text + bottom.text).isdecimal():
             spoken = len(bottom.text) < 4 and self.language.fraction(int(top.text), int(bottom.text))
             if spoken:
                 return spoken
