@@ -92,6 +92,8 @@ class Cluster:
     resumes: bool = True
     progress: float = 2.0
     """Seconds between signs of life of an attempt."""
+    warm: tuple[str, ...] = ()
+    """Avatars that every worker has prepared at first."""
 
 
 @dataclass(slots=True)
@@ -154,7 +156,7 @@ class World:
         vices += [""] * len(cluster.speeds)
         names = [f"w{number:02d}" for number in range(len(cluster.speeds))]
         self._workers = {
-            name: _Worker(name, speed, vice)
+            name: _Worker(name, speed, vice, dict.fromkeys(cluster.warm, 0.0))
             for name, speed, vice in zip(names, cluster.speeds, vices, strict=False)
         }
         self._lanes: dict[tuple[str, str], Lane] = {}
@@ -180,7 +182,8 @@ class World:
         heappush(self._queue, (at, next(self._numbers), event))
 
     def _up(self, name: str) -> WorkerUp:
-        return WorkerUp(name, (Offer(ENGINE, VERSION, resumes=self._cluster.resumes),))
+        offer = Offer(ENGINE, VERSION, resumes=self._cluster.resumes)
+        return WorkerUp(name, (offer,), warm=tuple(self._workers[name].warm))
 
     def _tell(self, event: Event) -> None:
         match event:
