@@ -24,6 +24,7 @@ from mouthpiece.core.scheduler import (
     Tick,
     Tuning,
 )
+from mouthpiece.core.scheduler.tape import Tape
 from mouthpiece.core.timeline import Span
 from tests.support.scheduler_world import marks, submit, up
 
@@ -156,6 +157,20 @@ def test_a_lost_chunk_is_rendered_and_given_again_with_all_behind_it(
     assert Complete("j1") in told
 
 
+def test_a_chunk_may_be_lost_again_and_again() -> None:
+    tape = Tape()
+    tape.grow(100, (), final=True)
+    for _ in range(3):
+        for span in (Span(0, 40), Span(40, 100)):
+            if tape.done.get(span.first) != span:
+                tape.take(span)
+                tape.finish(span)
+        assert list(tape.deliver()) == tape.delivered == [Span(0, 40), Span(40, 100)]
+        assert tape.lose(Span(0, 40))
+        assert (tape.front, tape.delivered, tape.free) == (0, [], [Span(0, 40)])
+        assert tape.done == {40: Span(40, 100)}
+
+
 def test_what_was_never_a_chunk_cannot_be_lost() -> None:
     scheduler, _ = begun()
     before = pickle.dumps(scheduler.state.jobs["j1"].tape)
@@ -198,6 +213,26 @@ def test_an_idle_worker_repeats_what_is_late_and_the_slow_one_is_not_trusted() -
     assert Abort("j1", slow.attempt) in commands
     assert scheduler.state.workers[slow.worker].suspect
     assert not scheduler.state.workers[hedge.worker].suspect
+
+
+def test_when_one_of_two_fails_the_other_goes_on_with_the_frames() -> None:
+    for failing in (0, 1):
+        scheduler, running = begun(frames=25, workers=2)
+        now = 0.0
+        while len(running) < 2:
+            now += 1.0
+            running += renders(scheduler.handle(now, Tick()))
+        assert renders(scheduler.handle(now, ChunkFailed("j1", running[failing].attempt, "broken"))) == []
+        told = scheduler.handle(now + 1.0, ChunkDone("j1", running[1 - failing].attempt))
+        assert segments(told) == [Span(0, 25)]
+        assert Complete("j1") in told
+        assert not any(isinstance(command, Abort) for command in told)
+
+
+def test_frames_that_come_back_join_those_around_them() -> None:
+    scheduler, running = begun(frames=2000)
+    scheduler.handle(0.5, ChunkFailed("j1", running[0].attempt, "broken"))
+    assert scheduler.state.jobs["j1"].tape.free == [Span(0, 2000)]
 
 
 def test_progress_shows_early_that_a_worker_is_slow() -> None:
