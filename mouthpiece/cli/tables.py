@@ -210,7 +210,34 @@ def workers(cluster: gateway_pb2.Cluster) -> RenderableType:
             f"{member.job_id} {member.frames.first} – {member.frames.end}" if member.job_id else "",
         )
     queue = f"{count(cluster.running_jobs, 'job')} running, {cluster.queued_jobs} waiting"
-    return Group(table, Text(f"\n{queue}; release {cluster.release}", style="key"))
+    parts: list[RenderableType] = [table, Text(f"\n{queue}; release {cluster.release}", style="key")]
+    if any(_ended(figures) for figures in cluster.statistics):
+        parts += [Text(), _lately(cluster.statistics)]
+    return Group(*parts)
+
+
+def _ended(figures: gateway_pb2.ClusterStatistics) -> int:
+    return figures.done + figures.failed + figures.cancelled
+
+
+def _lately(statistics: Iterable[gateway_pb2.ClusterStatistics]) -> Table:
+    """What became of jobs, a line per period."""
+    table = _table(
+        "in the last", ">done", ">failed", ">cancelled", ">video", ">worker time", ">wasted", ">cached"
+    )
+    for figures in statistics:
+        worked, wasted = seconds(figures.worker_time), seconds(figures.wasted_worker_time)
+        table.add_row(
+            brief(seconds(figures.period)),
+            str(figures.done),
+            str(figures.failed),
+            str(figures.cancelled),
+            brief(seconds(figures.video)),
+            brief(worked),
+            f"{100 * wasted / worked:.0f} %" if worked else "",
+            f"{100 * figures.cached_frames / figures.frames:.0f} %" if figures.frames else "",
+        )
+    return table
 
 
 def _speeds(worker: lipsync_pb2.Worker) -> str:
@@ -253,6 +280,12 @@ def plan(found: gateway_pb2.PlanJobResponse, width: int) -> RenderableType:
     table.add_row("avatar", _avatar(found.avatar))
     table.add_row("first chunk", f"after {brief(seconds(found.first_chunk))}")
     table.add_row("all of it", f"after {brief(seconds(found.total))}")
+    if found.learned_from:
+        span = f"{brief(seconds(found.total_low))} – {brief(seconds(found.total_high))}"
+        table.add_row("likely", f"{span}, as the last {count(found.learned_from, 'job')} went")
+    if found.cached_frames or found.cached_sentences:
+        known = f"{count(found.cached_sentences, 'sentence')} and {count(found.cached_frames, 'frame')}"
+        table.add_row("known", f"{known} from earlier jobs")
     table.add_row("alone", f"{brief(seconds(found.total_single))} with one worker")
     for warning in found.warnings:
         table.add_row("note", f"[warn]{escape(warning)}[/]")

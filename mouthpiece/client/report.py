@@ -183,9 +183,17 @@ def plan_report(plan: gateway_pb2.PlanJobResponse) -> Plain:
         "first_chunk_seconds": _seconds(plan.first_chunk),
         "total_seconds": _seconds(plan.total),
         "single_worker_seconds": _seconds(plan.total_single),
+        "total_seconds_range": _range(plan),
+        "cached_frames": plan.cached_frames,
+        "cached_sentences": plan.cached_sentences,
         "advice": plan.advice,
         "warnings": list(plan.warnings),
     }
+
+
+def _range(plan: gateway_pb2.PlanJobResponse) -> list[float] | None:
+    """Where eight in ten jobs end, in seconds; None when too few have."""
+    return [_seconds(plan.total_low), _seconds(plan.total_high)] if plan.learned_from else None
 
 
 def cluster_report(cluster: gateway_pb2.Cluster) -> Plain:
@@ -195,6 +203,21 @@ def cluster_report(cluster: gateway_pb2.Cluster) -> Plain:
         "queued_jobs": cluster.queued_jobs,
         "running_jobs": cluster.running_jobs,
         "workers": [_worker(member) for member in cluster.workers],
+        "statistics": [_statistics(figures) for figures in cluster.statistics],
+    }
+
+
+def _statistics(figures: gateway_pb2.ClusterStatistics) -> Plain:
+    return {
+        "period_seconds": _seconds(figures.period),
+        "done": figures.done,
+        "failed": figures.failed,
+        "cancelled": figures.cancelled,
+        "video_seconds": _seconds(figures.video),
+        "frames": figures.frames,
+        "cached_frames": figures.cached_frames,
+        "worker_seconds": _seconds(figures.worker_time),
+        "wasted_worker_seconds": _seconds(figures.wasted_worker_time),
     }
 
 

@@ -58,21 +58,10 @@ class Growth:
 
     async def _find_cached(self, ready: int) -> tuple[Span, ...]:
         """Frames that were rendered before to the same speech at the same place, without overlap."""
-        run = self._run
-        if run.spec.ignore_cache or not run.reusable or self._reused >= ready:
-            return ()
-        found: list[Rendered] = []
-        heard: dict[Span, str] = {}
-        for piece in await run.store.rendered(run.recipe, Span(self._reused, ready)):
-            frames = piece.frames
-            if frames.first < self._reused or run.attempted(frames):
-                continue
-            if frames not in heard:
-                heard[frames] = digest(await self._library.cut(run.sentences, run.heard(frames)))
-            if heard[frames] == piece.speech:
-                found.append(piece)
-                self._reused = frames.end
-        return tuple([part.frames for part in joined(found) if await self._reuse(part)])
+        found = await rendered_before(self._run, self._library, self._reused, ready)
+        if found:
+            self._reused = found[-1].frames.end
+        return tuple([part.frames for part in found if await self._reuse(part)])
 
     async def _reuse(self, rendered: Rendered) -> bool:
         """Take up frames that exist, unless their artifact is damaged."""
@@ -87,3 +76,21 @@ class Growth:
         end_chunk(chunk, CHUNK_STATE_DONE, frames_done=len(rendered.frames))
         await self._run.update_chunk(Attempt(chunk, rendered))
         return True
+
+
+async def rendered_before(run: JobRun, library: SpeechLibrary, first: int, ready: int) -> list[Rendered]:
+    """Frames between `first` and `ready` that exist and are not at work, in order, without overlap."""
+    if run.spec.ignore_cache or not run.reusable or first >= ready:
+        return []
+    found: list[Rendered] = []
+    heard: dict[Span, str] = {}
+    for piece in await run.store.rendered(run.recipe, Span(first, ready)):
+        frames = piece.frames
+        if frames.first < first or run.attempted(frames):
+            continue
+        if frames not in heard:
+            heard[frames] = digest(await library.cut(run.sentences, run.heard(frames)))
+        if heard[frames] == piece.speech:
+            found.append(piece)
+            first = frames.end
+    return joined(found)

@@ -41,17 +41,21 @@ from services.gateway.access import current_caller
 from services.gateway.admission import Admission, Admitted
 from services.gateway.director import UNFINISHED, Director, resumption
 from services.gateway.fleet import Fleet
+from services.gateway.foresight import foresee
 from services.gateway.ids import new_job_id
 from services.gateway.outlook import engine_key
-from services.gateway.planning import plan
+from services.gateway.planning import add_range, plan
 from services.gateway.run import JobRun, recall, stamp
 from services.gateway.seat import Seat
 from services.gateway.speaking import speech_key
+from services.gateway.speech import SpeechLibrary
 from services.gateway.store import ENDED, JobStore, StoreAway
 from services.gateway.watching import Watching
 
 MAX_PAGE = 1000
 DEFAULT_PAGE = 50
+LEARNED_FROM = 100
+"""Latest jobs from which the range of a plan is told."""
 CALL_OFF_SECONDS = 20.0
 """How long a job that another gateway has may take to end; a new leader may have to be found first."""
 MAX_REQUEST_ID = 128
@@ -150,7 +154,12 @@ class Jobs:
         admitted = await self._admission.admit(spec)
         now = asyncio.get_running_loop().time()
         job = _new_job(spec, "", admitted)
-        return plan(await self._scheduler(now), now, self._fleet, job, admitted, self._weigh(job.tenant))
+        run = JobRun(job, admitted.engine, self._store, self._watching)
+        known = await foresee(run, admitted.outline.plan, SpeechLibrary(self._artifacts))
+        scheduler = await self._scheduler(now)
+        planned = plan(scheduler, now, self._fleet, job, admitted, self._weigh(job.tenant), known)
+        add_range(planned, await self._store.surprises(admitted.engine.name, LEARNED_FROM))
+        return planned
 
     async def _scheduler(self, now: float) -> Scheduler:
         """The scheduler if it is here, else one that knows what a new leader would know."""

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
+from statistics import quantiles
 
 from google.protobuf.duration_pb2 import Duration
 
 from mouthpiece.core.scheduler.events import JobSubmitted, Mode, SpeechGrew
 from mouthpiece.core.scheduler.forecast import Forecast, even_marks, forecast
 from mouthpiece.core.scheduler.scheduler import Scheduler
-from mouthpiece.rpc.convert import duration, span_to_proto
+from mouthpiece.rpc.convert import duration, seconds, span_to_proto
 from mouthpiece.v1.gateway_pb2 import Job, PlanJobResponse, PlannedChunk
 from services.gateway.admission import Admitted
 from services.gateway.fleet import Fleet
+from services.gateway.foresight import Known
 from services.gateway.run import submission
 
 SPEECH_RATE_FACTOR = 0.02
@@ -22,12 +25,21 @@ SPEECH_RATE_FACTOR = 0.02
 PAUSE_EVERY_SECONDS = 2
 """Distance of pauses in speech that nobody has spoken yet."""
 
+ENOUGH = 5
+"""Jobs that have to have ended before a range is told."""
+
 WORTH_IT = 0.8
 """Share of the single worker's time below which more workers are worth naming."""
 
 
 def plan(
-    scheduler: Scheduler, now: float, fleet: Fleet, planned: Job, admitted: Admitted, weight: float
+    scheduler: Scheduler,
+    now: float,
+    fleet: Fleet,
+    planned: Job,
+    admitted: Admitted,
+    weight: float,
+    known: Known,
 ) -> PlanJobResponse:
     """The course of an admitted job if nothing else happened."""
     samples = planned.samples
@@ -37,7 +49,7 @@ def plan(
     spoken = [
         (
             float(SPEECH_RATE_FACTOR * frames / admitted.fps),
-            SpeechGrew(job.job, frames, even_marks(0, frames, every), final=True),
+            SpeechGrew(job.job, frames, even_marks(0, frames, every), final=True, cached=known.frames),
         )
     ]
     course = forecast(scheduler, now, job, spoken)
@@ -54,7 +66,20 @@ def plan(
         advice=_advice(job, course, single),
         avatar=admitted.avatar,
         warnings=admitted.avatar.warnings,
+        cached_frames=sum(map(len, known.frames)),
+        cached_sentences=known.sentences,
     )
+
+
+def add_range(plan: PlanJobResponse, surprises: Sequence[float]) -> None:
+    """Add the range that the surprises of earlier jobs give: what they took per second that was expected."""
+    if len(surprises) < ENOUGH:
+        return
+    tenths = quantiles(surprises, n=10, method="inclusive")
+    total = seconds(plan.total)
+    plan.total_low.CopyFrom(duration(total * tenths[0]))
+    plan.total_high.CopyFrom(duration(total * tenths[-1]))
+    plan.learned_from = len(surprises)
 
 
 def _chunks(course: Forecast, fleet: Fleet) -> list[PlannedChunk]:

@@ -35,6 +35,7 @@ from services.gateway.fleet import Fleet
 from services.gateway.http.front import HttpFront
 from services.gateway.jobs import Jobs
 from services.gateway.lease import Lease
+from services.gateway.ledger import Ledger
 from services.gateway.merging import Merging
 from services.gateway.rendering import Renderer
 from services.gateway.retention import Policy, Retention
@@ -76,6 +77,7 @@ class VideoServicer(VideoServiceServicer):
         self._merger = MergerServiceStub(await self._channel(settings.merger))
         self._artifacts = artifacts
         self._watching = Watching(store)
+        self._ledger = Ledger(store)
         lease = Lease(store.engine, _own_name()) if store.shared else None
         self._seat = Seat(store, lease, self._appoint, self._watching)
         self._fleet = Fleet(read_directory(settings.workers), self._seat.tell, common.tls)
@@ -203,7 +205,12 @@ class VideoServicer(VideoServiceServicer):
 
     async def GetCluster(self, request: pb.GetClusterRequest, context: Context) -> pb.GetClusterResponse:
         """Workers and queue."""
-        return pb.GetClusterResponse(cluster=describe(self._fleet, self._seat.outlook))
+        return pb.GetClusterResponse(cluster=await self._cluster())
+
+    async def _cluster(self) -> pb.Cluster:
+        cluster = describe(self._fleet, self._seat.outlook)
+        cluster.statistics.extend(await self._ledger.statistics())
+        return cluster
 
     async def WatchCluster(
         self, request: pb.WatchClusterRequest, context: Context
@@ -211,7 +218,7 @@ class VideoServicer(VideoServiceServicer):
         """Workers and queue, whenever they change."""
         shown: pb.Cluster | None = None
         while True:
-            cluster = describe(self._fleet, self._seat.outlook)
+            cluster = await self._cluster()
             if cluster != shown:
                 shown = cluster
                 yield pb.WatchClusterResponse(cluster=cluster)

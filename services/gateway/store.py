@@ -24,12 +24,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from mouthpiece.artifacts import Artifact
 from mouthpiece.core.timeline import Span
 from mouthpiece.errors import AlreadyExists, Unavailable
+from mouthpiece.rpc.convert import duration
 from mouthpiece.v1 import common_pb2
 from mouthpiece.v1.gateway_pb2 import (
     JOB_STATE_CANCELLED,
     JOB_STATE_DONE,
     JOB_STATE_FAILED,
     Chunk,
+    ClusterStatistics,
     Job,
     JobEvent,
     JobState,
@@ -50,6 +52,7 @@ from services.gateway.schema import spoken as _spoken
 _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
 
+_OUTCOMES = {"done": JOB_STATE_DONE, "failed": JOB_STATE_FAILED, "cancelled": JOB_STATE_CANCELLED}
 ENDED = frozenset({JOB_STATE_DONE, JOB_STATE_FAILED, JOB_STATE_CANCELLED})
 
 _MOST_KEYS = 500
@@ -376,6 +379,44 @@ class JobStore:
         """Nobody is to be told of a job's end any more."""
         async with self._write() as connection:
             await connection.execute(sa.delete(_callbacks).where(_callbacks.c.job_id == job_id))
+
+    # ------------------------------------------------------------ what became of jobs
+
+    async def statistics(self, since: float) -> ClusterStatistics:
+        """What became of the jobs that ended after a moment (seconds since 1970)."""
+        columns = ("video_seconds", "frames", "cached_frames", "worker_seconds", "wasted_seconds")
+        sums = [sa.func.coalesce(sa.func.sum(_history.c[name]), 0).label(name) for name in columns]
+        counts = [
+            sa.func.count(sa.case((_history.c.state == state, 1))).label(name)
+            for name, state in _OUTCOMES.items()
+        ]
+        query = sa.select(*sums, *counts).where(_history.c.finished > since)
+        async with self._read() as connection:
+            row = (await connection.execute(query)).one()
+        return ClusterStatistics(
+            **{name: row[index] for index, name in enumerate(_OUTCOMES, len(columns))},
+            frames=int(row.frames),
+            cached_frames=int(row.cached_frames),
+            video=duration(row.video_seconds),
+            worker_time=duration(row.worker_seconds),
+            wasted_worker_time=duration(row.wasted_seconds),
+        )
+
+    async def surprises(self, engine: str, limit: int) -> list[float]:
+        """What the latest jobs of an engine took, as multiples of what was promised.
+
+        Jobs of which more than a tenth existed before are left out.
+        """
+        table = _history.c
+        query = (
+            sa.select(table.took / table.promised)
+            .where(table.engine == engine, table.state == JOB_STATE_DONE)
+            .where(table.promised > 0, 10 * table.cached_frames <= table.frames)
+            .order_by(table.finished.desc())
+            .limit(limit)
+        )
+        async with self._read() as connection:
+            return list(await connection.scalars(query))
 
     # ------------------------------------------------------------ what is kept
 
