@@ -70,6 +70,8 @@ def test_plain_prose_stays_as_it_is(case: tuple[str, str]) -> None:
 
 
 @example("@I²", "en")
+@example("$x\\sqrt", "en")
+@example("\\begin{align}{{\\begin{align}x\\sqrt€5", "en")
 @given(st.text(alphabet="aя5$.,\\^_{}() -/:#@%°€№½²√I\n", max_size=60), st.sampled_from(["en", "ru"]))
 def test_no_word_is_lost_and_nothing_fails(noise: str, language: str) -> None:
     text = f"alpha {noise} omega"

@@ -283,7 +283,10 @@ def _verbatim(arguments: Sequence[Any]) -> str:
 @cache
 def _symbol(name: str) -> Node:
     """What a command stands for; its name when that is not a character."""
-    char = _UNICODE_OF.get(name) or LatexNodes2Text().latex_to_text(f"\\{name}").strip()
+    try:
+        char = _UNICODE_OF.get(name) or LatexNodes2Text().latex_to_text(f"\\{name}").strip()
+    except LookupError:  # pylatexenc's, for a command that lacks its arguments
+        char = ""
     return Symbol(char) if len(char) == 1 else Name(name)
 
 
