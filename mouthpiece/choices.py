@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 QualityName = Literal["low", "medium", "high", "ultra", "lossless"]
+FallbackName = Literal["engine", "reference", "none"]
+LoudnessName = Literal["normalize", "keep"]
 ModeName = Literal["auto", "single", "chunked"]
 ScopeName = Literal["read", "write", "admin"]
 StateName = Literal["queued", "speaking", "rendering", "merging", "done", "failed", "cancelled"]

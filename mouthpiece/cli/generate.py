@@ -52,6 +52,9 @@ def check_inputs(wish: Wish) -> None:
     for field, path in (("audio", wish.audio), ("avatar", wish.avatar)):
         if path is not None:
             check_readable(path, field)
+    reference = wish.options.voice_reference
+    if reference and reference != "avatar":
+        check_readable(Path(reference), "voice_reference")
     if wish.audio is None:
         wish.options.spec(text=wish.text)
 

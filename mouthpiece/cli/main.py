@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from mouthpiece import __version__
-from mouthpiece.choices import ModeName, QualityName
+from mouthpiece.choices import FallbackName, LoudnessName, ModeName, QualityName
 from mouthpiece.cli.errors import guarded
 
 app = typer.Typer(
@@ -63,6 +63,46 @@ Lexicon = Annotated[
         metavar="FILE",
         rich_help_panel=_SPEECH,
         help="How to say words: a line `word = what to say` for each.",
+    ),
+]
+VoiceReference = Annotated[
+    str,
+    typer.Option(
+        metavar="FILE",
+        rich_help_panel=_SPEECH,
+        help="A recording of the voice to speak in; avatar: the avatar video's own.",
+    ),
+]
+VoiceFallback = Annotated[
+    FallbackName | None,
+    typer.Option(
+        metavar="NAME",
+        rich_help_panel=_SPEECH,
+        help="When the voice fails: engine (the next one), reference (as it is) or none. Default: engine.",
+    ),
+]
+SpeakingRate = Annotated[
+    float | None,
+    typer.Option(metavar="X", rich_help_panel=_SPEECH, help="Speed of speech, 0.5 to 2. Default: 1."),
+]
+Loudness = Annotated[
+    LoudnessName | None,
+    typer.Option(
+        metavar="NAME",
+        rich_help_panel=_SPEECH,
+        help="normalize (to -16 LUFS) or keep. Default: normalize text, keep recordings.",
+    ),
+]
+Denoise = Annotated[
+    bool,
+    typer.Option(
+        "--denoise", metavar="", rich_help_panel=_SPEECH, help="Weaken noise in the recording or reference."
+    ),
+]
+LongestPause = Annotated[
+    float | None,
+    typer.Option(
+        metavar="S", rich_help_panel=_SPEECH, help="Cut longer pauses of a recording to this, 0.1 to 60."
     ),
 ]
 Avatar = Annotated[
@@ -228,6 +268,12 @@ def generate(
     audio: Audio = None,
     avatar: Avatar = None,
     voice: Voice = "",
+    voice_reference: VoiceReference = "",
+    voice_fallback: VoiceFallback = None,
+    speaking_rate: SpeakingRate = None,
+    loudness: Loudness = None,
+    denoise: Denoise = False,
+    longest_pause: LongestPause = None,
     language: Language = "",
     ssml: Ssml = False,
     lexicon: Lexicon = None,
@@ -276,6 +322,12 @@ def generate(
 
     options = VideoOptions(
         voice=voice,
+        voice_reference=voice_reference,
+        voice_fallback=voice_fallback,
+        speaking_rate=speaking_rate,
+        loudness=loudness,
+        denoise=denoise,
+        longest_pause=longest_pause,
         language=language,
         engine=engine,
         quality=quality,
@@ -306,6 +358,12 @@ def plan(
     audio: Audio = None,
     avatar: Avatar = None,
     voice: Voice = "",
+    voice_reference: VoiceReference = "",
+    voice_fallback: VoiceFallback = None,
+    speaking_rate: SpeakingRate = None,
+    loudness: Loudness = None,
+    denoise: Denoise = False,
+    longest_pause: LongestPause = None,
     language: Language = "",
     engine: Engine = "",
     mode: Mode = None,
@@ -327,6 +385,12 @@ def plan(
 
     options = VideoOptions(
         voice=voice,
+        voice_reference=voice_reference,
+        voice_fallback=voice_fallback,
+        speaking_rate=speaking_rate,
+        loudness=loudness,
+        denoise=denoise,
+        longest_pause=longest_pause,
         language=language,
         engine=engine,
         mode=mode,

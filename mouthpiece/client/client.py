@@ -136,6 +136,8 @@ class Client:
     ) -> gateway_pb2.JobSpec:
         """Upload the files and describe the job. Raises what `upload` raises, and `BadInput`."""
         files = {field: Path(path) for field, path in (("audio", audio), ("avatar", avatar)) if path}
+        if options.voice_reference:
+            files["voice_reference"] = _voice_file(options.voice_reference, files.get("avatar"))
         if "audio" not in files:
             options.spec(text=text)  # refuses an empty text before anything is sent
         for field, path in files.items():
@@ -145,7 +147,10 @@ class Client:
         }
         names = {field: artifact.sha256 for field, artifact in stored.items()}
         return options.spec(
-            text=text, audio_sha256=names.get("audio", ""), avatar_sha256=names.get("avatar", "")
+            text=text,
+            audio_sha256=names.get("audio", ""),
+            avatar_sha256=names.get("avatar", ""),
+            voice_reference_sha256=names.get("voice_reference", ""),
         )
 
     async def submit(self, spec: gateway_pb2.JobSpec, request_id: str = "") -> gateway_pb2.Job:
@@ -363,3 +368,12 @@ def _blamed(field: str, path: Path) -> Generator[None]:
 
 def _ignore(_done: int, _total: int) -> None:
     """Where nobody wants to hear of bytes."""
+
+
+def _voice_file(reference: str, avatar: Path | None) -> Path:
+    """The file with the voice to speak in."""
+    if reference != "avatar":
+        return Path(reference)
+    if avatar is None:
+        raise BadInput("voice_reference", "our own avatar has no voice: give an avatar video, or a recording")
+    return avatar

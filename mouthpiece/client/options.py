@@ -10,7 +10,7 @@ from fractions import Fraction
 from math import floor, isfinite
 from typing import get_args
 
-from mouthpiece.choices import ModeName, QualityName
+from mouthpiece.choices import FallbackName, LoudnessName, ModeName, QualityName
 from mouthpiece.core.format import MAX_SIDE, MIN_SIDE
 from mouthpiece.core.timeline import MAX_FPS, MIN_FPS
 from mouthpiece.errors import BadInput
@@ -21,6 +21,8 @@ MIN_CHUNK_SECONDS = 0.2
 MAX_CHUNK_SECONDS = 600.0
 MAX_PROMPT = 2000
 MAX_PRIORITY = 86_400
+MIN_RATE, MAX_RATE = 0.5, 2.0
+MIN_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.1, 60.0
 
 _QUALITIES: dict[str, common_pb2.Quality.ValueType] = {
     "low": common_pb2.QUALITY_LOW,
@@ -36,6 +38,17 @@ _MODES: dict[str, gateway_pb2.Mode.ValueType] = {
 }
 _SPAN = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)([smh])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours"}
+_FALLBACKS: dict[str | None, tts_pb2.VoiceFallback.ValueType] = {
+    None: tts_pb2.VOICE_FALLBACK_UNSPECIFIED,
+    "engine": tts_pb2.VOICE_FALLBACK_NEXT_ENGINE,
+    "reference": tts_pb2.VOICE_FALLBACK_REFERENCE,
+    "none": tts_pb2.VOICE_FALLBACK_NONE,
+}
+_LOUDNESSES: dict[str | None, tts_pb2.Loudness.ValueType] = {
+    None: tts_pb2.LOUDNESS_UNSPECIFIED,
+    "normalize": tts_pb2.LOUDNESS_NORMALIZE,
+    "keep": tts_pb2.LOUDNESS_KEEP,
+}
 _RATE = re.compile(r"(\d{1,9})(?:\.(\d{1,9})|/(\d{1,9}))?")
 
 
@@ -48,6 +61,18 @@ class VideoOptions:
 
     voice: str = ""
     """Name from `Client.voices`."""
+    voice_reference: str = ""
+    """File with the voice to speak in, any audio or video with sound; "avatar": the avatar video's own."""
+    voice_fallback: FallbackName | None = None
+    """What may speak when the voice fails: the next engine (as by default), the reference itself, nothing."""
+    speaking_rate: float | None = None
+    """Speed of speech, 0.5 to 2; 1 is the voice's own."""
+    loudness: LoudnessName | None = None
+    """Bring speech to -16 LUFS ("normalize": what is done to text) or leave it ("keep": to recordings)."""
+    denoise: bool = False
+    """Weaken steady noise in the recording, or in the voice reference."""
+    longest_pause: float | None = None
+    """Cut longer pauses of a recording to so many seconds, 0.1 to 60."""
     language: str = ""
     """BCP 47 tag such as "en" or "ru"."""
     engine: str = ""
@@ -87,6 +112,10 @@ class VideoOptions:
     def __post_init__(self) -> None:
         _check_choice("quality", self.quality, get_args(QualityName))
         _check_choice("mode", self.mode, get_args(ModeName))
+        _check_choice("voice_fallback", self.voice_fallback, get_args(FallbackName))
+        _check_choice("loudness", self.loudness, get_args(LoudnessName))
+        _check_range("speaking_rate", self.speaking_rate, MIN_RATE, MAX_RATE)
+        _check_range("longest_pause", self.longest_pause, MIN_PAUSE_SECONDS, MAX_PAUSE_SECONDS)
         _check_chunk_seconds(self.chunk_seconds)
         _check_size("width", self.width)
         _check_size("height", self.height)
@@ -103,7 +132,14 @@ class VideoOptions:
         if self.seed is not None and not -(1 << 63) <= self.seed < 1 << 63:
             raise BadInput("seed", "does not fit into 64 bits")
 
-    def spec(self, *, text: str = "", audio_sha256: str = "", avatar_sha256: str = "") -> gateway_pb2.JobSpec:
+    def spec(
+        self,
+        *,
+        text: str = "",
+        audio_sha256: str = "",
+        avatar_sha256: str = "",
+        voice_reference_sha256: str = "",
+    ) -> gateway_pb2.JobSpec:
         """The job that these options and the given words or recording describe.
 
         Raises `BadInput` (field `text`) when there is nothing to be spoken.
@@ -115,6 +151,9 @@ class VideoOptions:
             audio_sha256=audio_sha256,
             avatar_sha256=avatar_sha256,
             voice=self.voice,
+            voice_reference_sha256=voice_reference_sha256,
+            voice_fallback=_FALLBACKS[self.voice_fallback],
+            speaking_rate=self.speaking_rate or 0.0,
             language=self.language,
             engine=self.engine,
             quality=_QUALITIES[self.quality] if self.quality else common_pb2.QUALITY_UNSPECIFIED,
@@ -133,6 +172,9 @@ class VideoOptions:
             ],
             previous_job_id=self.edit,
         )
+        sound = self._sound()
+        if sound != tts_pb2.SoundOptions():
+            spec.sound.CopyFrom(sound)
         if self.chunk_seconds is not None:
             spec.chunk_length.CopyFrom(duration(self.chunk_seconds))
         if self.deadline is not None:
@@ -140,6 +182,12 @@ class VideoOptions:
         if self.fps is not None:
             spec.fps.CopyFrom(rational_to_proto(self.fps))
         return spec
+
+    def _sound(self) -> tts_pb2.SoundOptions:
+        sound = tts_pb2.SoundOptions(loudness=_LOUDNESSES[self.loudness], denoise=self.denoise)
+        if self.longest_pause is not None:
+            sound.longest_pause.CopyFrom(duration(self.longest_pause))
+        return sound
 
 
 def parse_deadline(text: str, now: datetime) -> datetime:
@@ -198,6 +246,11 @@ def _check_chunk_seconds(seconds: float | None) -> None:
         raise BadInput(
             "chunk_seconds", f"{seconds:g} is not between {MIN_CHUNK_SECONDS} and {MAX_CHUNK_SECONDS:g}"
         )
+
+
+def _check_range(field: str, value: float | None, low: float, high: float) -> None:
+    if value is not None and not low <= value <= high:
+        raise BadInput(field, f"{value:g} is not between {low:g} and {high:g}")
 
 
 def _check_size(field: str, pixels: int) -> None:

@@ -11,10 +11,11 @@ from fractions import Fraction
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.json_format import MessageToDict
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from mouthpiece.core.timeline import SPEECH_RATE
-from mouthpiece.v1 import common_pb2, gateway_pb2
+from mouthpiece.v1 import common_pb2, gateway_pb2, tts_pb2
 
 Plain = dict[str, Any]
 
@@ -151,6 +152,8 @@ def _spec(spec: gateway_pb2.JobSpec) -> Plain:
             case int() if field.enum_type is not None:
                 name = field.enum_type.values_by_number[value].name
                 plain[field.name] = name.removeprefix(f"{field.name.upper()}_").lower()
+            case tts_pb2.SoundOptions():
+                plain[field.name] = MessageToDict(value, preserving_proto_field_name=True)
             case _:
                 plain[field.name] = value
     return plain

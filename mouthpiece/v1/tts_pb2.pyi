@@ -32,8 +32,8 @@ class _VoiceFallbackEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._
     VOICE_FALLBACK_NEXT_ENGINE: _VoiceFallback.ValueType  # 1
     """The next engine that can, with a notice."""
     VOICE_FALLBACK_REFERENCE: _VoiceFallback.ValueType  # 2
-    """The voice reference itself becomes the speech, as if it had been imported, with a notice; it says what it
-    says. Only while no sentence was sent.
+    """The voice reference itself is to be the speech, and says what it says, with a notice. Only while no
+    sentence was sent.
     """
     VOICE_FALLBACK_NONE: _VoiceFallback.ValueType  # 3
     """Nothing: the call fails."""
@@ -46,8 +46,8 @@ VOICE_FALLBACK_UNSPECIFIED: VoiceFallback.ValueType  # 0
 VOICE_FALLBACK_NEXT_ENGINE: VoiceFallback.ValueType  # 1
 """The next engine that can, with a notice."""
 VOICE_FALLBACK_REFERENCE: VoiceFallback.ValueType  # 2
-"""The voice reference itself becomes the speech, as if it had been imported, with a notice; it says what it
-says. Only while no sentence was sent.
+"""The voice reference itself is to be the speech, and says what it says, with a notice. Only while no
+sentence was sent.
 """
 VOICE_FALLBACK_NONE: VoiceFallback.ValueType  # 3
 """Nothing: the call fails."""
@@ -190,7 +190,7 @@ class SpeechNotice(google.protobuf.message.Message):
     ENGINE_VERSION_FIELD_NUMBER: builtins.int
     warning: builtins.str
     engine: builtins.str
-    """Engine that speaks from here on."""
+    """Engine that speaks from here on; empty: the voice reference itself is to be the speech."""
     engine_version: builtins.str
     def __init__(
         self,

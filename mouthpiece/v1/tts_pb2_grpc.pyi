@@ -145,7 +145,8 @@ class SpeechServiceStub(typing.Generic[_SpeechServiceSynthesizeType, _SpeechServ
     is synthesised. The stream ends after the last sentence.
 
     A notice may stand before any sentence: an engine failed and another one goes on, as far as the request
-    allows that.
+    allows that. After a notice without an engine the stream ends: the caller is to take the voice reference
+    as the speech, by ImportSpeech.
 
     INVALID_ARGUMENT: the text is empty, too long, or in a script that the voice cannot read (field
       `text`); the language or voice is unknown (fields `language`, `voice`); the voice reference holds no
@@ -217,7 +218,8 @@ class SpeechServiceServicer(metaclass=abc.ABCMeta):
         is synthesised. The stream ends after the last sentence.
 
         A notice may stand before any sentence: an engine failed and another one goes on, as far as the request
-        allows that.
+        allows that. After a notice without an engine the stream ends: the caller is to take the voice reference
+        as the speech, by ImportSpeech.
 
         INVALID_ARGUMENT: the text is empty, too long, or in a script that the voice cannot read (field
           `text`); the language or voice is unknown (fields `language`, `voice`); the voice reference holds no

@@ -51,6 +51,11 @@ _FIELDS = {
     "transcript": "spec.text",
     "markup": "spec.markup",
     "pronunciations": "spec.pronunciations",
+    "voice_reference": "spec.voice_reference_sha256",
+    "voice_fallback": "spec.voice_fallback",
+    "speaking_rate": "spec.speaking_rate",
+    "sound.loudness": "spec.sound.loudness",
+    "sound.longest_pause": "spec.sound.longest_pause",
     "avatar": "spec.avatar_sha256",
 }
 """Fields of the inner services' requests, by the field of ours that they come from."""
@@ -92,7 +97,8 @@ def _check_speech(spec: JobSpec, max_text: int) -> list[Violation]:
         return [Violation("spec.text", f"has {len(spec.text)} characters; at most {max_text} are allowed")]
     if spec.audio_sha256 and spec.previous_job_id:
         return [Violation("spec.previous_job_id", "only a text can be an edit of an earlier job's")]
-    return _check_hash("spec.audio_sha256", spec.audio_sha256)
+    found = _check_hash("spec.audio_sha256", spec.audio_sha256)
+    return [*found, *_check_hash("spec.voice_reference_sha256", spec.voice_reference_sha256)]
 
 
 def _check_picture(spec: JobSpec) -> list[Violation]:
@@ -197,7 +203,7 @@ class Admission:
         return engines[name]
 
     async def _check_assets(self, spec: JobSpec) -> None:
-        for field in ("audio_sha256", "avatar_sha256"):
+        for field in ("audio_sha256", "avatar_sha256", "voice_reference_sha256"):
             sha256 = getattr(spec, field)
             if sha256 and not await self._artifacts.has(sha256):
                 raise BadInput(f"spec.{field}", "no such asset: upload it first")
@@ -242,6 +248,7 @@ def start_speech(stub: SpeechServiceAsyncStub, spec: JobSpec, *, sentences: Span
                 transcript=spec.text,
                 language=spec.language,
                 check_only=check_only,
+                sound=spec.sound,
             ),
             timeout=limit,
         )
@@ -252,6 +259,10 @@ def start_speech(stub: SpeechServiceAsyncStub, spec: JobSpec, *, sentences: Span
             voice=spec.voice,
             markup=spec.markup,
             pronunciations=spec.pronunciations,
+            voice_reference_sha256=spec.voice_reference_sha256,
+            voice_fallback=spec.voice_fallback,
+            speaking_rate=spec.speaking_rate,
+            sound=spec.sound,
             check_only=check_only,
             first_sentence=sentences.first if sentences else 0,
             end_sentence=sentences.end if sentences else 0,

@@ -49,7 +49,7 @@ from services.gateway.run import JobRun, recall, stamp
 from services.gateway.seat import Seat
 from services.gateway.speaking import speech_key
 from services.gateway.speech import SpeechLibrary
-from services.gateway.store import ENDED, JobStore, StoreAway
+from services.gateway.store import ENDED, JobStore, StoreAway, assets
 from services.gateway.watching import Watching
 
 MAX_PAGE = 1000
@@ -175,7 +175,7 @@ class Jobs:
 
     async def _discard_assets(self, spec: JobSpec) -> None:
         """A refused job leaves nothing behind: its assets go, unless other jobs use them."""
-        for sha256 in (spec.audio_sha256, spec.avatar_sha256):
+        for sha256 in assets(spec):
             if len(sha256) == 64 and not await self._store.is_referred_to(sha256):
                 await self._artifacts.delete(sha256)
 

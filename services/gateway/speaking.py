@@ -20,7 +20,7 @@ from mouthpiece.core.timeline import Span
 from mouthpiece.errors import Busy, MouthpieceError, Unavailable
 from mouthpiece.rpc.status import from_rpc_error
 from mouthpiece.v1 import common_pb2
-from mouthpiece.v1.gateway_pb2 import JOB_STATE_SPEAKING, JobSpec
+from mouthpiece.v1.gateway_pb2 import JOB_STATE_SPEAKING, Job, JobSpec
 from mouthpiece.v1.tts_pb2 import ImportSpeechResponse, PlannedSentence, SynthesizeResponse
 from services.gateway.admission import start_speech
 from services.gateway.chunks import Chunks
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+REFERENCE_VOICE = "reference"
+"""Voice of a job whose voice reference became the speech."""
+
 PATIENCE = 40
 """Times that an absent speech service is asked again, about five minutes in all."""
 
@@ -45,8 +48,25 @@ _Message = SynthesizeResponse | ImportSpeechResponse
 
 def speech_key(spec: JobSpec) -> str:
     """Names what is said and how: two recordings with equal keys may share one import."""
-    parts = (spec.audio_sha256, spec.language, spec.voice, spec.text)
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    said = JobSpec(
+        audio_sha256=spec.audio_sha256,
+        language=spec.language,
+        voice=spec.voice,
+        text=spec.text,
+        sound=spec.sound,
+    )
+    return hashlib.sha256(said.SerializeToString(deterministic=True)).hexdigest()
+
+
+def spoken_spec(job: Job) -> JobSpec:
+    """What is to be spoken: what the spec says, or the voice reference where it stands in for that."""
+    if job.voice != REFERENCE_VOICE:
+        return job.spec
+    return JobSpec(audio_sha256=job.spec.voice_reference_sha256, sound=job.spec.sound)
+
+
+class _ReferenceInstead(Exception):
+    """The voice failed, and the reference is the speech."""
 
 
 @dataclass
@@ -88,12 +108,18 @@ class Speaker:
         if not run.job.speech_final:
             async with self._turns:
                 await run.enter(JOB_STATE_SPEAKING)
-                await (self._hear(run, growth) if run.spec.audio_sha256 else self._say(run, growth))
+                if not spoken_spec(run.job).audio_sha256:
+                    try:
+                        await self._say(run, growth)
+                    except _ReferenceInstead:
+                        run.job.voice = REFERENCE_VOICE
+                if spoken_spec(run.job).audio_sha256:
+                    await self._hear(run, growth)
         await growth.finish()
 
     async def _hear(self, run: JobRun, growth: Growth) -> None:
         """Take the recording as the speech, or what an earlier job made of it."""
-        known = [] if run.sentences else await run.store.same_speech(speech_key(run.spec))
+        known = [] if run.sentences else await run.store.same_speech(speech_key(spoken_spec(run.job)))
         if known and all([await self._library.holds(stored.pcm) for stored in known]):
             run.recalled = len(known)
             for stored in known:
@@ -158,7 +184,10 @@ class Speaker:
         async for message in self._messages(run, wanted):
             if isinstance(message, SynthesizeResponse) and message.HasField("notice"):
                 # Another engine speaks: this is not the sound that the keys stand for.
-                run.job.warnings.append(message.notice.warning)
+                if message.notice.warning not in run.job.warnings:
+                    run.job.warnings.append(message.notice.warning)
+                if not message.notice.engine:
+                    raise _ReferenceInstead
                 as_planned = False
                 continue
             sentence = message.sentence
@@ -214,7 +243,7 @@ class Speaker:
         raise Unavailable("the speech service stayed away")
 
     async def _stream(self, run: JobRun, wanted: Span | None) -> AsyncGenerator[_Message]:
-        call = start_speech(self._stub, run.spec, sentences=wanted)
+        call = start_speech(self._stub, spoken_spec(run.job), sentences=wanted)
         try:
             async for message in call:
                 if _is_wanted(message, wanted):

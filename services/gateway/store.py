@@ -34,6 +34,7 @@ from mouthpiece.v1.gateway_pb2 import (
     ClusterStatistics,
     Job,
     JobEvent,
+    JobSpec,
     JobState,
 )
 from services.gateway import migrations
@@ -68,6 +69,11 @@ IDLE_SECONDS = 3.0
 class StoreAway(Unavailable):
     """The job store does not answer, or another gateway leads by now. What was to be written may or may not
     be there: go on from what the store says."""
+
+
+def assets(spec: JobSpec) -> tuple[str, str, str]:
+    """The artifacts that a spec names: speech, face and voice; empty where there is none."""
+    return spec.audio_sha256, spec.avatar_sha256, spec.voice_reference_sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +288,8 @@ class JobStore:
         """Whether any job names an artifact as its speech, face or result."""
         named = sa.or_(*(column == sha256 for column in _NAMED))
         async with self._read() as connection:
-            return bool(await connection.scalar(sa.select(sa.exists().where(named))))
+            found = bool(await connection.scalar(sa.select(sa.exists().where(named))))
+            return found or sha256 in await _voices(connection)
 
     # ------------------------------------------------------------ what happens to a job
 
@@ -456,6 +463,7 @@ class JobStore:
         """Every artifact that a job, a sentence, an attempt, a segment or the cache names."""
         named: set[str] = set()
         async with self._read() as connection:
+            named |= await _voices(connection)
             named |= await _handed_over(connection)
             for column in (*_NAMED, *_KEPT):
                 named |= set(await connection.scalars(sa.select(column).distinct()))
@@ -719,3 +727,10 @@ def _rendered_row(recipe: str, rendered: Rendered) -> _Row:
         "rest": rendered.rest,
         "used": time.time(),
     }
+
+
+async def _voices(connection: AsyncConnection) -> set[str]:
+    """Voice references of jobs that have not ended; later nobody needs them."""
+    running = sa.select(_jobs.c.document).where(_jobs.c.state.not_in(ENDED))
+    jobs = [Job.FromString(document) for document in await connection.scalars(running)]
+    return {job.spec.voice_reference_sha256 for job in jobs}

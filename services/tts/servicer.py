@@ -77,7 +77,7 @@ class SpeechServicer(SpeechServiceServicer):
             wanted = slice(request.first_sentence, request.end_sentence or None)
             fallback = wire.fallback(request.voice_fallback)
             care = wire.care(request.sound, even=True)
-            async with self._reference(request.voice_reference_sha256, care) as (path, reference):
+            async with self._reference(request.voice_reference_sha256, care) as reference:
                 wish = Wish(request.language, request.voice, reference, request.speaking_rate, care.even)
                 chosen = await asyncio.to_thread(cast, wire.script(request), wish, self._engines)
                 yield pb.SynthesizeResponse(outline=wire.outline(request, chosen))
@@ -85,9 +85,6 @@ class SpeechServicer(SpeechServiceServicer):
                     return
                 async for part in self._spoken(chosen, fallback, wanted):
                     yield wire.part(part)
-                    if isinstance(part, Notice) and part.role is None and path is not None:
-                        async for sentence in _pieces(await self._survey(path, care), None):
-                            yield pb.SynthesizeResponse(sentence=sentence_to_proto(sentence))
 
     async def _spoken(
         self, chosen: Cast, fallback: Fallback, wanted: slice
@@ -100,23 +97,18 @@ class SpeechServicer(SpeechServiceServicer):
                 yield part
 
     @asynccontextmanager
-    async def _reference(
-        self, sha256: str, care: Care
-    ) -> AsyncGenerator[tuple[Path | None, Reference | None]]:
-        """The file and the voice of a reference, if one is named."""
+    async def _reference(self, sha256: str, care: Care) -> AsyncGenerator[Reference | None]:
+        """The voice of a reference, if one is named."""
         if not sha256:
-            yield None, None
+            yield None
             return
         check_sha256(sha256, references.FIELD)
         async with self._artifacts.local(sha256) as path:
             limit, denoise = self._settings.max_seconds, care.denoise
-            yield (
-                path,
-                await in_background(
-                    lambda stopped: references.read_reference(
-                        path, sha256, limit, denoise=denoise, cancelled=stopped
-                    )
-                ),
+            yield await in_background(
+                lambda stopped: references.read_reference(
+                    path, sha256, limit, denoise=denoise, cancelled=stopped
+                )
             )
 
     async def ImportSpeech(

@@ -13,7 +13,9 @@ from typing import Any
 
 import grpc
 import grpc.aio
+import numpy as np
 import pytest
+from google.protobuf.duration_pb2 import Duration
 
 from mouthpiece.artifacts import ArtifactStore
 from mouthpiece.core.speech import Sentence
@@ -27,7 +29,10 @@ from mouthpiece.settings import CommonSettings, TtsSettings
 from mouthpiece.v1 import tts_pb2 as pb
 from mouthpiece.v1.tts_pb2_grpc import SpeechServiceStub
 from services.tts.__main__ import program
-from tests.support.tts_audio import silence, speak_aloud, tone, write_wav
+from services.tts.espeak import Manner
+from services.tts.loudness import loudness
+from services.tts.matching import profile
+from tests.support.tts_audio import samples_of, silence, speak_aloud, tone, write_wav
 
 LIMIT = 60
 SENTENCE = "A sentence of the usual length is spoken here at leisure. "
@@ -271,3 +276,51 @@ async def test_a_caller_who_goes_away_frees_the_synthesizer(service: Service) ->
         call.cancel()
     await asyncio.wait_for(service.servicer.drain(), 10)
     assert (await service.speak("Still here."))[1]
+
+
+async def test_a_voice_is_moved_toward_a_reference(service: Service) -> None:
+    her = await service.store_wav(speak_aloud(SENTENCE * 3, "gmw/en-US+f3", Manner(pitch=70)).sound)
+    wanted = profile(speak_aloud(SENTENCE * 3, "gmw/en-US+f3", Manner(pitch=70)).sound, SPEECH_RATE)
+    _, plain = await service.speak(SENTENCE)
+    _, matched = await service.speak(SENTENCE, voice_reference_sha256=her)
+    pitches = [
+        profile((samples_of(speech[0]) / 32768).astype(np.float32), SPEECH_RATE).pitch
+        for speech in (plain, matched)
+    ]
+    assert abs(pitches[0] - wanted.pitch) > 10
+    assert abs(pitches[1] - wanted.pitch) < 1
+    assert [word.text for word in plain[0].words] == [word.text for word in matched[0].words]
+
+
+async def test_references_that_hold_no_voice_are_refused(service: Service) -> None:
+    for sha256 in ("abc", await service.store_wav(silence(3)), (await service.store.put_bytes(b"no")).sha256):
+        with pytest.raises(BadInput) as caught:
+            await service.speak("Hello.", voice_reference_sha256=sha256)
+        assert caught.value.violations[0].field == "voice_reference"
+    with pytest.raises(NotFound):
+        await service.speak("Hello.", voice_reference_sha256="0" * 64)
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"speaking_rate": 5.0}, "speaking_rate"),
+        ({"voice_fallback": 9}, "voice_fallback"),
+        ({"sound": pb.SoundOptions(loudness=9)}, "sound.loudness"),  # type: ignore[arg-type]
+        ({"sound": pb.SoundOptions(longest_pause=Duration(seconds=100))}, "sound.longest_pause"),
+    ],
+)
+async def test_manners_of_speaking_are_checked(service: Service, options: dict[str, Any], field: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        await service.speak("Hello.", **options)
+    assert caught.value.violations[0].field == field
+
+
+async def test_speech_is_as_loud_as_agreed_unless_it_is_to_be_kept(service: Service) -> None:
+    levels: list[float] = []
+    for wanted in (pb.LOUDNESS_UNSPECIFIED, pb.LOUDNESS_KEEP):
+        _, speech = await service.speak(SENTENCE * 4, sound=pb.SoundOptions(loudness=wanted))
+        sound = np.concatenate([samples_of(sentence) for sentence in speech])
+        levels.append(loudness((sound / 32768).astype(np.float32)))
+    assert levels[0] == pytest.approx(-16, abs=2)
+    assert levels[1] < -19
