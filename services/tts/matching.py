@@ -9,6 +9,7 @@ and reference, so each sentence is changed the same way, whatever stands around 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,6 +23,8 @@ Sound = npt.NDArray[np.float32]
 _Floats = npt.NDArray[np.float64]
 
 _FRAME_MS = 5.0
+_PART_FRAMES = 40
+_PART_SECONDS = 4
 _LOWEST, _HIGHEST = 50.0, 600.0
 """Pitch in hertz that a voice may have."""
 _LEAST_VOICED = 100
@@ -56,7 +59,9 @@ def profile(sound: Sound, rate: int, field: str = "voice_reference") -> VoicePro
     Raises:
         BadInput: (``field``) nobody speaks in it.
     """
-    pitch = _semitones(_pitch(np.asarray(sound, np.float64), rate)[0])
+    parts = range(0, len(sound), _PART_SECONDS * rate)
+    heard = [np.asarray(sound[first : first + _PART_SECONDS * rate], np.float64) for first in parts]
+    pitch = _semitones(np.concatenate([_pitch(part, rate)[0] for part in heard] or [np.zeros(0)]))
     if len(pitch) < _LEAST_VOICED:
         raise BadInput(field, "there is no voice in it, or less than half a second of one")
     low, median, high = np.percentile(pitch, (10, 50, 90))
@@ -100,8 +105,8 @@ class Matcher:
 
     def _vocoded(self, sound: _Floats, rate: int) -> _Floats:
         pitch, times = _pitch(sound, rate)
-        envelope = pyworld.cheaptrick(sound, pitch, times, rate)
-        aperiodicity = pyworld.d4c(sound, pitch, times, rate, threshold=0.5)
+        envelope = _by_parts(pyworld.cheaptrick, sound, pitch, times, rate)
+        aperiodicity = _by_parts(pyworld.d4c, sound, pitch, times, rate)
         moved = self.move(pitch)
         said = pyworld.synthesize(moved, _along_tract(envelope, self.tract), aperiodicity, rate, _FRAME_MS)
         return np.pad(said, (0, max(0, len(sound) - len(said))))[: len(sound)]
@@ -133,6 +138,18 @@ def _pitch(sound: _Floats, rate: int) -> tuple[_Floats, _Floats]:
     """Pitch in hertz every 5 ms, 0 where there is none, and the seconds of the frames."""
     rough, times = pyworld.dio(sound, rate, _LOWEST, _HIGHEST, frame_period=_FRAME_MS)
     return pyworld.stonemask(sound, rough, times, rate), times
+
+
+def _by_parts(
+    analysis: Callable[..., _Floats], sound: _Floats, pitch: _Floats, times: _Floats, rate: int
+) -> _Floats:
+    """An analysis of each frame by itself, some frames at a time: other threads wait while it computes."""
+    parts = [slice(first, first + _PART_FRAMES) for first in range(0, len(pitch), _PART_FRAMES)]
+    done = [
+        analysis(sound, np.ascontiguousarray(pitch[part]), np.ascontiguousarray(times[part]), rate)
+        for part in parts
+    ]
+    return np.ascontiguousarray(np.concatenate(done))
 
 
 def _semitones(pitch: _Floats) -> _Floats:

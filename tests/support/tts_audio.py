@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 import av
 import numpy as np
 import numpy.typing as npt
+import soxr
 
 from mouthpiece.core.speech import Phoneme, Sentence
 from mouthpiece.core.timeline import SPEECH_RATE, Span
@@ -36,6 +37,11 @@ def tone(seconds: float, rate: int = SPEECH_RATE, hertz: float = 220, level: flo
     """A sine; full scale is ±1."""
     time = np.arange(round(seconds * rate)) / rate
     return (level * np.sin(2 * np.pi * hertz * time)).astype(np.float32)
+
+
+def to_rate(sound: Sound, rate: int, wanted: int) -> Sound:
+    """The same sound at another rate."""
+    return np.asarray(soxr.resample(sound, rate, wanted), np.float32)
 
 
 def silence(seconds: float, rate: int = SPEECH_RATE) -> Sound:
