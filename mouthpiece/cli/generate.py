@@ -20,6 +20,7 @@ from mouthpiece.cli.words import size
 from mouthpiece.client import Client
 from mouthpiece.client.files import check_readable, check_writable
 from mouthpiece.client.report import job_report, plan_report
+from mouthpiece.errors import NotFound
 from mouthpiece.v1 import gateway_pb2
 
 
@@ -113,9 +114,15 @@ async def watch(job_id: str, gateway: str) -> None:
     out().print(f"[bold]{job.id}[/]  {tables.summary(job)}", soft_wrap=True)
 
 
-async def download(client: Client, job_id: str, output: Path) -> None:
-    """Fetch a finished video."""
+async def download(client: Client, job_id: str, output: Path, *, captions: bool = False) -> None:
+    """Fetch a finished video, and its captions beside it."""
     shown = display(err())
     with shown:
         content = await client.download(job_id, output, on_bytes=shown.on_download)
     out().print(f"[bold]{escape(str(output))}[/]  {size(content.size_bytes)}", soft_wrap=True)
+    if captions:
+        written = await client.download_captions(await client.get_job(job_id), output)
+        if not written:
+            raise NotFound(f"job {job_id} has no captions")
+        for path in written:
+            out().print(f"[bold]{escape(str(path))}[/]", soft_wrap=True)

@@ -45,6 +45,6 @@ def delete(gateway: str, job_id: str) -> None:
     out().print(f"{job_id} is forgotten", soft_wrap=True, markup=False)
 
 
-def download(gateway: str, job_id: str, output: Path) -> None:
-    """Fetch a finished video."""
-    ask(gateway, lambda client: fetch(client, job_id, output))
+def download(gateway: str, job_id: str, output: Path, *, captions: bool) -> None:
+    """Fetch a finished video, and its captions if wanted."""
+    ask(gateway, lambda client: fetch(client, job_id, output, captions=captions))

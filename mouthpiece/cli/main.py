@@ -300,6 +300,15 @@ def generate(
             "--no-cache", metavar="", rich_help_panel=_WORK, help="Render anew what was rendered before."
         ),
     ] = False,
+    captions: Annotated[
+        bool,
+        typer.Option(
+            "--captions",
+            metavar="",
+            rich_help_panel=_RESULT,
+            help="A track of captions, and .vtt and .srt.",
+        ),
+    ] = False,
     edit: Annotated[
         str,
         typer.Option(
@@ -346,6 +355,7 @@ def generate(
         ssml=ssml,
         pronunciations=read_lexicon(lexicon),
         edit=edit,
+        captions=captions,
     )
     wish = Wish(read_text(text, text_file), audio, avatar, options)
     run_async(make(wish, output, stats, gateway, start=start))
@@ -463,12 +473,15 @@ def download(
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="FILE", show_default=False, help="The MP4 to write.")
     ],
+    captions: Annotated[
+        bool, typer.Option("--captions", metavar="", help="Also write its captions beside it, .vtt and .srt.")
+    ] = False,
     gateway: Gateway = LOCAL,
 ) -> None:
     """Fetch the video of a finished job."""
     from mouthpiece.cli.jobs import download as answer
 
-    answer(gateway, job, output)
+    answer(gateway, job, output, captions=captions)
 
 
 @app.command()

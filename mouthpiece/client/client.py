@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import aclosing, closing, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self, get_args
+from typing import Literal, Self, get_args
 
 from mouthpiece.artifacts import Artifact
 from mouthpiece.choices import StateName
@@ -20,7 +20,7 @@ from mouthpiece.client.files import PartFile, check_readable, check_writable, de
 from mouthpiece.client.options import VideoOptions
 from mouthpiece.client.outcome import ENDED, check_done
 from mouthpiece.client.retry import Patience
-from mouthpiece.errors import BadInput, DataLoss, MouthpieceError, Reason, Unmet
+from mouthpiece.errors import BadInput, DataLoss, MouthpieceError, NotFound, Reason, Unmet
 from mouthpiece.rpc.convert import artifact_from_proto
 from mouthpiece.v1 import common_pb2, gateway_pb2, tts_pb2
 
@@ -29,6 +29,15 @@ OnBytes = Callable[[int, int], None]
 """Told how many bytes are there, and of how many."""
 
 TOKEN_VARIABLE = "MOUTHPIECE_TOKEN"
+
+FileName = Literal["video", "captions_vtt", "captions_srt"]
+"""A file that a job makes, by its field in the result."""
+
+_FILES: dict[FileName, gateway_pb2.ResultFile.ValueType] = {
+    "video": gateway_pb2.RESULT_FILE_VIDEO,
+    "captions_vtt": gateway_pb2.RESULT_FILE_CAPTIONS_VTT,
+    "captions_srt": gateway_pb2.RESULT_FILE_CAPTIONS_SRT,
+}
 
 _CALL_OFF_SECONDS = 10.0
 """Longest that a caller who gives up waits until the gateway knows."""
@@ -115,6 +124,7 @@ class Client:
             await self._call_off(submitting)
             raise
         await self.download(job.id, out, on_bytes=on_download)
+        await self.download_captions(job, out)
         return job
 
     async def _call_off(self, submitting: asyncio.Task[gateway_pb2.Job]) -> None:
@@ -260,42 +270,61 @@ class Client:
             await self._link.retried(sending.attempt, backoff)
         return content
 
-    async def download(self, job_id: str, out: Path | str, *, on_bytes: OnBytes | None = None) -> Artifact:
-        """Write a finished video to `out`, whole or not at all; goes on where an earlier attempt stopped.
+    async def download(
+        self, job_id: str, out: Path | str, *, file: FileName = "video", on_bytes: OnBytes | None = None
+    ) -> Artifact:
+        """Write a finished video, or its captions, to `out`: whole or not at all; goes on where an earlier
+        attempt stopped.
 
-        Raises `NotFound`, `Unmet` (JOB_NOT_DONE), `BadInput` (field `output`) when `out` cannot be written,
-        `DataLoss` when the content is not what the job says.
+        Raises `NotFound`, also when the job made no such file, `Unmet` (JOB_NOT_DONE), `BadInput` (field
+        `output`) when `out` cannot be written, `DataLoss` when the content is not what the job says.
         """
         goal = destination(Path(out), "output")
-        content = await self._content(job_id)
+        content = await self._content(job_id, file)
         try:
             with closing(PartFile(goal, content)) as part:
                 resumed = part.size > 0
-                await self._fetch(job_id, part, content, on_bytes or _ignore)
+                await self._fetch(job_id, file, part, content, on_bytes or _ignore)
                 if resumed and not part.intact():
                     part.restart()
-                    await self._fetch(job_id, part, content, on_bytes or _ignore)
+                    await self._fetch(job_id, file, part, content, on_bytes or _ignore)
                 part.finish()
         except OSError as error:
             raise BadInput("output", f"{goal} cannot be written: {error.strerror or error}") from None
         return content
 
-    async def _content(self, job_id: str) -> Artifact:
+    async def download_captions(self, job: gateway_pb2.Job, out: Path) -> list[Path]:
+        """Write the captions of a finished job beside its video `out`, as .vtt and .srt; none if it has none.
+
+        Raises what `download` raises.
+        """
+        names: tuple[FileName, FileName] = ("captions_vtt", "captions_srt")
+        there = [name for name in names if job.result.HasField(name)]
+        paths = [out.with_suffix(f".{name.rpartition('_')[2]}") for name in there]
+        for name, path in zip(there, paths, strict=True):
+            await self.download(job.id, path, file=name)
+        return paths
+
+    async def _content(self, job_id: str, file: FileName) -> Artifact:
         job = await self.get_job(job_id)
         if not job.HasField("result"):
             raise Unmet(
                 Reason.JOB_NOT_DONE,
                 f"job {job_id} has no video: it {_SAYS.get(job.state, 'is not done yet')}",
             )
-        return artifact_from_proto(job.result.video)
+        if not job.result.HasField(file):
+            raise NotFound(f"job {job_id} has no captions")
+        return artifact_from_proto(getattr(job.result, file))
 
-    async def _fetch(self, job_id: str, part: PartFile, content: Artifact, on_bytes: OnBytes) -> None:
+    async def _fetch(
+        self, job_id: str, file: FileName, part: PartFile, content: Artifact, on_bytes: OnBytes
+    ) -> None:
         async def complete() -> bool:
             return part.complete
 
         stream = self._link.resumed(
             lambda: self._link.stub.DownloadVideo(
-                gateway_pb2.DownloadVideoRequest(job_id=job_id, offset=part.size)
+                gateway_pb2.DownloadVideoRequest(job_id=job_id, offset=part.size, file=_FILES[file])
             ),
             complete,
         )

@@ -106,6 +106,8 @@ class VideoOptions:
     """What to say for words, wherever they stand in the text."""
     ignore_cache: bool = False
     """Render every chunk anew, even where the same chunk exists already."""
+    captions: bool = False
+    """Make captions: a track in the video, and WebVTT and SRT files to be fetched with `Client.download`."""
     edit: str = ""
     """Id of an earlier job of whose text this one is an edit: what both have is kept where it was."""
 
@@ -171,6 +173,7 @@ class VideoOptions:
                 tts_pb2.Pronunciation(word=word, alias=alias) for word, alias in self.pronunciations.items()
             ],
             previous_job_id=self.edit,
+            captions=self.captions,
         )
         sound = self._sound()
         if sound != tts_pb2.SoundOptions():

@@ -1,7 +1,7 @@
 """Captions from the times of words: cues that can be read, and the files that players take them from.
 
-Cues follow what subtitlers agree on: at most two lines of 42 columns, at least a second each, broken where the
-sentence breathes. What is shown is the text as it was written, not as it was normalised for speaking.
+Cues follow what subtitlers agree on: at most two lines of 42 columns, at least a second each, broken where
+the sentence breathes. What is shown is the text as it was written, not as it was normalised for speaking.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _AHEAD = {
 """Words in front of which a clause ends."""
 _TIED = {
     "en": "a an the of to in on at by for with from my your his her its our their this these no not very",
-    "de": "ein eine einen einem einer der die das den dem des zu in im am an auf mit von für bei kein nicht sehr",
+    "de": "ein eine einen einem einer der die das den dem zu in im am an auf mit von für bei kein nicht sehr",
     "ru": "в во на с со к ко у о об от до из за по под над для без не ни",
 }
 """Words that belong to what follows them."""

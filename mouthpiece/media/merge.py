@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,6 +19,7 @@ from av.error import FFmpegError
 from mouthpiece.core.speech import BYTES_PER_SAMPLE
 from mouthpiece.core.timeline import SPEECH_RATE, Span, frame_count, sample_at
 from mouthpiece.errors import BadInput
+from mouthpiece.media.captions import Cue
 from mouthpiece.media.language import iso_639_2
 from mouthpiece.media.movie import MovieWriter, PcmSpool
 from mouthpiece.media.mp4 import COMMENT, TITLE, TOOL
@@ -89,11 +90,14 @@ class Merger:
     beyond repair.
     """
 
-    def __init__(self, output: Path, form: MergeFormat, *, title: str = "", language: str = "") -> None:
+    def __init__(
+        self, output: Path, form: MergeFormat, *, title: str = "", language: str = "", captions: bool = False
+    ) -> None:
         self._output = output
         self._form = form
         self._title = title
         self._language = iso_639_2(language)
+        self._captions: list[Cue] | None = [] if captions else None
         self._resources = ExitStack()
         self._speech = self._resources.enter_context(PcmSpool(output.parent))
         self._movie: MovieWriter | None = None
@@ -163,6 +167,20 @@ class Merger:
         self._speech.append(pcm)
         self._copy_heard()
 
+    def add_caption(self, cue: Cue) -> None:
+        """Take a caption, which begins after the one before has ended; they are written last."""
+        if self._captions is None:
+            raise BadInput("caption", "the header announced none")
+        shown = self._captions[-1].samples.end if self._captions else 0
+        if cue.samples.first < shown or not cue.samples:
+            raise BadInput("caption.samples", f"is empty, or begins before {shown}")
+        self._captions.append(cue)
+
+    @property
+    def captions(self) -> Sequence[Cue]:
+        """The captions so far."""
+        return self._captions or ()
+
     def finish(self, frames: int, samples: int, provenance: str = "") -> None:
         """Check the totals, write the rest, and make ``output``: index first, marked as synthetic media.
 
@@ -178,12 +196,19 @@ class Merger:
         self._hear(movie, samples)
         movie.end_speech()
         self._cut(movie)
+        for cue in self.captions:
+            movie.write_caption(cue)
         movie.finish(self._output, tags)
         self._resources.close()
 
     def _start(self, template: VideoStream, track: VideoTrack) -> MovieWriter:
         movie = MovieWriter(
-            self._output.parent, template, self._form.fps, track.reorder_frames, self._language
+            self._output.parent,
+            template,
+            self._form.fps,
+            track.reorder_frames,
+            self._language,
+            captions=self._captions is not None,
         )
         self._resources.callback(movie.close)
         self._movie, self._first = movie, track

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from contextlib import ExitStack, suppress
 from fractions import Fraction
 from pathlib import Path
@@ -15,9 +16,11 @@ import av
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.error import FFmpegError
+from av.packet import Packet
 
 from mouthpiece.core.speech import BYTES_PER_SAMPLE
 from mouthpiece.core.timeline import SPEECH_RATE
+from mouthpiece.media.captions import Cue
 from mouthpiece.media.fragments import FragmentWriter
 from mouthpiece.media.mp4 import move_index_first
 
@@ -25,7 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import BinaryIO
 
-    from av.packet import Packet
+    from av.container.output import OutputContainer
+    from av.subtitles.stream import SubtitleStream
     from av.video.stream import VideoStream
 
 _BUFFER = 1 << 20
@@ -81,10 +85,18 @@ class MovieWriter:
     The same packets make fragments meanwhile: what was written since the last `cut` is held in memory.
     Pictures and speech are to be written side by side: what is ahead is held in memory. ``template`` gives
     codec, size and colour; ``reorder`` is how many frames the decoder holds back to bring them into order.
+    With ``captions``, there is a track of timed text, which fragments do not have.
     """
 
     def __init__(
-        self, folder: Path, template: VideoStream, fps: Fraction, reorder: int, language: str
+        self,
+        folder: Path,
+        template: VideoStream,
+        fps: Fraction,
+        reorder: int,
+        language: str,
+        *,
+        captions: bool = False,
     ) -> None:
         with ExitStack() as stack:
             self._file = stack.enter_context(TemporaryFile(dir=folder, buffering=0))
@@ -94,6 +106,7 @@ class MovieWriter:
             stack.callback(self._abandon)
             self._video = self._container.add_stream_from_template(template)
             self._speech = self._container.add_stream("aac", rate=SPEECH_RATE, options=dict(_AAC_OPTIONS))
+            self._captions = _add_captions(self._container, language) if captions else None
             self._resources = stack.pop_all()
         self._speech.codec_context.layout = "mono"
         self._speech.codec_context.bit_rate = _AAC_BITS_PER_SECOND
@@ -150,6 +163,18 @@ class MovieWriter:
         """Write what the encoder still holds: no more speech comes."""
         self._encode(None)
 
+    def write_caption(self, cue: Cue) -> None:
+        """Add a caption after those before it; there must be a track for it."""
+        assert self._captions is not None
+        text = cue.text.encode()
+        # A sample of 3GPP timed text (TS 26.245) is the text with its length in front.
+        packet = Packet(struct.pack(">H", len(text)) + text)
+        packet.stream = self._captions
+        packet.time_base = Fraction(1, SPEECH_RATE)
+        packet.pts = packet.dts = cue.samples.first
+        packet.duration = len(cue.samples)
+        self._container.mux_one(packet)
+
     @property
     def init(self) -> bytes:
         """What goes in front of the fragments; there after the first `cut`."""
@@ -187,3 +212,26 @@ class MovieWriter:
     def _abandon(self) -> None:
         with suppress(FFmpegError, OSError):  # what it cannot write any more is not wanted any more
             self._container.close()
+
+
+_TEXT_STYLE = """[Script Info]
+PlayResX: 384
+PlayResY: 288
+
+[V4+ Styles]
+Format: Name, Fontname, Fontsize, PrimaryColour, BackColour, Bold, Italic, Underline, Alignment
+Style: Default,sans-serif,16,&Hffffff,&H0,0,0,0,2
+
+[Events]
+Format: Layer, Start, End, Style, Text
+"""
+"""What the encoder makes the track's sample description of: white letters at the bottom."""
+
+
+def _add_captions(container: OutputContainer, language: str) -> SubtitleStream:
+    stream = container.add_stream("mov_text")
+    stream.codec_context.subtitle_header = _TEXT_STYLE.encode()
+    stream.codec_context.time_base = Fraction(1, SPEECH_RATE)
+    stream.codec_context.open()  # makes the description, which goes into the header of the file
+    stream.metadata["language"] = language
+    return stream

@@ -128,7 +128,7 @@ Global___MergeChunk: typing_extensions.TypeAlias = MergeChunk
 
 @typing.final
 class MergeCaption(google.protobuf.message.Message):
-    """A caption, sent before the speech that it ends in; in order, without overlap. Only when the header says so."""
+    """A caption; in order, without overlap, any time before the end. Only when the header says so."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -253,20 +253,30 @@ class MergeResult(google.protobuf.message.Message):
     VIDEO_FIELD_NUMBER: builtins.int
     FRAMES_FIELD_NUMBER: builtins.int
     SAMPLES_FIELD_NUMBER: builtins.int
+    CAPTIONS_VTT_FIELD_NUMBER: builtins.int
+    CAPTIONS_SRT_FIELD_NUMBER: builtins.int
     frames: builtins.int
     samples: builtins.int
     @property
     def video(self) -> mouthpiece.v1.common_pb2.ArtifactRef:
         """The finished MP4, its index in front of the data."""
 
+    @property
+    def captions_vtt(self) -> mouthpiece.v1.common_pb2.ArtifactRef:
+        """The captions as WebVTT and as SRT, if there are any."""
+
+    @property
+    def captions_srt(self) -> mouthpiece.v1.common_pb2.ArtifactRef: ...
     def __init__(
         self,
         *,
         video: mouthpiece.v1.common_pb2.ArtifactRef | None = ...,
         frames: builtins.int = ...,
         samples: builtins.int = ...,
+        captions_vtt: mouthpiece.v1.common_pb2.ArtifactRef | None = ...,
+        captions_srt: mouthpiece.v1.common_pb2.ArtifactRef | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["video", b"video"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["frames", b"frames", "samples", b"samples", "video", b"video"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["captions_srt", b"captions_srt", "captions_vtt", b"captions_vtt", "video", b"video"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["captions_srt", b"captions_srt", "captions_vtt", b"captions_vtt", "frames", b"frames", "samples", b"samples", "video", b"video"]) -> None: ...
 
 Global___MergeResult: typing_extensions.TypeAlias = MergeResult

@@ -366,8 +366,17 @@ class Director:
         now = time.time()
         figures = statistics(run, speech_end, now)
         run.job.result.CopyFrom(
-            JobResult(video=merged.video, frames=merged.frames, samples=merged.samples, statistics=figures)
+            JobResult(
+                video=merged.video,
+                frames=merged.frames,
+                samples=merged.samples,
+                statistics=figures,
+                captions_vtt=merged.captions_vtt if merged.HasField("captions_vtt") else None,
+                captions_srt=merged.captions_srt if merged.HasField("captions_srt") else None,
+            )
         )
+        if run.spec.captions and not merged.HasField("captions_vtt"):
+            run.job.warnings.append("there are no captions, for the words of the recording are not known")
         run.job.percent = 100.0
         await run.enter(JOB_STATE_DONE, outcome=outcome(run, now))
         metrics.video_made(run.engine.name, figures)

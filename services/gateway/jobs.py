@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from typing import Literal
 from weakref import WeakValueDictionary
 
 from mouthpiece.artifacts import ArtifactStore
@@ -30,12 +31,16 @@ from mouthpiece.v1.gateway_pb2 import (
     JOB_STATE_DONE,
     JOB_STATE_FAILED,
     JOB_STATE_QUEUED,
+    RESULT_FILE_CAPTIONS_SRT,
+    RESULT_FILE_CAPTIONS_VTT,
+    RESULT_FILE_VIDEO,
     DownloadVideoResponse,
     Job,
     JobEvent,
     JobSpec,
     JobState,
     PlanJobResponse,
+    ResultFile,
 )
 from services.gateway.access import current_caller
 from services.gateway.admission import Admission, Admitted
@@ -59,6 +64,14 @@ LEARNED_FROM = 100
 CALL_OFF_SECONDS = 20.0
 """How long a job that another gateway has may take to end; a new leader may have to be found first."""
 MAX_REQUEST_ID = 128
+
+
+_ResultField = Literal["video", "captions_vtt", "captions_srt"]
+_RESULT_FIELDS: dict[ResultFile.ValueType, _ResultField] = {
+    RESULT_FILE_CAPTIONS_VTT: "captions_vtt",
+    RESULT_FILE_CAPTIONS_SRT: "captions_srt",
+}
+"""Fields of a job's result by the file that is asked for; all others mean the video."""
 
 
 class Jobs:
@@ -258,17 +271,22 @@ class Jobs:
             async for event in events:
                 yield event
 
-    async def download(self, job_id: str, offset: int, length: int) -> AsyncGenerator[DownloadVideoResponse]:
-        """The video of a job, or a range of it."""
+    async def download(
+        self, job_id: str, offset: int, length: int, file: ResultFile.ValueType = RESULT_FILE_VIDEO
+    ) -> AsyncGenerator[DownloadVideoResponse]:
+        """A file that a job made, or a range of it."""
         job = await self._stored(job_id)
         if job.state != JOB_STATE_DONE:
             name = JobState.Name(job.state).removeprefix("JOB_STATE_").lower()
             raise Unmet(Reason.JOB_NOT_DONE, f"job {job_id} is {name}")
-        video = artifact_from_proto(job.result.video)
-        if not 0 <= offset <= video.size_bytes or length < 0:
-            raise BadInput("offset", f"the video has {video.size_bytes} bytes")
-        yield DownloadVideoResponse(video=artifact_to_proto(video))
-        async for block in self._artifacts.read(video.sha256, offset, length):
+        field: _ResultField = _RESULT_FIELDS.get(file, "video")
+        if not job.result.HasField(field):
+            raise NotFound(f"job {job_id} has no captions")
+        found = artifact_from_proto(getattr(job.result, field))
+        if not 0 <= offset <= found.size_bytes or length < 0:
+            raise BadInput("offset", f"the file has {found.size_bytes} bytes")
+        yield DownloadVideoResponse(video=artifact_to_proto(found))
+        async for block in self._artifacts.read(found.sha256, offset, length):
             yield DownloadVideoResponse(data=block)
 
     async def segments(self, job_id: str) -> tuple[Job, list[Segment]]:

@@ -11,11 +11,16 @@ from typing import TYPE_CHECKING
 import grpc.aio
 
 from mouthpiece import __version__
+from mouthpiece.core.speech import BYTES_PER_SAMPLE, Sentence
 from mouthpiece.core.timeline import Span
 from mouthpiece.errors import BadInput, Busy, DataLoss, MouthpieceError, NotFound, Unavailable
+from mouthpiece.media.captions import Cue, cues
 from mouthpiece.rpc.convert import artifact_to_proto, span_to_proto
+from mouthpiece.rpc.speech_codec import sentence_from_proto
 from mouthpiece.rpc.status import from_rpc_error
+from mouthpiece.v1 import common_pb2
 from mouthpiece.v1.merger_pb2 import (
+    MergeCaption,
     MergeChunk,
     MergeEnd,
     MergeHeader,
@@ -26,7 +31,7 @@ from mouthpiece.v1.merger_pb2 import (
 from services.gateway.chunks import Chunks
 from services.gateway.run import JobRun
 from services.gateway.speech import SpeechLibrary
-from services.gateway.store import Rendered, StoreAway
+from services.gateway.store import Rendered, StoreAway, StoredSentence
 
 if TYPE_CHECKING:
     from mouthpiece.v1.merger_pb2_grpc import MergerServiceAsyncStub
@@ -114,7 +119,11 @@ class Merging:
     async def _requests(self, run: JobRun) -> AsyncGenerator[MergeRequest]:
         yield MergeRequest(
             header=MergeHeader(
-                job_id=run.id, format=run.job.format, title=run.spec.title, language=run.job.language
+                job_id=run.id,
+                format=run.job.format,
+                title=run.spec.title,
+                language=run.job.language,
+                captions=run.spec.captions,
             )
         )
         sent, sentences, complete = 0, 0, False
@@ -128,6 +137,8 @@ class Merging:
                 yield MergeRequest(chunk=_chunk(run.rendered[frames]))
             if not complete:
                 await moved.wait()
+        for cue in await asyncio.to_thread(_captions, run) if run.spec.captions else ():
+            yield MergeRequest(caption=MergeCaption(samples=span_to_proto(cue.samples), text=cue.text))
         yield MergeRequest(
             end=MergeEnd(frames=run.job.frames, samples=run.samples, provenance_json=provenance(run))
         )
@@ -137,6 +148,18 @@ class Merging:
         for stored in run.sentences[first:]:
             sentence = await self._library.sentence(stored)
             yield MergeRequest(speech=MergeSpeech(samples=stored.sentence.samples, pcm=sentence.pcm))
+
+
+def _captions(run: JobRun) -> list[Cue]:
+    return cues((_soundless(stored) for stored in run.sentences), run.job.language)
+
+
+def _soundless(stored: StoredSentence) -> Sentence:
+    """A sentence of which only text and times are wanted."""
+    message = common_pb2.Sentence()
+    message.CopyFrom(stored.sentence)
+    message.pcm = bytes(BYTES_PER_SAMPLE * (message.samples.end - message.samples.first))
+    return sentence_from_proto(message)
 
 
 def _chunk(rendered: Rendered) -> MergeChunk:

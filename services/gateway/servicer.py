@@ -192,7 +192,7 @@ class VideoServicer(VideoServiceServicer):
         parts = (
             self._jobs.follow(request.job_id)
             if request.follow
-            else self._jobs.download(request.job_id, request.offset, request.length)
+            else self._jobs.download(request.job_id, request.offset, request.length, request.file)
         )
         async for part in parts:
             yield part

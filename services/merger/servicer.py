@@ -12,6 +12,7 @@ from grpc.aio import ServicerContext
 from mouthpiece.artifacts import Artifact, ArtifactStore, check_sha256
 from mouthpiece.core.timeline import MAX_FPS, MIN_FPS
 from mouthpiece.errors import BadInput, Busy, MouthpieceError
+from mouthpiece.media.captions import Cue
 from mouthpiece.media.merge import MergeFormat
 from mouthpiece.rpc.convert import artifact_to_proto, rational_from_proto, span_from_proto, span_to_proto
 from mouthpiece.settings import CommonSettings, MergerSettings
@@ -74,7 +75,14 @@ class MergerServicer(MergerServiceServicer):
         with self._slot():
             header = await _header(requests)
             form = _format(header.format)
-            work = MergeWork(self._folder, self._artifacts, form, header.title, header.language)
+            work = MergeWork(
+                self._folder,
+                self._artifacts,
+                form,
+                header.title,
+                header.language,
+                captions=header.captions,
+            )
             async with work:
                 async for request in requests:
                     before = work.frames, work.samples
@@ -82,7 +90,7 @@ class MergerServicer(MergerServiceServicer):
                     async for segment in work.store_segments():
                         yield _segment(segment)
                     if request.HasField("end"):
-                        yield _result(request.end, await work.store_movie())
+                        yield _result(request.end, await work.store_movie(), await work.store_captions())
                         return
                     if before != (work.frames, work.samples):
                         yield _progress(work)
@@ -141,6 +149,9 @@ async def _take(work: MergeWork, request: pb.MergeRequest) -> None:
         case "speech":
             samples = span_from_proto(request.speech.samples, "speech.samples")
             await work.add_speech(samples, request.speech.pcm)
+        case "caption":
+            caption = request.caption
+            work.add_caption(Cue(span_from_proto(caption.samples, "caption.samples"), caption.text))
         case "end":
             end = request.end
             await work.finish(end.frames, end.samples, end.provenance_json)
@@ -150,11 +161,16 @@ async def _take(work: MergeWork, request: pb.MergeRequest) -> None:
             raise BadInput("part", "must be set")
 
 
-def _result(end: pb.MergeEnd, video: Artifact) -> pb.MergeResponse:
+def _result(
+    end: pb.MergeEnd, video: Artifact, captions: tuple[Artifact, Artifact] | None
+) -> pb.MergeResponse:
     metrics.movie_stored(end.frames, video.size_bytes)
-    return pb.MergeResponse(
-        result=pb.MergeResult(video=artifact_to_proto(video), frames=end.frames, samples=end.samples)
-    )
+    result = pb.MergeResult(video=artifact_to_proto(video), frames=end.frames, samples=end.samples)
+    if captions is not None:
+        vtt, srt = captions
+        result.captions_vtt.CopyFrom(artifact_to_proto(vtt))
+        result.captions_srt.CopyFrom(artifact_to_proto(srt))
+    return pb.MergeResponse(result=result)
 
 
 def _segment(stored: StoredSegment) -> pb.MergeResponse:

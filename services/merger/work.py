@@ -15,6 +15,7 @@ from typing import Self, TypeVar
 
 from mouthpiece.artifacts import Artifact, ArtifactStore
 from mouthpiece.core.timeline import Span
+from mouthpiece.media.captions import Cue, to_srt, to_vtt
 from mouthpiece.media.merge import MergeFormat, Merger
 
 _Result = TypeVar("_Result")
@@ -37,14 +38,21 @@ class MergeWork:
     """
 
     def __init__(
-        self, folder: Path, artifacts: ArtifactStore, form: MergeFormat, title: str, language: str
+        self,
+        folder: Path,
+        artifacts: ArtifactStore,
+        form: MergeFormat,
+        title: str,
+        language: str,
+        *,
+        captions: bool,
     ) -> None:
         self._artifacts = artifacts
         # One thread: what a cancelled call left running ends before anything is taken away from it.
         self._thread = ThreadPoolExecutor(1, "merge")
         self._folder = TemporaryDirectory(prefix="merge-", dir=folder)
         self._output = Path(self._folder.name) / "movie.mp4"
-        self._merger = Merger(self._output, form, title=title, language=language)
+        self._merger = Merger(self._output, form, title=title, language=language, captions=captions)
         self._init: Artifact | None = None
         self._held: deque[tuple[int, AsyncExitStack]] = deque()
 
@@ -81,6 +89,18 @@ class MergeWork:
         """Take speech. Raises what `Merger.add_speech` does."""
         await self._call(lambda: self._merger.add_speech(samples, pcm))
         await self._release(self.frames)
+
+    def add_caption(self, cue: Cue) -> None:
+        """Take a caption. Raises what `Merger.add_caption` does."""
+        self._merger.add_caption(cue)
+
+    async def store_captions(self) -> tuple[Artifact, Artifact] | None:
+        """Put the captions into the store, as WebVTT and as SRT; None when there are none."""
+        captions = self._merger.captions
+        if not captions:
+            return None
+        vtt, srt = to_vtt(captions).encode(), to_srt(captions).encode()
+        return await self._artifacts.put_bytes(vtt), await self._artifacts.put_bytes(srt)
 
     async def finish(self, frames: int, samples: int, provenance: str) -> None:
         """Finish the movie. Raises what `Merger.finish` does."""
