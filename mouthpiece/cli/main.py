@@ -152,6 +152,14 @@ Seed = Annotated[
 Title = Annotated[
     str, typer.Option(metavar="TEXT", rich_help_panel=_PICTURE, help="For lists, and inside the file.")
 ]
+Crossfade = Annotated[
+    float | None,
+    typer.Option(
+        metavar="S",
+        rich_help_panel=_WORK,
+        help="Blend independent chunks of a chained engine over S seconds (approximate).",
+    ),
+]
 Prompt = Annotated[
     str,
     typer.Option(
@@ -281,6 +289,7 @@ def generate(
     quality: Quality = None,
     mode: Mode = None,
     chunk_seconds: ChunkSeconds = None,
+    crossfade: Crossfade = None,
     max_workers: MaxWorkers = 0,
     priority: Priority = 0.0,
     deadline: Deadline = None,
@@ -342,6 +351,7 @@ def generate(
         quality=quality,
         mode=mode,
         chunk_seconds=chunk_seconds,
+        crossfade=crossfade,
         max_workers=max_workers,
         priority=priority,
         deadline=parse_deadline(deadline, datetime.now().astimezone()) if deadline else None,
@@ -378,6 +388,7 @@ def plan(
     engine: Engine = "",
     mode: Mode = None,
     chunk_seconds: ChunkSeconds = None,
+    crossfade: Crossfade = None,
     max_workers: MaxWorkers = 0,
     priority: Priority = 0.0,
     deadline: Deadline = None,
@@ -405,6 +416,7 @@ def plan(
         engine=engine,
         mode=mode,
         chunk_seconds=chunk_seconds,
+        crossfade=crossfade,
         max_workers=max_workers,
         priority=priority,
         deadline=parse_deadline(deadline, datetime.now().astimezone()) if deadline else None,

@@ -23,6 +23,7 @@ MAX_PROMPT = 2000
 MAX_PRIORITY = 86_400
 MIN_RATE, MAX_RATE = 0.5, 2.0
 MIN_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.1, 60.0
+MAX_CROSSFADE_SECONDS = 1.0
 
 _QUALITIES: dict[str, common_pb2.Quality.ValueType] = {
     "low": common_pb2.QUALITY_LOW,
@@ -94,6 +95,9 @@ class VideoOptions:
     """Seed of blinks and sway."""
     title: str = ""
     """Title for lists and for the file's metadata."""
+    crossfade: float | None = None
+    """Seconds, at most 1, over which chunks of a chained engine are blended, so that they can be rendered at
+    the same time; needs mode "chunked" and `chunk_seconds` at least twice as long. Makes it approximate."""
     prompt: str = ""
     """What the scene is, in words, for engines that take a prompt; at most 2000 characters."""
     priority: float = 0.0
@@ -119,6 +123,7 @@ class VideoOptions:
         _check_range("speaking_rate", self.speaking_rate, MIN_RATE, MAX_RATE)
         _check_range("longest_pause", self.longest_pause, MIN_PAUSE_SECONDS, MAX_PAUSE_SECONDS)
         _check_chunk_seconds(self.chunk_seconds)
+        _check_crossfade(self.crossfade, self.mode, self.chunk_seconds)
         _check_size("width", self.width)
         _check_size("height", self.height)
         if len(self.prompt) > MAX_PROMPT:
@@ -182,6 +187,8 @@ class VideoOptions:
             spec.chunk_length.CopyFrom(duration(self.chunk_seconds))
         if self.deadline is not None:
             spec.deadline.FromDatetime(self.deadline)
+        if self.crossfade is not None:
+            spec.crossfade.CopyFrom(duration(self.crossfade))
         if self.fps is not None:
             spec.fps.CopyFrom(rational_to_proto(self.fps))
         return spec
@@ -254,6 +261,15 @@ def _check_chunk_seconds(seconds: float | None) -> None:
 def _check_range(field: str, value: float | None, low: float, high: float) -> None:
     if value is not None and not low <= value <= high:
         raise BadInput(field, f"{value:g} is not between {low:g} and {high:g}")
+
+
+def _check_crossfade(seconds: float | None, mode: ModeName | None, chunk_seconds: float | None) -> None:
+    if seconds is None:
+        return
+    if not 0 < seconds <= MAX_CROSSFADE_SECONDS:
+        raise BadInput("crossfade", f"{seconds:g} is not more than 0 and at most {MAX_CROSSFADE_SECONDS:g}")
+    if mode != "chunked" or (chunk_seconds or 0) < 2 * seconds:
+        raise BadInput("crossfade", "needs mode chunked and chunks at least twice as long")
 
 
 def _check_size(field: str, pixels: int) -> None:

@@ -14,7 +14,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 from av.error import FFmpegError
-from av.video.frame import VideoFrame
+from av.video.frame import PictureType, VideoFrame
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
 from mouthpiece.media.probe import read_chunk
@@ -49,7 +49,8 @@ class ChunkEncoder:
             chunk = encoder.finish()
 
     ``width`` and ``height`` are even. ``threads`` above 1 make the encoder faster and its output a little
-    larger, with the same pictures only for `Quality.LOSSLESS`.
+    larger, with the same pictures only for `Quality.LOSSLESS`. ``keyframes`` names frames that must be IDRs
+    beside those that are anyway.
     """
 
     def __init__(
@@ -61,12 +62,14 @@ class ChunkEncoder:
         quality: Quality = Quality.MEDIUM,
         *,
         threads: int = 1,
+        keyframes: frozenset[int] = frozenset(),
     ) -> None:
         if width < 2 or height < 2 or width % 2 or height % 2:
             raise ValueError(f"4:2:0 needs even sizes, not {width} x {height}")
         self._path = path
         self._size = (height, width)
         self._time_base = 1 / fps
+        self._keyframes = keyframes
         self._frames = 0
         self._seconds = 0.0
         self._finished = False
@@ -104,6 +107,8 @@ class ChunkEncoder:
         picture = _picture(frame, *self._size)
         picture.pts = self._frames
         picture.time_base = self._time_base
+        if self._frames in self._keyframes:
+            picture.pict_type = PictureType.I
         self._encode(picture)
         self._frames += 1
 
@@ -125,7 +130,8 @@ class ChunkEncoder:
         )
 
     def _open_stream(self, fps: Fraction, quality: Quality, threads: int) -> VideoStream:
-        options = x264_options(PRESETS[quality], fps)
+        # A frame that must be a keyframe is to be one at which decoding may begin.
+        options = {**x264_options(PRESETS[quality], fps), "forced-idr": "1"}
         stream = self._container.add_stream("libx264", rate=fps, options=options)
         context = stream.codec_context
         context.height, context.width = self._size

@@ -20,11 +20,12 @@ from mouthpiece.core.speech import BYTES_PER_SAMPLE
 from mouthpiece.core.timeline import SPEECH_RATE, Span, frame_count, sample_at
 from mouthpiece.errors import BadInput
 from mouthpiece.media.captions import Cue
+from mouthpiece.media.crossfade import write_fade
 from mouthpiece.media.language import iso_639_2
 from mouthpiece.media.movie import MovieWriter, PcmSpool
 from mouthpiece.media.mp4 import COMMENT, TITLE, TOOL
 from mouthpiece.media.probe import VideoTrack, video_track
-from mouthpiece.media.quality import SEGMENT_SECONDS
+from mouthpiece.media.quality import SEGMENT_SECONDS, Quality
 
 if TYPE_CHECKING:
     from av.container.input import InputContainer
@@ -85,15 +86,26 @@ class Merger:
     Copied chunks also become segments, files next to ``output``, as soon as speech beyond them has arrived.
     Where segments begin and what is in them depends on chunks and speech alone, not on when they came.
 
+    With ``fading``, the quality of what is encoded again, chunks may be blended into each other; each is then
+    held back until the next one is there.
+
     Used as a context manager. Unless `finish` returned, leaving it leaves no ``output``. Methods block, and
     one runs at a time. `BadInput` names the field of the merger's requests that is wrong; the merge is then
     beyond repair.
     """
 
     def __init__(
-        self, output: Path, form: MergeFormat, *, title: str = "", language: str = "", captions: bool = False
+        self,
+        output: Path,
+        form: MergeFormat,
+        *,
+        title: str = "",
+        language: str = "",
+        fading: Quality | None = None,
+        captions: bool = False,
     ) -> None:
         self._output = output
+        self._fading = fading
         self._form = form
         self._title = title
         self._language = iso_639_2(language)
@@ -148,16 +160,34 @@ class Merger:
         taken, self._taken = self._segments[self._taken :], len(self._segments)
         return taken
 
-    def add_chunk(self, frames: Span, path: Path, skip: int = 0, rest: int = 0) -> None:
+    def add_chunk(self, frames: Span, path: Path, skip: int = 0, rest: int = 0, fade: int = 0) -> None:
         """Take the chunk that shows ``frames``, which begin where those of the chunk before ended.
 
         In the file, ``skip`` frames before them and ``rest`` after them are left out; both cuts are in front
-        of keyframes.
+        of keyframes. The last ``fade`` of the former are blended with as many at the end of the chunk before.
         """
         _check_next(frames, self._frames, "chunk.frames")
+        if fade:
+            self._blend(path, skip, fade)
         self._frames = frames.end
         self._waiting.append(_Chunk(frames, path, skip, rest))
         self._copy_heard()
+
+    def _blend(self, path: Path, skip: int, fade: int) -> None:
+        """Replace the last frames of the chunk before by a fade into the frames in front of a chunk."""
+        last = self._waiting.pop() if self._waiting and self._fading is not None else None
+        if last is None or self._fading is None or not 0 < fade <= min(skip, len(last.frames)):
+            raise BadInput("chunk.fade_frames", f"there are no {fade} frames on both sides")
+        form, cut = self._form, last.frames.end - fade
+        kept = last.skip + len(last.frames) - fade
+        faded = self._output.with_name(f"fade-{cut}.mp4")
+        self._resources.callback(faded.unlink, missing_ok=True)
+        sides = (last.path, Span(kept, kept + fade)), (path, Span(skip - fade, skip))
+        write_fade(faded, *sides, (form.fps, form.width, form.height), self._fading)
+        if cut > last.frames.first:
+            left = Span(last.frames.first, cut)
+            self._waiting.append(_Chunk(left, last.path, last.skip, last.rest + fade))
+        self._waiting.append(_Chunk(Span(cut, last.frames.end), faded, 0, 0))
 
     def add_speech(self, samples: Span, pcm: bytes) -> None:
         """Take the speech at ``samples``, which begin where those before ended; 16-bit mono."""
@@ -241,7 +271,7 @@ class Merger:
     def _copy_heard(self) -> None:
         """Copy the chunks whose speech is there."""
         self._cut_ended()
-        while self._waiting:
+        while len(self._waiting) > (self._fading is not None):
             if sample_at(self._waiting[0].frames.end, self._form.fps) > self._speech.samples:
                 return
             self._copy(self._waiting.popleft())

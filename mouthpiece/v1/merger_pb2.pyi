@@ -68,7 +68,7 @@ class MergeHeader(google.protobuf.message.Message):
     language: builtins.str
     """BCP 47 tag of the speech, for the audio track; may be empty."""
     quality: mouthpiece.v1.common_pb2.Quality.ValueType
-    """Quality of the chunks, for what is encoded again."""
+    """Quality of the chunks, for what is encoded again. Unset: no chunk is blended with another."""
     captions: builtins.bool
     """Whether the file gets a track of captions."""
     @property
@@ -98,8 +98,8 @@ class MergeChunk(google.protobuf.message.Message):
     SKIP_FIELD_NUMBER: builtins.int
     REST_FIELD_NUMBER: builtins.int
     fade_frames: builtins.int
-    """Frames that the artifact holds in front of these, to be blended with as many at the end of the chunk before;
-    only these are encoded again. Both chunks have keyframes where the fade begins and ends.
+    """The last so many of the frames skipped in front are blended with as many at the end of the chunk before; only
+    these are encoded again. The chunk before has a keyframe where the fade begins. Needs `header.quality`.
     """
     skip: builtins.int
     """Frames of the artifact before the first and after the last that are wanted; they are left out. What is

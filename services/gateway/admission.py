@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import grpc.aio
 
 from mouthpiece.artifacts import ArtifactStore, check_sha256
-from mouthpiece.core.engines import EngineInfo
+from mouthpiece.core.engines import EngineClass, EngineInfo
 from mouthpiece.core.format import MAX_SIDE, MIN_SIDE, choose_fps, choose_size
 from mouthpiece.core.timeline import MAX_FPS, MIN_FPS, Span
 from mouthpiece.errors import BadInput, MouthpieceError, NotFound, Unavailable, Violation
@@ -42,6 +42,8 @@ MIN_CHUNK_SECONDS = 0.2
 MAX_CHUNK_SECONDS = 600.0
 
 MAX_PROMPT = 2000
+MAX_CROSSFADE_SECONDS = 1.0
+APPROXIMATE = "chunks are rendered independently and blended: near cuts the video is approximate"
 
 _FIELDS = {
     "text": "spec.text",
@@ -85,6 +87,7 @@ def check_spec(spec: JobSpec, max_text: int) -> None:
         *_check_chunking(spec),
         *_check_scene(spec),
         *_check_urgency(spec, time.time()),
+        *_check_fade(spec),
     ]
     if found:
         raise BadInput(found[0].field, found[0].description, *found[1:])
@@ -153,6 +156,18 @@ def head_start(spec: JobSpec, created: float) -> float:
         return spec.priority
     due = spec.deadline.ToNanoseconds() / 1e9
     return spec.priority + max(0.0, URGENT_SECONDS - (due - created))
+
+
+def _check_fade(spec: JobSpec) -> list[Violation]:
+    if not spec.HasField("crossfade"):
+        return []
+    fade, length = seconds_of(spec.crossfade), seconds_of(spec.chunk_length)
+    if not 0 < fade <= MAX_CROSSFADE_SECONDS:
+        wrong = f"{fade:g} s is not more than 0 and at most {MAX_CROSSFADE_SECONDS:g} s"
+        return [Violation("spec.crossfade", wrong)]
+    if spec.mode != Mode.MODE_CHUNKED or length < 2 * fade:
+        return [Violation("spec.crossfade", "needs mode CHUNKED and chunks at least twice as long")]
+    return []
 
 
 def _check_hash(field: str, sha256: str) -> list[Violation]:
@@ -293,6 +308,9 @@ def _check_inputs(engine: EngineInfo, avatar: AvatarInfo) -> None:
 def _check_engine(engine: EngineInfo, spec: JobSpec) -> None:
     if spec.prompt and not engine.takes_prompt:
         raise BadInput("spec.prompt", f"the engine {engine.name!r} takes no prompt")
+    if spec.HasField("crossfade") and engine.engine_class is not EngineClass.CHAINED:
+        message = f"the engine {engine.name!r} needs none: its chunks fit together as they are"
+        raise BadInput("spec.crossfade", message)
 
 
 def _format(spec: JobSpec, avatar: AvatarInfo) -> VideoFormat:
@@ -314,6 +332,18 @@ def _seed(spec: JobSpec) -> int:
     picture = JobSpec(avatar_sha256=spec.avatar_sha256, engine=spec.engine, fps=spec.fps)
     digest = hashlib.sha256(picture.SerializeToString(deterministic=True)).digest()
     return int.from_bytes(digest[:4], "little")
+
+
+def fade_frames(spec: JobSpec, fps: Fraction) -> int:
+    """Frames over which independent chunks are blended, at least one; 0 when none are."""
+    if not spec.HasField("crossfade"):
+        return 0
+    return max(1, math.floor(Fraction(spec.crossfade.ToNanoseconds(), 10**9) * fps))
+
+
+def warnings_of(spec: JobSpec, admitted: Admitted) -> list[str]:
+    """What a person should know of a job before it begins."""
+    return [*admitted.avatar.warnings, *([APPROXIMATE] if spec.HasField("crossfade") else [])]
 
 
 def wanted_chunk_frames(spec: JobSpec, fps: Fraction) -> int:

@@ -373,6 +373,7 @@ class Director:
                 statistics=figures,
                 captions_vtt=merged.captions_vtt if merged.HasField("captions_vtt") else None,
                 captions_srt=merged.captions_srt if merged.HasField("captions_srt") else None,
+                approximate=run.fade_frames > 0,
             )
         )
         if run.spec.captions and not merged.HasField("captions_vtt"):

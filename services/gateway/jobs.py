@@ -43,7 +43,7 @@ from mouthpiece.v1.gateway_pb2 import (
     ResultFile,
 )
 from services.gateway.access import current_caller
-from services.gateway.admission import Admission, Admitted
+from services.gateway.admission import Admission, Admitted, warnings_of
 from services.gateway.director import UNFINISHED, Director, resumption
 from services.gateway.fleet import Fleet
 from services.gateway.foresight import foresee
@@ -341,7 +341,7 @@ def _new_job(spec: JobSpec, request_id: str, admitted: Admitted) -> Job:
         created=timestamp(time.time()),
         format=format_,
         samples=admitted.outline.expected_samples,
-        warnings=admitted.avatar.warnings,
+        warnings=warnings_of(spec, admitted),
         last_sequence=1,
         request_id=request_id,
         engine=engine_to_proto(admitted.engine),

@@ -124,6 +124,7 @@ class Merging:
                 title=run.spec.title,
                 language=run.job.language,
                 captions=run.spec.captions,
+                quality=_fading(run),
             )
         )
         sent, sentences, complete = 0, 0, False
@@ -134,7 +135,7 @@ class Merging:
                 yield request
             for frames in run.segments[sent:]:
                 sent += 1
-                yield MergeRequest(chunk=_chunk(run.rendered[frames]))
+                yield MergeRequest(chunk=_chunk(run.rendered[frames], run.lead(frames)))
             if not complete:
                 await moved.wait()
         for cue in await asyncio.to_thread(_captions, run) if run.spec.captions else ():
@@ -162,12 +163,19 @@ def _soundless(stored: StoredSentence) -> Sentence:
     return sentence_from_proto(message)
 
 
-def _chunk(rendered: Rendered) -> MergeChunk:
+def _fading(run: JobRun) -> common_pb2.Quality.ValueType:
+    """Quality of what the merger encodes; unspecified when it encodes nothing."""
+    exact = not run.fade_frames
+    return common_pb2.QUALITY_UNSPECIFIED if exact else run.spec.quality or common_pb2.QUALITY_MEDIUM
+
+
+def _chunk(rendered: Rendered, fade: int) -> MergeChunk:
     return MergeChunk(
         frames=span_to_proto(rendered.frames),
         chunk=artifact_to_proto(rendered.chunk),
         skip=rendered.skip,
         rest=rendered.rest,
+        fade_frames=fade,
     )
 
 

@@ -14,7 +14,7 @@ from mouthpiece.core.scheduler.forecast import Forecast, even_marks, forecast
 from mouthpiece.core.scheduler.scheduler import Scheduler
 from mouthpiece.rpc.convert import duration, seconds, span_to_proto
 from mouthpiece.v1.gateway_pb2 import Job, PlanJobResponse, PlannedChunk
-from services.gateway.admission import Admitted
+from services.gateway.admission import Admitted, warnings_of
 from services.gateway.fleet import Fleet
 from services.gateway.foresight import Known
 from services.gateway.run import submission
@@ -65,9 +65,10 @@ def plan(
         total_single=_seconds(single.total),
         advice=_advice(job, course, single),
         avatar=admitted.avatar,
-        warnings=admitted.avatar.warnings,
         cached_frames=sum(map(len, known.frames)),
         cached_sentences=known.sentences,
+        warnings=warnings_of(planned.spec, admitted),
+        approximate=planned.spec.HasField("crossfade"),
     )
 
 

@@ -186,17 +186,20 @@ def _request(run: JobRun, command: Render, speech: SpeechSlice) -> RenderChunkRe
         seed=run.job.seed,
         prompt=run.spec.prompt,
         handover=run.handover(command.span.first),
+        fade_frames=run.fade_frames,
     )
 
 
 def _check(run: JobRun, command: Render, result: ChunkResult, speech: str) -> Rendered:
     """Refuse a result that cannot be part of the job."""
-    if result.frames != len(command.span):
-        raise _Distrust(f"{result.frames} frames came back for {len(command.span)}")
+    lead = run.lead(command.span)
+    if result.frames != lead + len(command.span):
+        raise _Distrust(f"{result.frames} frames came back for {lead + len(command.span)}")
     known = next(iter(run.rendered.values()), None)
     if known is not None and known.codec != result.codec_sha256:
         raise _Distrust("its encoder does not fit the job's other chunks")
-    return Rendered(command.span, speech, artifact_from_proto(result.chunk), result.codec_sha256)
+    artifact = artifact_from_proto(result.chunk)
+    return Rendered(command.span, speech, artifact, result.codec_sha256, skip=lead)
 
 
 def _timings(result: ChunkResult, wall: float) -> Timings:

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from google.rpc import status_pb2
@@ -31,7 +31,7 @@ from mouthpiece.v1.gateway_pb2 import (
     SpeechGrew,
 )
 from services.gateway import metrics
-from services.gateway.admission import head_start, wanted_chunk_frames
+from services.gateway.admission import fade_frames, head_start, wanted_chunk_frames
 from services.gateway.store import (
     ENDED,
     Attempt,
@@ -127,8 +127,19 @@ class JobRun:
         """Whether a chunk of this job can stand in another one: not where it hangs on those before it."""
         return self.engine.engine_class is not EngineClass.CHAINED
 
+    @property
+    def fade_frames(self) -> int:
+        """Frames over which independent chunks of a chained engine are blended, 0 for an exact chain."""
+        return fade_frames(self.spec, self.fps)
+
+    def lead(self, frames: Span) -> int:
+        """Frames in front of a chunk that are rendered too, for a fade."""
+        return min(self.fade_frames, frames.first)
+
     def handover(self, frame: int) -> common_pb2.ArtifactRef | None:
         """What the chunk before a frame left for the one that begins there; None where a chain begins."""
+        if self.fade_frames:
+            return None
         for attempt in self.attempts.values():
             chunk = attempt.chunk
             ended_here = chunk.state == CHUNK_STATE_DONE and chunk.frames.end == frame
@@ -138,7 +149,7 @@ class JobRun:
 
     def heard(self, frames: Span) -> Span:
         """Samples that the engine needs for some frames, with context; may reach beyond the speech."""
-        samples = samples_of(frames, self.fps)
+        samples = samples_of(Span(frames.first - self.lead(frames), frames.end), self.fps)
         return Span(max(0, samples.first - self.engine.lead_samples), samples.end + self.engine.tail_samples)
 
     async def enter(
@@ -203,6 +214,9 @@ class JobRun:
 
     def take(self, attempt: Attempt) -> None:
         """Know an attempt, and its result when it is the first for its frames."""
+        if self.fade_frames and attempt.result is not None:
+            fitted = replace(attempt.result, skip=self.lead(attempt.result.frames))
+            attempt = replace(attempt, result=fitted)
         self.attempts[attempt.chunk.id] = attempt
         if attempt.result is not None:
             self.rendered.setdefault(attempt.result.frames, attempt.result)
@@ -338,7 +352,7 @@ def submission(job: Job, engine: EngineInfo, weight: float) -> JobSubmitted:
         max_workers=spec.max_workers,
         max_chunk_frames=engine.max_chunk_frames,
         max_chunk_seconds=engine.max_chunk_seconds,
-        chained=engine.engine_class is EngineClass.CHAINED,
+        chained=engine.engine_class is EngineClass.CHAINED and not fade_frames(spec, fps),
         weight=weight,
         priority=head_start(spec, job.created.ToNanoseconds() / 1e9),
     )

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from mouthpiece.artifacts import check_sha256
 from mouthpiece.core.engines import EngineClass, EngineInfo
-from mouthpiece.core.timeline import MAX_FPS, MIN_FPS, sample_at
+from mouthpiece.core.timeline import MAX_FPS, MIN_FPS, Span, sample_at
 from mouthpiece.errors import BadInput, Violation
-from mouthpiece.media.quality import Quality
 from mouthpiece.rpc.convert import (
     artifact_to_proto,
     duration,
@@ -14,6 +13,7 @@ from mouthpiece.rpc.convert import (
     rational_to_proto,
     span_from_proto,
 )
+from mouthpiece.rpc.quality import quality_from_proto
 from mouthpiece.rpc.speech_codec import slice_from_proto
 from mouthpiece.v1 import common_pb2
 from mouthpiece.v1 import lipsync_pb2 as pb
@@ -26,14 +26,6 @@ from services.lipsync.worker import Order, Outcome
 
 MIN_SIDE, MAX_SIDE = 64, 4096
 
-_QUALITIES = {
-    common_pb2.QUALITY_UNSPECIFIED: Quality.MEDIUM,
-    common_pb2.QUALITY_LOW: Quality.LOW,
-    common_pb2.QUALITY_MEDIUM: Quality.MEDIUM,
-    common_pb2.QUALITY_HIGH: Quality.HIGH,
-    common_pb2.QUALITY_ULTRA: Quality.ULTRA,
-    common_pb2.QUALITY_LOSSLESS: Quality.LOSSLESS,
-}
 _KINDS = {AvatarKind.PORTRAIT: pb.AVATAR_KIND_PORTRAIT, AvatarKind.VIDEO: pb.AVATAR_KIND_VIDEO}
 
 
@@ -61,18 +53,31 @@ def format_from_proto(message: common_pb2.VideoFormat) -> Format:
 def order_from_proto(request: pb.RenderChunkRequest, engine: EngineInfo) -> Order:
     """What to render with `engine`. Raises `BadInput` when the request contradicts itself."""
     form = format_from_proto(request.format)
-    if request.quality not in _QUALITIES:
-        raise BadInput("quality", f"{request.quality} is not a quality")
     return Order(
         job_id=request.job_id,
         attempt_id=request.attempt_id,
         engine=engine.name,
         avatar_sha256=avatar_name(request.avatar_sha256),
         format=form,
-        quality=_QUALITIES[request.quality],
+        quality=quality_from_proto(request.quality, "quality"),
         task=_task(request, engine, form),
         handover_sha256=_handover(request, engine),
+        keyframes=_seams(request),
     )
+
+
+def _lead(request: pb.RenderChunkRequest) -> int:
+    """Frames in front of the chunk that are rendered too, for a fade."""
+    return min(max(0, request.fade_frames), request.frames.first)
+
+
+def _seams(request: pb.RenderChunkRequest) -> frozenset[int]:
+    """Frames, counted from the first that is rendered, at which a fade ends and the next one begins."""
+    if request.fade_frames <= 0:
+        return frozenset()
+    lead = _lead(request)
+    count = lead + request.frames.end - request.frames.first
+    return frozenset({lead, count - request.fade_frames})
 
 
 def _handover(request: pb.RenderChunkRequest, engine: EngineInfo) -> str:
@@ -97,6 +102,7 @@ def _task(request: pb.RenderChunkRequest, engine: EngineInfo, form: Format) -> R
         raise BadInput(
             "frames", f"{len(frames)} frames; engine {engine.name!r} renders at most {most} at a time"
         )
+    frames = Span(frames.first - _lead(request), frames.end)
     speech = slice_from_proto(request.speech)
     needed = max(0, sample_at(frames.first, form.fps) - engine.lead_samples)
     if speech.samples and speech.samples.first > needed:

@@ -60,6 +60,8 @@ class Order:
     task: RenderTask
     handover_sha256: str = ""
     """What the chunk before left in a chain."""
+    keyframes: frozenset[int] = frozenset()
+    """Frames at which the chunk must be cut later, counted from its own first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +236,8 @@ class RenderWorker:
         async with AsyncExitStack() as stack:
             folder = Path(stack.enter_context(TemporaryDirectory(dir=self._scratch, prefix="chunk-")))
             task = order.task
-            if self._engines[order.engine].info.engine_class is EngineClass.CHAINED:
+            chained = self._engines[order.engine].info.engine_class is EngineClass.CHAINED
+            if chained and not order.keyframes:  # what is blended hands nothing on
                 task = replace(task, leave=folder / "handover")
             if order.handover_sha256:
                 found = await stack.enter_async_context(self._store.local(order.handover_sha256))
@@ -301,7 +304,9 @@ class _Rendering:
         frames = cast("Generator[Frame]", self.engine.render(self.prepared, task))
         with (
             closing(frames),
-            ChunkEncoder(self.path, form.fps, form.width, form.height, order.quality) as encoder,
+            ChunkEncoder(
+                self.path, form.fps, form.width, form.height, order.quality, keyframes=order.keyframes
+            ) as encoder,
         ):
             for frame in frames:
                 if self.attempt.stop.is_set():

@@ -15,6 +15,7 @@ from mouthpiece.errors import BadInput, Busy, MouthpieceError
 from mouthpiece.media.captions import Cue
 from mouthpiece.media.merge import MergeFormat
 from mouthpiece.rpc.convert import artifact_to_proto, rational_from_proto, span_from_proto, span_to_proto
+from mouthpiece.rpc.quality import quality_from_proto
 from mouthpiece.settings import CommonSettings, MergerSettings
 from mouthpiece.v1 import merger_pb2 as pb
 from mouthpiece.v1.common_pb2 import Segment, VideoFormat
@@ -75,6 +76,7 @@ class MergerServicer(MergerServiceServicer):
         with self._slot():
             header = await _header(requests)
             form = _format(header.format)
+            fading = quality_from_proto(header.quality, "header.quality") if header.quality else None
             work = MergeWork(
                 self._folder,
                 self._artifacts,
@@ -82,6 +84,7 @@ class MergerServicer(MergerServiceServicer):
                 header.title,
                 header.language,
                 captions=header.captions,
+                fading=fading,
             )
             async with work:
                 async for request in requests:
@@ -142,10 +145,11 @@ async def _take(work: MergeWork, request: pb.MergeRequest) -> None:
         case "chunk":
             check_sha256(request.chunk.chunk.sha256, "chunk.chunk.sha256")
             frames = span_from_proto(request.chunk.frames, "chunk.frames")
-            left_out = request.chunk.skip, request.chunk.rest
-            if min(left_out) < 0:
-                raise BadInput("chunk.skip" if left_out[0] < 0 else "chunk.rest", "negative")
-            await work.add_chunk(frames, request.chunk.chunk.sha256, *left_out)
+            left_out = {name: getattr(request.chunk, name) for name in ("skip", "rest", "fade_frames")}
+            for name, count in left_out.items():
+                if count < 0:
+                    raise BadInput(f"chunk.{name}", "negative")
+            await work.add_chunk(frames, request.chunk.chunk.sha256, *left_out.values())
         case "speech":
             samples = span_from_proto(request.speech.samples, "speech.samples")
             await work.add_speech(samples, request.speech.pcm)

@@ -17,6 +17,7 @@ from mouthpiece.artifacts import Artifact, ArtifactStore
 from mouthpiece.core.timeline import Span
 from mouthpiece.media.captions import Cue, to_srt, to_vtt
 from mouthpiece.media.merge import MergeFormat, Merger
+from mouthpiece.media.quality import Quality
 
 _Result = TypeVar("_Result")
 
@@ -46,13 +47,16 @@ class MergeWork:
         language: str,
         *,
         captions: bool,
+        fading: Quality | None = None,
     ) -> None:
         self._artifacts = artifacts
         # One thread: what a cancelled call left running ends before anything is taken away from it.
         self._thread = ThreadPoolExecutor(1, "merge")
         self._folder = TemporaryDirectory(prefix="merge-", dir=folder)
         self._output = Path(self._folder.name) / "movie.mp4"
-        self._merger = Merger(self._output, form, title=title, language=language, captions=captions)
+        self._merger = Merger(
+            self._output, form, title=title, language=language, captions=captions, fading=fading
+        )
         self._init: Artifact | None = None
         self._held: deque[tuple[int, AsyncExitStack]] = deque()
 
@@ -77,12 +81,12 @@ class MergeWork:
         """Samples in the movie so far."""
         return self._merger.samples_written
 
-    async def add_chunk(self, frames: Span, sha256: str, skip: int = 0, rest: int = 0) -> None:
+    async def add_chunk(self, frames: Span, sha256: str, skip: int = 0, rest: int = 0, fade: int = 0) -> None:
         """Take a chunk out of the store. Raises what `Merger.add_chunk` does, `NotFound` and `DataLoss`."""
         hold = AsyncExitStack()
         self._held.append((frames.end, hold))
         path = await hold.enter_async_context(self._artifacts.local(sha256))
-        await self._call(lambda: self._merger.add_chunk(frames, path, skip, rest))
+        await self._call(lambda: self._merger.add_chunk(frames, path, skip, rest, fade))
         await self._release(self.frames)
 
     async def add_speech(self, samples: Span, pcm: bytes) -> None:

@@ -66,6 +66,7 @@ def test_every_option_reaches_the_job() -> None:
         prompt="She smiles.",
         ssml=True,
         pronunciations={"Nguyen": "win"},
+        crossfade=0.5,
         ignore_cache=True,
         priority=5,
         deadline=datetime(2026, 1, 31, tzinfo=UTC),

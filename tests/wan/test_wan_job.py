@@ -8,16 +8,19 @@ import signal
 import threading
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mouthpiece.client import Client, VideoOptions
 from mouthpiece.errors import BadInput
+from mouthpiece.settings import LipSyncSettings
 from mouthpiece.v1.gateway_pb2 import CHUNK_STATE_DONE, CHUNK_STATE_RUNNING, Job, JobEvent
 from tests.faults.conftest import look_at, recording
 from tests.support.comfyui import FakeComfy, comfyui, write_workflows
 from tests.support.fault_processes import Cluster
+from tests.support.heygem_cluster import cluster
 
 LIMIT = 120
 SIZE = 128
@@ -48,10 +51,10 @@ async def workers(folder: Path, fake: FakeComfy) -> AsyncGenerator[tuple[Cluster
         "MOUTHPIECE_LIPSYNC_WAN_PIXELS": str(64 * 64),
     }
     names = ("lipsync-0", "lipsync-1")
-    async with Cluster(folder / "data", 2, environments=dict.fromkeys(names, environment)) as cluster:
-        await cluster.gateway.start()
-        async with Client(cluster.gateway.address) as client:
-            yield cluster, client
+    async with Cluster(folder / "data", 2, environments=dict.fromkeys(names, environment)) as running:
+        await running.gateway.start()
+        async with Client(running.gateway.address) as client:
+            yield running, client
 
 
 class Killer:
@@ -76,6 +79,55 @@ class Killer:
             self._fake.manners.held.set()
 
 
+@pytest.mark.asyncio
+async def test_chains_that_are_blended_need_no_order_and_say_that_they_are_approximate(
+    tmp_path: Path,
+) -> None:
+    audio = recording(tmp_path / "speech.wav", 3)
+    wish = replace(options("chunked"), crossfade=0.4)
+    with comfyui(tmp_path / "comfy") as fake:
+        settings = [worker(tmp_path, fake, name) for name in ("one", "two")]
+        async with cluster(tmp_path / "data", settings) as client, asyncio.timeout(LIMIT):
+            both = Together(fake)
+            job = await client.generate(tmp_path / "out.mp4", audio=audio, options=wish, on_event=both.see)
+            plan = await client.plan(job.spec)
+            job = await client.get_job(job.id)
+    assert job.result.approximate
+    assert plan.approximate
+    assert any("approximate" in warning for warning in job.warnings)
+    done = [chunk for chunk in job.chunks if chunk.state == CHUNK_STATE_DONE]
+    assert len(done) == 3
+    assert not any(has for _, has in handed_over(job))
+    assert {"one", "two"} <= both.running
+    assert len(look_at(tmp_path / "out.mp4").frames) == job.result.frames == 150
+
+
+def worker(folder: Path, fake: FakeComfy, name: str) -> LipSyncSettings:
+    first, following = write_workflows(folder)
+    return LipSyncSettings(
+        name=name,
+        engines="wan-s2v",
+        wan_comfyui=fake.url,
+        wan_workflow=first,
+        wan_workflow_next=following,
+        wan_pixels=64 * 64,
+    )
+
+
+class Together:
+    """Holds up every clip until two workers are at it."""
+
+    def __init__(self, fake: FakeComfy) -> None:
+        self.running: set[str] = set()
+        self._held = fake.manners.held = threading.Event()
+
+    def see(self, event: JobEvent) -> None:
+        if event.chunk.state == CHUNK_STATE_RUNNING:
+            self.running.add(event.chunk.worker)
+        if len(self.running) == 2:
+            self._held.set()
+
+
 def handed_over(job: Job) -> list[tuple[int, bool]]:
     done = [chunk for chunk in job.chunks if chunk.state == CHUNK_STATE_DONE]
     return [(chunk.frames.end, chunk.HasField("handover")) for chunk in done]
@@ -85,9 +137,9 @@ def handed_over(job: Job) -> list[tuple[int, bool]]:
 async def test_a_chain_goes_on_elsewhere_when_its_worker_is_killed(tmp_path: Path) -> None:
     audio = recording(tmp_path / "speech.wav", 4)
     with comfyui(tmp_path / "comfy") as fake:
-        async with workers(tmp_path, fake) as (cluster, client), asyncio.timeout(LIMIT):
+        async with workers(tmp_path, fake) as (running, client), asyncio.timeout(LIMIT):
             whole = await client.generate(tmp_path / "whole.mp4", audio=audio, options=options("single"))
-            killer = Killer(cluster, fake)
+            killer = Killer(running, fake)
             cut = await client.generate(
                 tmp_path / "cut.mp4", audio=audio, options=options("chunked"), on_event=killer.see
             )
