@@ -10,7 +10,10 @@ from mouthpiece.cli import tables
 from mouthpiece.cli.console import err, out, print_json
 from mouthpiece.cli.generate import download as fetch
 from mouthpiece.cli.running import ask
+from mouthpiece.client import Client
+from mouthpiece.client.files import destination
 from mouthpiece.client.report import job_report, job_summary, state_name
+from mouthpiece.errors import BadInput
 
 
 def list_jobs(gateway: str, states: Sequence[str], limit: int, *, as_json: bool) -> None:
@@ -45,6 +48,19 @@ def delete(gateway: str, job_id: str) -> None:
     out().print(f"{job_id} is forgotten", soft_wrap=True, markup=False)
 
 
-def download(gateway: str, job_id: str, output: Path, *, captions: bool) -> None:
-    """Fetch a finished video, and its captions if wanted."""
-    ask(gateway, lambda client: fetch(client, job_id, output, captions=captions))
+def download(gateway: str, job_id: str, output: Path, *, captions: bool, follow: bool) -> None:
+    """Fetch a finished video, and its captions if wanted; or one that grows."""
+    if follow:
+        ask(gateway, lambda client: _grow(client, job_id, output))
+    else:
+        ask(gateway, lambda client: fetch(client, job_id, output, captions=captions))
+
+
+async def _grow(client: Client, job_id: str, output: Path) -> None:
+    try:
+        with destination(output, "output").open("wb") as file:
+            async for block in client.stream(job_id):
+                file.write(block)
+                file.flush()
+    except OSError as error:
+        raise BadInput("output", f"{output} cannot be written: {error.strerror or error}") from None

@@ -488,12 +488,18 @@ def download(
     captions: Annotated[
         bool, typer.Option("--captions", metavar="", help="Also write its captions beside it, .vtt and .srt.")
     ] = False,
+    follow: Annotated[
+        bool,
+        typer.Option(
+            "--follow", metavar="", help="Write while the job runs, as fragmented MP4 that plays at once."
+        ),
+    ] = False,
     gateway: Gateway = LOCAL,
 ) -> None:
-    """Fetch the video of a finished job."""
+    """Fetch the video of a finished job, or of a running one as it grows."""
     from mouthpiece.cli.jobs import download as answer
 
-    answer(gateway, job, output, captions=captions)
+    answer(gateway, job, output, captions=captions, follow=follow)
 
 
 @app.command()

@@ -10,7 +10,9 @@ from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import aclosing, closing, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self, get_args
+from typing import Any, Literal, Self, get_args
+
+from grpc.aio import UnaryStreamCall
 
 from mouthpiece.artifacts import Artifact
 from mouthpiece.choices import StateName
@@ -335,6 +337,31 @@ class Client:
             async for response in responses:
                 part.append(response.data)
                 on_bytes(part.size, content.size_bytes)
+
+    async def stream(self, job_id: str) -> AsyncGenerator[bytes, None]:
+        """Yield a job's video from its first frame on, as fragmented MP4, while it is being made.
+
+        A stream that breaks is begun again, and what came before is skipped: a job gives the same bytes each
+        time. Raises `NotFound`, the error with which the job fails, and `Unmet` (JOB_NOT_DONE) when it is
+        cancelled.
+        """
+        given = position = 0
+        request = gateway_pb2.DownloadVideoRequest(job_id=job_id, follow=True)
+
+        def begin() -> UnaryStreamCall[Any, gateway_pb2.DownloadVideoResponse]:
+            nonlocal position
+            position = 0
+            return self._link.stub.DownloadVideo(request)
+
+        async def complete() -> bool:
+            return True  # it ends by itself with the job only
+
+        async with aclosing(self._link.resumed(begin, complete)) as responses:
+            async for response in responses:
+                position += len(response.data)
+                if position > given:
+                    yield response.data[given - position :]
+                    given = position
 
     # ------------------------------------------------------------ the suite
 

@@ -117,6 +117,7 @@ class SyncClient:
     delete = _blocking(Client.delete)
     upload = _blocking(Client.upload)
     download = _blocking(Client.download)
+    stream = _iterating(Client.stream)
     cluster = _blocking(Client.cluster)
     watch_cluster = _iterating(Client.watch_cluster)
     voices = _blocking(Client.voices)

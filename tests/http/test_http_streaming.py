@@ -11,6 +11,7 @@ import av
 import httpx
 import numpy as np
 
+from mouthpiece.client import Client
 from mouthpiece.v1.gateway_pb2 import DownloadVideoRequest
 from tests.support.http_suite import HERTZ, client_of, ended, events_of, http_suite, submitted
 from tests.support.media_measure import phase_steps
@@ -102,6 +103,22 @@ async def test_a_download_follows_a_running_job(tmp_path: Path) -> None:
         async with client.stream("GET", f"/api/download/{job}", params={"follow": 1}) as answer:
             again = await answer.aread()
         assert again == grown
+        assert packets(grown) == packets(await suite.video(job))
+
+
+async def test_a_client_that_follows_goes_on_over_a_restart(tmp_path: Path) -> None:
+    async with http_suite(tmp_path) as (suite, client):
+        gate = asyncio.Event()
+        suite.speech.gate = lambda index: gate if index == 1 else None
+        job = await submitted(client, TEXT)
+        grown = b""
+        suite.settings = suite.settings.model_copy(update={"port": int(suite.address.rpartition(":")[2])})
+        async with Client(suite.address) as follower:
+            async for block in follower.stream(job):
+                grown += block
+                if not gate.is_set():
+                    await suite.restart_gateway()
+                    gate.set()
         assert packets(grown) == packets(await suite.video(job))
 
 

@@ -320,6 +320,7 @@ class FakeSuite:
         )
         assert isinstance(program.servicer, VideoServicer)
         self.servicer = program.servicer
+        self.address = running.address
         self.channel = await self.gateway.enter_async_context(dial(running.address))
 
     @property
