@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from mouthpiece.choices import ModeName
 from mouthpiece.client import VideoOptions
 from mouthpiece.media.probe import decode_frames
 from tests.end_to_end.conftest import RunningSuite
@@ -33,7 +34,7 @@ def test_one_chunk_and_several_decode_to_identical_frames(
     }
     client = suite_with(workers=2, **environment).client
     face = clip_file(tmp_path / "face.mp4", 12, Fraction(25), size=192)
-    movies = {"single": tmp_path / "one.mp4", "chunked": tmp_path / "several.mp4"}
+    movies: dict[ModeName, Path] = {"single": tmp_path / "one.mp4", "chunked": tmp_path / "several.mp4"}
     chunks: dict[str, int] = {}
     for mode, path in movies.items():
         options = VideoOptions(
