@@ -186,6 +186,10 @@ class GatewaySettings(_Settings):
     callback_secrets: dict[str, SecretStr] = Field(default_factory=dict[str, SecretStr])
     """Secrets that callbacks are signed with, by name: as JSON in the environment. Default: none."""
 
+    version_patience_seconds: float = Field(default=60, ge=0)
+    """Seconds for which a job waits for a worker with the engine version that it began with, while others
+    have another; then it is rendered anew with that. Default: 60."""
+
     max_jobs: int = Field(default=1000, ge=1)
     """Most jobs that may wait or run at a time. Default: 1000."""
 

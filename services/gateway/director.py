@@ -224,6 +224,16 @@ class Director:
         self.tell(JobCancelled(run.id))
         await self._end(run, JOB_STATE_CANCELLED, None)
 
+    async def change_engine(self, run: JobRun, engine: EngineInfo) -> None:
+        """Render a job anew with another version of its engine. Raises `StoreAway`."""
+        log.warning("job %s goes on with %s %s", run.id, engine.name, engine.version)
+        self.tell(JobCancelled(run.id))
+        await self._halt(run)
+        await run.start_over(engine)
+        metrics.job_left(run.job.state)
+        self._forget(run)
+        await self._fetch(run.id)
+
     async def take_back(self, run: JobRun, lost: Sequence[Span]) -> None:
         """Have segments of a run rendered again, for their artifacts are damaged or gone."""
         for span in lost:
@@ -389,12 +399,7 @@ class Director:
     async def _end(
         self, run: JobRun, state: gateway_pb2.JobState.ValueType, error: MouthpieceError | None
     ) -> None:
-        task = self._jobs.get(run.id)
-        if task is not None and task is not asyncio.current_task():
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-        attempts = [task for (job, _), task in self._attempts.items() if job == run.id]
-        await asyncio.gather(*attempts, return_exceptions=True)
+        await self._halt(run)
         told = None if error is None else to_proto(error)
         try:
             await run.enter(state, error=told, outcome=outcome(run, time.time()))
@@ -402,6 +407,15 @@ class Director:
             self.step_down(away)
             raise
         self._forget(run)
+
+    async def _halt(self, run: JobRun) -> None:
+        """Wait until nothing is done for a job any more that the scheduler has forgotten."""
+        task = self._jobs.get(run.id)
+        if task is not None and task is not asyncio.current_task():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        attempts = [task for (job, _), task in self._attempts.items() if job == run.id]
+        await asyncio.gather(*attempts, return_exceptions=True)
 
     def _forget(self, run: JobRun) -> None:
         self.runs.pop(run.id, None)

@@ -123,6 +123,10 @@ class Fleet:
         """Engines that at least one live worker has, by name."""
         return {engine.name: engine for member in self._up() for engine in member.engines}
 
+    def all_engines(self) -> list[EngineInfo]:
+        """Every version of every engine that some live worker has."""
+        return [engine for member in self._up() for engine in member.engines]
+
     def offers(self) -> list[WorkerUp]:
         """What every live worker offers."""
         return [member.offer() for member in self._up()]

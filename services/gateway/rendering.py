@@ -157,6 +157,13 @@ class _Distrust(MouthpieceError):
     """A worker went silent, or its answer cannot be true. It is not to be trusted."""
 
 
+_UNMET = {
+    Reason.NO_FACE: Fault.JOB,
+    # The worker was upgraded a moment ago: it will say so.
+    Reason.ENGINE_UNKNOWN: Fault.NOBODY,
+}
+
+
 def blame(error: MouthpieceError) -> Fault:
     """Whose fault an attempt's failure was, told from what the worker answered."""
     match error:
@@ -165,7 +172,7 @@ def blame(error: MouthpieceError) -> Fault:
         case BadInput():
             return Fault.JOB
         case Unmet():
-            return Fault.JOB if error.reason is Reason.NO_FACE else Fault.ATTEMPT
+            return _UNMET.get(error.reason, Fault.ATTEMPT)
         case _Distrust():
             return Fault.WORKER
         case _:

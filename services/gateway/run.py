@@ -15,9 +15,10 @@ from mouthpiece import __version__
 from mouthpiece.core.engines import EngineClass, EngineInfo
 from mouthpiece.core.scheduler.events import JobSubmitted, Mode
 from mouthpiece.core.timeline import Span, frame_count, samples_of
-from mouthpiece.rpc.convert import duration, engine_from_proto, span_to_proto, timestamp
+from mouthpiece.rpc.convert import duration, engine_from_proto, engine_to_proto, span_to_proto, timestamp
 from mouthpiece.v1 import common_pb2, gateway_pb2
 from mouthpiece.v1.gateway_pb2 import (
+    CHUNK_STATE_CANCELLED,
     CHUNK_STATE_DONE,
     CHUNK_STATE_FAILED,
     CHUNK_STATE_RUNNING,
@@ -228,6 +229,22 @@ class JobRun:
             if attempt.result is not None and attempt.result.frames == frames:
                 end_chunk(attempt.chunk, CHUNK_STATE_FAILED, error="its artifact was lost")
                 await self.update_chunk(Attempt(attempt.chunk))
+
+    async def start_over(self, engine: EngineInfo) -> None:
+        """Drop every chunk, and go on with another version of the engine."""
+        why = f"the job went on with version {engine.version}"
+        for attempt in list(self.attempts.values()):
+            if attempt.chunk.state in {CHUNK_STATE_RUNNING, CHUNK_STATE_DONE} and not self.ended:
+                end_chunk(attempt.chunk, CHUNK_STATE_CANCELLED, error=why)
+                await self.update_chunk(Attempt(attempt.chunk))
+        if self.ended:
+            return
+        before, self.engine = self.engine, engine
+        self.job.engine.CopyFrom(engine_to_proto(engine))
+        self.job.warnings.append(
+            f"rendered anew: no worker had {engine.name} {before.version} any more, but {engine.version}"
+        )
+        await self.record(JobEvent(state=self.job))
 
     async def record(
         self,

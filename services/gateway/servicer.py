@@ -43,6 +43,7 @@ from services.gateway.seat import Seat
 from services.gateway.speaking import Speaker
 from services.gateway.speech import SpeechLibrary
 from services.gateway.store import JobStore
+from services.gateway.upgrading import Upgrading
 from services.gateway.uploads import Uploads
 from services.gateway.watching import Watching
 
@@ -106,6 +107,7 @@ class VideoServicer(VideoServiceServicer):
             tell(offer)
         retention = Retention(store, artifacts, Policy(settings.keep_days, settings.cache_bytes))
         director.accompany(retention.run())
+        director.accompany(Upgrading(self._fleet, director, settings.version_patience_seconds).run())
         director.accompany(Callbacks(store, _callback_policy(settings)).run())
         return director
 

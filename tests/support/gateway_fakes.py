@@ -22,7 +22,7 @@ from mouthpiece.artifacts import ArtifactStore
 from mouthpiece.core.engines import EngineClass, EngineInfo
 from mouthpiece.core.speech import BYTES_PER_SAMPLE
 from mouthpiece.core.timeline import SPEECH_RATE, Span
-from mouthpiece.errors import BadInput, Busy, MouthpieceError
+from mouthpiece.errors import BadInput, Busy, MouthpieceError, Reason, Unmet
 from mouthpiece.media.boxes import boxes
 from mouthpiece.rpc.channel import dial
 from mouthpiece.rpc.convert import artifact_to_proto, duration, engine_to_proto
@@ -150,6 +150,7 @@ class FakeWorker(_Idle, lipsync_pb2_grpc.LipSyncServiceServicer):
     lie: bool = False
     forgetful: bool = False
     codec: str = "c" * 64
+    engine: EngineInfo = ENGINE
     avatar_error: MouthpieceError | None = None
     movie: Callable[[Span], bytes] = field(default_factory=lambda: fake_movie)
     rendering: int = 0
@@ -159,7 +160,7 @@ class FakeWorker(_Idle, lipsync_pb2_grpc.LipSyncServiceServicer):
     async def GetWorker(self, request: Any, context: Any) -> lipsync_pb2.GetWorkerResponse:
         return lipsync_pb2.GetWorkerResponse(
             worker=lipsync_pb2.Worker(
-                name=self.name, engines=[engine_to_proto(ENGINE)], slots=1, busy_slots=self.rendering
+                name=self.name, engines=[engine_to_proto(self.engine)], slots=1, busy_slots=self.rendering
             )
         )
 
@@ -180,6 +181,8 @@ class FakeWorker(_Idle, lipsync_pb2_grpc.LipSyncServiceServicer):
     ) -> AsyncGenerator[lipsync_pb2.RenderChunkResponse]:
         if self.rendering:
             raise Busy("every slot is taken", 0.05)
+        if request.engine_version != self.engine.version:
+            raise Unmet(Reason.ENGINE_UNKNOWN, f"there is no version {request.engine_version} here")
         self.rendering += 1
         self.began.set()
         try:
