@@ -17,6 +17,7 @@ from mouthpiece.core.scheduler import (
     Command,
     Complete,
     Eta,
+    Mode,
     Render,
     Scheduler,
     Segment,
@@ -227,6 +228,23 @@ def test_when_one_of_two_fails_the_other_goes_on_with_the_frames() -> None:
         assert segments(told) == [Span(0, 25)]
         assert Complete("j1") in told
         assert not any(isinstance(command, Abort) for command in told)
+
+
+def test_chunks_of_a_wanted_length_are_taken_one_after_another_by_all_workers() -> None:
+    scheduler = Scheduler()
+    for number in range(3):
+        scheduler.handle(0.0, up(f"w{number}"))
+    scheduler.handle(0.0, submit(expected_frames=200, mode=Mode.CHUNKED, chunk_frames=50))
+    running = renders(spoken(scheduler, 0.0, "j1", 200, every=50))
+    assert [render.span for render in running] == [Span(0, 50), Span(50, 100), Span(100, 150)]
+    (last,) = renders(scheduler.handle(1.0, ChunkDone("j1", running[2].attempt)))
+    assert last.span == Span(150, 200)
+
+
+def test_nobody_begins_where_another_arrives_in_a_moment() -> None:
+    scheduler, (first,) = begun(frames=60, every=5)
+    assert first.span.end < 60
+    assert renders(scheduler.handle(0.9 * first.expected, up("w1"))) == []
 
 
 def test_frames_that_come_back_join_those_around_them() -> None:

@@ -275,8 +275,8 @@ class State:
     def idle(self) -> Iterator[Head]:
         """Heads that could begin a chunk now."""
         for worker in self.workers.values():
-            if worker.usable(self.now):
-                free = [head for head in worker.heads if head.attempt is None]
+            free = [head for head in worker.heads if head.attempt is None]
+            if free and worker.usable(self.now):
                 yield from free[: max(0, worker.slots - len(worker.heads) + len(free))]
 
     def pool(self, engine: tuple[str, str]) -> Pool:
