@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from mouthpiece.core.scheduler import Fault, Mode, SpeechGrew, Timings
 from mouthpiece.core.speech import CutGrade, CutMark
 from mouthpiece.core.timeline import Span
-from tests.support.scheduler_world import ModelWorld, submit, up
+from tests.support.scheduler_world import ModelWorld, marks, submit, up
 
 WORKERS = [f"w{number}" for number in range(5)]
 
@@ -22,10 +22,12 @@ class Histories(RuleBasedStateMachine):
         self.world = ModelWorld()
         self.submitted = 0
 
-    @initialize(workers=st.integers(0, 4))
-    def begin(self, workers: int) -> None:
+    @initialize(workers=st.integers(1, 4), frames=st.integers(50, 600), every=st.integers(5, 40))
+    def begin(self, workers: int, frames: int, every: int) -> None:
         for name in WORKERS[:workers]:
             self.world.worker_up(up(name))
+        self.world.tell(submit("j0", expected_frames=frames))
+        self.world.tell(SpeechGrew("j0", frames, marks(*range(every, frames, every))))
 
     @rule(name=st.sampled_from(WORKERS), slots=st.sampled_from([1, 1, 1, 2]))
     def worker_up(self, name: str, slots: int) -> None:
@@ -77,14 +79,14 @@ class Histories(RuleBasedStateMachine):
         self.world.tell(job)
 
     @precondition(lambda self: any(not job.final for job in self.world.jobs.values()))
-    @rule(data=st.data(), frames=st.integers(0, 400), final=st.sampled_from([False, False, True]))
+    @rule(data=st.data(), frames=st.integers(0, 600), final=st.sampled_from([False, False, True]))
     def speech_grows(self, data: st.DataObject, frames: int, final: bool) -> None:
         growing = sorted(name for name, job in self.world.jobs.items() if not job.final)
         name = data.draw(st.sampled_from(growing))
         job = self.world.jobs[name]
         ready = job.ready + frames
-        places = data.draw(st.lists(st.integers(job.ready + 1, ready + 20), max_size=8, unique=True))
-        grades = data.draw(st.lists(st.sampled_from(list(CutGrade)[:3]), min_size=8, max_size=8))
+        places = data.draw(st.lists(st.integers(job.ready + 1, ready + 20), max_size=12, unique=True))
+        grades = data.draw(st.lists(st.sampled_from(list(CutGrade)[:3]), min_size=12, max_size=12))
         new = tuple(CutMark(*mark) for mark in zip(sorted(places), grades, strict=False))
         self.world.tell(SpeechGrew(name, ready, new, final))
 
@@ -101,18 +103,36 @@ class Histories(RuleBasedStateMachine):
         return sorted(key for key, one in self.world.attempts.items() if one.aborted is aborted)
 
     @precondition(lambda self: self.world.attempts)
-    @rule(data=st.data(), seconds=st.floats(0.01, 20.0))
-    def chunk_is_done(self, data: st.DataObject, seconds: float) -> None:
-        key = data.draw(st.sampled_from(sorted(self.world.attempts)))
-        self.world.now += seconds
-        self.world.finish(
-            key, data.draw(st.sampled_from([None, Timings(0.0, 0.1, seconds), Timings(3.0, 0.1, 1.0)]))
-        )
+    @rule(data=st.data(), seconds=st.lists(st.floats(0.01, 20.0), min_size=1, max_size=6))
+    def chunks_are_done(self, data: st.DataObject, seconds: list[float]) -> None:
+        for took in seconds:
+            if self.world.attempts:
+                self.world.now += took
+                timings = data.draw(st.sampled_from([None, Timings(0.0, 0.1, took), Timings(3.0, 0.1, 1.0)]))
+                self.world.finish(data.draw(st.sampled_from(sorted(self.world.attempts))), timings)
 
     @precondition(lambda self: self.world.attempts)
-    @rule(data=st.data(), fault=st.sampled_from(list(Fault)))
-    def chunk_fails(self, data: st.DataObject, fault: Fault) -> None:
-        self.world.fail(data.draw(st.sampled_from(sorted(self.world.attempts))), fault)
+    @rule(
+        data=st.data(),
+        faults=st.lists(
+            st.sampled_from([Fault.NOBODY, *[Fault.ATTEMPT] * 3, *Fault]), min_size=1, max_size=3
+        ),
+    )
+    def chunks_fail(self, data: st.DataObject, faults: list[Fault]) -> None:
+        for fault in faults:
+            if self.world.attempts:
+                self.world.fail(data.draw(st.sampled_from(sorted(self.world.attempts))), fault)
+
+    @precondition(lambda self: self.running(aborted=False))
+    @rule(data=st.data())
+    def a_chunk_takes_too_long(self, data: st.DataObject) -> None:
+        """Others are done and idle meanwhile."""
+        slow = data.draw(st.sampled_from(self.running(aborted=False)))
+        for _ in range(40):
+            self.world.pass_time(1.0)
+            for key in [key for key in sorted(self.world.attempts) if key != slow]:
+                if key in self.world.attempts and not self.world.attempts[key].render.hedge:
+                    self.world.finish(key)
 
     @precondition(lambda self: self.finished())
     @rule(data=st.data())
@@ -147,6 +167,7 @@ class Histories(RuleBasedStateMachine):
     def time_passes(self, seconds: float) -> None:
         self.world.pass_time(seconds)
 
+    @precondition(lambda self: len(self.world.history) > 30)
     @rule()
     def scheduler_restarts(self) -> None:
         self.world.restart()
@@ -196,8 +217,8 @@ class Histories(RuleBasedStateMachine):
 
 
 Histories.TestCase.settings = settings(
-    max_examples=120,
-    stateful_step_count=50,
+    max_examples=60,
+    stateful_step_count=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
