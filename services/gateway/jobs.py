@@ -159,8 +159,12 @@ class Jobs:
         await self._store.add_job(job, speech_key(job.spec), stamp(JobEvent(state=job), job, 1), promised)
 
     async def _check_previous(self, spec: JobSpec) -> None:
-        if spec.previous_job_id and await self._store.job(spec.previous_job_id) is None:
-            raise BadInput("spec.previous_job_id", f"no job {spec.previous_job_id!r}")
+        if not spec.previous_job_id:
+            return
+        try:
+            await self._stored(spec.previous_job_id)
+        except NotFound as error:
+            raise BadInput("spec.previous_job_id", error.message) from None
 
     async def plan(self, spec: JobSpec) -> PlanJobResponse:
         """What submitting a spec would do."""
