@@ -14,21 +14,23 @@ from mouthpiece.v1.gateway_pb2 import (
     WorkerState,
 )
 from services.gateway.fleet import Fleet, Member, Standing
-from services.gateway.outlook import Outlook, Work
+from services.gateway.outlook import Outlook
 
 
 def describe(fleet: Fleet, outlook: Outlook) -> Cluster:
     """Workers as this gateway sees them, and what they and the queue do as the leader sees it."""
     return Cluster(
-        workers=[_worker(member, outlook.work.get(member.name)) for member in fleet.members.values()],
+        workers=[_worker(member, outlook) for member in fleet.members.values()],
         queued_jobs=outlook.queued,
         running_jobs=outlook.running,
         release=__version__,
     )
 
 
-def _worker(member: Member, work: Work | None) -> ClusterWorker:
+def _worker(member: Member, outlook: Outlook) -> ClusterWorker:
+    work = outlook.work.get(member.name)
     shown = ClusterWorker(address=member.address, worker=member.told, state=_state(member, work is not None))
+    shown.suspect = member.address in outlook.suspects
     if work is not None:
         shown.job_id, first, end = work
         shown.frames.CopyFrom(Span(first=first, end=end))

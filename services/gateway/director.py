@@ -197,7 +197,8 @@ class Director:
         state = self.scheduler.state
         engines = {engine for worker in state.workers.values() for engine in worker.offers}
         waits = {engine_key(*engine): refusal(state, engine) for engine in engines}
-        return survey(list(self.runs.values()), {key: wait for key, wait in waits.items() if wait})
+        suspects = [name for name, worker in state.workers.items() if worker.suspect]
+        return survey(list(self.runs.values()), {key: wait for key, wait in waits.items() if wait}, suspects)
 
     def accompany(self, work: Coroutine[None, None, None]) -> None:
         """Do something besides, which ends with the term; and the term with it if it finds the store away."""

@@ -28,6 +28,8 @@ class Outlook:
     jobs: dict[str, Figures] = field(default_factory=dict[str, Figures])
     work: dict[str, Work] = field(default_factory=dict[str, Work])
     """What each busy worker renders, by its name."""
+    suspects: list[str] = field(default_factory=list[str])
+    """Addresses of workers that the scheduler avoids for their recent failures."""
 
     def show(self, job: Job) -> Job:
         """A stored job with its live figures."""
@@ -54,11 +56,11 @@ def read_outlook(content: bytes) -> Outlook:
         return Outlook()
 
 
-def survey(runs: list[JobRun], refusals: dict[str, float]) -> Outlook:
+def survey(runs: list[JobRun], refusals: dict[str, float], suspects: list[str]) -> Outlook:
     """How things stand now."""
     queued = sum(run.job.state == JOB_STATE_QUEUED for run in runs)
     figures = {run.id: _figures(run) for run in runs}
-    return Outlook(queued, len(runs) - queued, refusals, figures, _work(runs))
+    return Outlook(queued, len(runs) - queued, refusals, figures, _work(runs), suspects)
 
 
 def _figures(run: JobRun) -> Figures:

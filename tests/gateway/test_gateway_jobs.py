@@ -128,6 +128,8 @@ async def test_a_worker_that_lies_about_its_frames_is_not_believed(suite: FakeSu
     assert job.state == pb.JOB_STATE_DONE
     assert await suite.video(job.id) == frame_lines(FRAMES)
     assert {c.worker for c in job.chunks if c.state == pb.CHUNK_STATE_DONE} == {"w1"}
+    cluster = (await suite.stub.GetCluster(pb.GetClusterRequest())).cluster
+    assert {worker.worker.name for worker in cluster.workers if worker.suspect} == {"w0"}
 
 
 async def test_a_worker_that_goes_away_loses_nothing(suite: FakeSuite) -> None:
