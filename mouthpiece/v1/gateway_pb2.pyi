@@ -320,7 +320,9 @@ class JobSpec(google.protobuf.message.Message):
     """Size in pixels. 0 for one: from the other, keeping aspect; for both: the avatar's own, made even."""
     height: builtins.int
     seed: builtins.int
-    """Seed of blinks and sway; unset: derived from the spec, so that the same spec gives the same video."""
+    """Seed of blinks and sway; unset: derived from avatar, engine and frame rate, so that the same spec gives the same
+    video, and an edited text moves nothing that it need not.
+    """
     title: builtins.str
     """Title for lists and for the file's metadata."""
     ignore_cache: builtins.bool
@@ -330,8 +332,8 @@ class JobSpec(google.protobuf.message.Message):
     previous_job_id: builtins.str
     """An earlier job of which this is an edit: sentences that both have are kept where they were in time, as far
     as the pauses before them allow, so that what shows them need not be rendered again. Pauses stretch and
-    shrink for that within what sounds natural. Only for `text`. The job must have been spoken to its end, at
-    the same voice; otherwise it is without effect, and a warning says so.
+    shrink for that within what sounds natural. Only for `text`. Without effect, which a warning says, when that
+    job was not spoken to its end. INVALID_ARGUMENT: no such job.
     """
     captions: builtins.bool
     """Make captions: WebVTT and SRT files, and a track in the video."""

@@ -68,6 +68,8 @@ def test_every_option_reaches_the_job() -> None:
         pronunciations={"Nguyen": "win"},
         crossfade=0.5,
         ignore_cache=True,
+        edit="j" + "0" * 25,
+        captions=True,
         priority=5,
         deadline=datetime(2026, 1, 31, tzinfo=UTC),
     ).spec(text="Hi.", audio_sha256="a" * 64, avatar_sha256="b" * 64)
