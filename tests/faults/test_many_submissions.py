@@ -38,7 +38,7 @@ class Killed:
 
 
 @asynccontextmanager
-async def real_gateway(folder: Path) -> AsyncGenerator[Killed]:
+async def real_gateway(folder: Path, database: str = "") -> AsyncGenerator[Killed]:
     """A real process in front of fakes in this one, which outlive it."""
     config = SuiteConfig(folder, 1, grpc_port=0, drain_seconds=1)
     artifacts = ArtifactStore.open(CommonSettings(data=folder).artifacts_url)
@@ -50,18 +50,19 @@ async def real_gateway(folder: Path) -> AsyncGenerator[Killed]:
     )
     async with AsyncExitStack() as stack:
         addresses = [(await stack.enter_async_context(serve_fake(*fake))).address for fake in fakes]
-        gateway = Process(_front(addresses), config)
+        gateway = Process(_front(addresses, database), config)
         stack.push_async_callback(gateway.stop)
         await gateway.start()
         yield Killed(gateway, artifacts)
 
 
-def _front(addresses: list[str]) -> ServicePlan:
+def _front(addresses: list[str], database: str) -> ServicePlan:
     front = plan(Machine(2, ()), pick([0] * 9))[-1]
     where = {
         "MOUTHPIECE_GATEWAY_TTS": addresses[0],
         "MOUTHPIECE_GATEWAY_MERGER": addresses[1],
         "MOUTHPIECE_GATEWAY_WORKERS": ",".join(addresses[2:]),
+        "MOUTHPIECE_GATEWAY_DATABASE": database,
     }
     return ServicePlan(front.name, front.module, front.port, {**front.environment, **where}, front.stage)
 

@@ -4,22 +4,21 @@ import asyncio
 import signal
 import time
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, replace
+from contextlib import aclosing
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from mouthpiece.client import Client
-from mouthpiece.suite.ports import pick
 from mouthpiece.v1 import gateway_pb2 as pb
 from services.gateway.lease import Lease
 from services.gateway.store import JobStore
 from tests.faults.conftest import Seen, look_at, recording
 from tests.faults.dying_gateway import VARIABLE
 from tests.faults.test_gateway_killed import LIMIT, OPTIONS, TIMED
-from tests.support.fault_processes import Cluster, Process
+from tests.support.fault_processes import Cluster, Process, twin_of
 from tests.support.postgres import Databases
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -66,7 +65,7 @@ async def stage(tmp_path_factory: pytest.TempPathFactory, databases: Databases) 
             "gateway": {VARIABLE: str(order), "MOUTHPIECE_GATEWAY_DATABASE": url},
         },
     )
-    async with cluster, _twin(cluster.gateway) as twin:
+    async with cluster, twin_of(cluster.gateway) as twin:
         gateways = [cluster.gateway, twin]
         for gateway in gateways:
             await gateway.start()
@@ -75,21 +74,6 @@ async def stage(tmp_path_factory: pytest.TempPathFactory, databases: Databases) 
             job = await client.generate(folder / "whole.mp4", audio=audio, options=OPTIONS)
             await client.delete(job.id)  # its speech would be taken for granted
         yield Stage(gateways, url, order, audio, look_at(folder / "whole.mp4"))
-
-
-@asynccontextmanager
-async def _twin(gateway: Process) -> AsyncGenerator[Process]:
-    """One more gateway like a given one, on ports of its own."""
-    names = ("PORT", "METRICS_PORT", "HTTP_PORT")
-    ports = dict(zip(names, pick([0, 0, 0]), strict=True))
-    own = {f"MOUTHPIECE_GATEWAY_{name}": str(port) for name, port in ports.items()}
-    environment = {**gateway.plan.environment, **own}
-    plan = replace(gateway.plan, name="gateway-1", port=ports["PORT"], environment=environment)
-    twin = Process(plan, gateway.config)
-    try:
-        yield twin
-    finally:
-        await twin.stop()
 
 
 async def _told(client: Client, job_id: str) -> list[pb.JobEvent]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -76,6 +76,22 @@ async def _serves(address: str) -> bool:
             return await is_serving(channel, 2.0)
         except grpc.aio.AioRpcError:
             return False
+
+
+@asynccontextmanager
+async def twin_of(gateway: Process) -> AsyncGenerator[Process]:
+    """One more gateway like a given one, on ports of its own."""
+    names = ("PORT", "METRICS_PORT", "HTTP_PORT")
+    ports = dict(zip(names, pick([0, 0, 0]), strict=True))
+    own = {f"MOUTHPIECE_GATEWAY_{name}": str(port) for name, port in ports.items()}
+    environment = {**gateway.plan.environment, **own}
+    twin = Process(
+        replace(gateway.plan, name="gateway-1", port=ports["PORT"], environment=environment), gateway.config
+    )
+    try:
+        yield twin
+    finally:
+        await twin.stop()
 
 
 @dataclass
