@@ -24,6 +24,7 @@ from mouthpiece.core.scheduler import (
     SpeechGrew,
     Tick,
     Tuning,
+    WakeAt,
 )
 from mouthpiece.core.scheduler.tape import Tape
 from mouthpiece.core.timeline import Span
@@ -188,6 +189,16 @@ def test_a_chunk_that_fails_at_the_front_is_taken_by_whoever_is_free_next() -> N
     (next_one,) = renders(scheduler.handle(1.0, ChunkDone("j1", other.attempt)))
     assert next_one.span.first == 0
     assert next_one.worker == other.worker
+
+
+def test_somebody_wakes_when_the_pause_of_a_failing_worker_ends() -> None:
+    scheduler = Scheduler(Tuning(eta_every=0.0))
+    scheduler.handle(0.0, up("w0"))
+    scheduler.handle(0.0, submit(expected_frames=50))
+    (first,) = renders(spoken(scheduler, 0.0, "j1", 50))
+    (wake,) = scheduler.handle(1.0, ChunkFailed("j1", first.attempt, "broken"))
+    assert wake == WakeAt(1.0 + Tuning().first_pause)
+    assert renders(scheduler.handle(wake.at, Tick()))
 
 
 def test_the_first_chunk_is_short_also_where_nobody_knows_the_speed() -> None:
