@@ -194,11 +194,11 @@ def matmul_flops(device: str, dtype: torch.dtype, clock: Clock) -> float:
     """Operations per second of a product of square matrices."""
     side = MATRIX if device == "cpu" else 8 * MATRIX
     one = torch.ones(side, side, device=device, dtype=dtype)
-    one @ one
+    torch.mm(one, one)
     _settle(device)
     start = clock()
     for _ in range(20):
-        one @ one
+        torch.mm(one, one)
     _settle(device)
     return 20 * 2 * side**3 / (clock() - start)
 

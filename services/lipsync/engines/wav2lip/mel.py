@@ -14,7 +14,7 @@ from math import ceil
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import firwin, get_window
+from scipy.signal import firwin, get_window, upfirdn
 
 from mouthpiece.core.speech import SpeechSlice
 from mouthpiece.core.timeline import MIN_FPS, SPEECH_RATE, Span
@@ -81,7 +81,10 @@ class Sound:
         if known_low < known_high:
             known = self.pcm[known_low - self.first : known_high - self.first]
             wide[known_low - low : known_high - low] = known / 32768.0
-        return wide if not reach else np.convolve(wide, _low_pass(), "valid")[:: self.step]
+        if not reach:
+            return wide
+        filtered = upfirdn(_low_pass(), wide, 1, self.step)[2 * reach // self.step :]
+        return np.asarray(filtered[: end - first], np.float64)
 
 
 def heard(speech: SpeechSlice, needed: int) -> Sound:
