@@ -26,6 +26,8 @@ from mouthpiece.v1.gateway_pb2 import JobSpec, Mode
 from mouthpiece.v1.lipsync_pb2 import AVATAR_KIND_PORTRAIT, AvatarInfo, InspectAvatarRequest
 from services.gateway.callbacks import CallbackPolicy
 from services.gateway.fleet import Fleet
+from services.gateway.store import JobStore
+from services.gateway.uploads import has_asset
 
 if TYPE_CHECKING:
     from mouthpiece.v1.tts_pb2_grpc import SpeechServiceAsyncStub
@@ -186,12 +188,14 @@ class Admission:
     def __init__(
         self,
         artifacts: ArtifactStore,
+        store: JobStore,
         fleet: Fleet,
         speech: SpeechServiceAsyncStub,
         max_text: int,
         callbacks: CallbackPolicy,
     ) -> None:
         self._artifacts = artifacts
+        self._store = store
         self._fleet = fleet
         self._speech = speech
         self._max_text = max_text
@@ -220,7 +224,7 @@ class Admission:
     async def _check_assets(self, spec: JobSpec) -> None:
         for field in ("audio_sha256", "avatar_sha256", "voice_reference_sha256"):
             sha256 = getattr(spec, field)
-            if sha256 and not await self._artifacts.has(sha256):
+            if sha256 and not await has_asset(self._artifacts, self._store, sha256):
                 raise BadInput(f"spec.{field}", "no such asset: upload it first")
 
     async def _avatar(self, spec: JobSpec, engine: EngineInfo) -> AvatarInfo:

@@ -42,7 +42,7 @@ from mouthpiece.v1.gateway_pb2 import (
     PlanJobResponse,
     ResultFile,
 )
-from services.gateway.access import current_caller
+from services.gateway.access import Tenant, current_caller
 from services.gateway.admission import Admission, Admitted, warnings_of
 from services.gateway.director import UNFINISHED, Director, resumption
 from services.gateway.fleet import Fleet
@@ -85,7 +85,7 @@ class Jobs:
         store: JobStore,
         artifacts: ArtifactStore,
         watching: Watching,
-        weigh: Callable[[str], float],
+        limits: Callable[[str], Tenant],
     ) -> None:
         self._admission = admission
         self._fleet = fleet
@@ -93,7 +93,7 @@ class Jobs:
         self._store = store
         self._artifacts = artifacts
         self._watching = watching
-        self._weigh = weigh
+        self._limits = limits
         self._submitting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def submit(self, spec: JobSpec, request_id: str) -> Job:
@@ -102,13 +102,15 @@ class Jobs:
             raise BadInput("request_id", f"is longer than {MAX_REQUEST_ID} characters")
         if not request_id:
             return await self._accept(spec, "")
-        lock = self._submitting.setdefault(request_id, asyncio.Lock())
+        tenant = current_caller().tenant
+        lock = self._submitting.setdefault(f"{tenant}/{request_id}", asyncio.Lock())
         async with lock:
-            known = await self._store.job_by_request(request_id)
+            known = await self._store.job_by_request(request_id, tenant)
             return _same(known, spec) if known is not None else await self._accept(spec, request_id)
 
     async def _accept(self, spec: JobSpec, request_id: str) -> Job:
         try:
+            await self._check_quota()
             await self._check_previous(spec)
             admitted = await self._admission.admit(spec)
         except MouthpieceError:
@@ -127,7 +129,7 @@ class Jobs:
             return await self._begin(director, job, engine)
         except AlreadyExists:
             # Another gateway was asked at the same time.
-            known = await self._store.job_by_request(job.request_id)
+            known = await self._store.job_by_request(job.request_id, job.tenant)
             if known is None:
                 raise
             return _same(known, job.spec)
@@ -166,6 +168,12 @@ class Jobs:
         except NotFound as error:
             raise BadInput("spec.previous_job_id", error.message) from None
 
+    async def _check_quota(self) -> None:
+        tenant = current_caller().tenant
+        most = self._limits(tenant).max_jobs
+        if most and await self._store.unfinished(tenant) >= most:
+            raise Busy(f"tenant {tenant!r} has {most} jobs that wait or run, and may have no more", 10.0)
+
     async def plan(self, spec: JobSpec) -> PlanJobResponse:
         """What submitting a spec would do."""
         admitted = await self._admission.admit(spec)
@@ -174,7 +182,7 @@ class Jobs:
         run = JobRun(job, admitted.engine, self._store, self._watching)
         known = await foresee(run, admitted.outline.plan, SpeechLibrary(self._artifacts))
         scheduler = await self._scheduler(now)
-        planned = plan(scheduler, now, self._fleet, job, admitted, self._weigh(job.tenant), known)
+        planned = plan(scheduler, now, self._fleet, job, admitted, self._limits(job.tenant).weight, known)
         add_range(planned, await self._store.surprises(admitted.engine.name, LEARNED_FROM))
         return planned
 
@@ -187,13 +195,16 @@ class Jobs:
             scheduler.handle(now, offer)
         for job in await self._store.jobs(limit=MAX_PAGE, states=UNFINISHED, oldest_first=True):
             run = await recall(job, self._store, self._watching)
-            scheduler.handle(now, resumption(run, self._weigh(job.tenant)))
+            scheduler.handle(now, resumption(run, self._limits(job.tenant).weight))
         return scheduler
 
     async def _discard_assets(self, spec: JobSpec) -> None:
-        """A refused job leaves nothing behind: its assets go, unless other jobs use them."""
+        """A refused job leaves nothing behind: its assets go, unless others use them or have sent them."""
+        own = {current_caller().tenant} - {""}
         for sha256 in assets(spec):
-            if len(sha256) == 64 and not await self._store.is_referred_to(sha256):
+            if len(sha256) != 64 or await self._store.is_referred_to(sha256):
+                continue
+            if await self._store.asset_senders(sha256) == own:
                 await self._artifacts.delete(sha256)
 
     async def get(self, job_id: str) -> Job:
@@ -209,11 +220,13 @@ class Jobs:
     def _run(self, job_id: str) -> JobRun | None:
         """A job that is at work in this process."""
         director = self._seat.director
-        return None if director is None else director.runs.get(job_id)
+        run = None if director is None else director.runs.get(job_id)
+        return run if run is not None and current_caller().may_see(run.job.tenant) else None
 
     async def _stored(self, job_id: str) -> Job:
+        """A job of the caller's. Raises `NotFound`."""
         job = await self._store.job(job_id)
-        if job is None:
+        if job is None or not current_caller().may_see(job.tenant):
             raise NotFound(f"no job {job_id!r}")
         return job
 
@@ -224,7 +237,8 @@ class Jobs:
         if token and not (token.startswith("j") and len(token) == 26):
             raise BadInput("page_token", "is not one of ours")
         size = size or DEFAULT_PAGE
-        jobs = await self._store.jobs(limit=size + 1, before=token, states=states)
+        tenant = current_caller().tenant
+        jobs = await self._store.jobs(limit=size + 1, before=token, states=states, tenant=tenant)
         shown = [self._live(job) for job in jobs[:size]]
         return shown, shown[-1].id if len(jobs) > size else ""
 
@@ -271,6 +285,8 @@ class Jobs:
         """The events of a job from a sequence number on."""
         if from_sequence < 0:
             raise BadInput("from_sequence", "is negative")
+        if self._run(job_id) is None:
+            await self._stored(job_id)
         async with aclosing(self._watching.watch(job_id, from_sequence)) as events:
             async for event in events:
                 yield event

@@ -29,7 +29,18 @@ jobs = sa.Table(
     sa.Column("video", sa.String(64), nullable=False, server_default="", index=True),
     sa.Column("vtt", sa.String(64), nullable=False, server_default="", index=True),
     sa.Column("srt", sa.String(64), nullable=False, server_default="", index=True),
+    # On whose behalf it was submitted; empty while the gateway asks nobody.
+    sa.Column("tenant", sa.String(64), nullable=False, server_default=""),
     sa.Index("ix_jobs_state_id", "state", "id"),
+    sa.Index("ix_jobs_tenant_id", "tenant", "id"),
+)
+
+# Who has sent an asset. The same content may have been sent by several.
+assets = sa.Table(
+    "assets",
+    SCHEMA,
+    sa.Column("sha256", sa.String(64), primary_key=True),
+    sa.Column("tenant", sa.String(64), primary_key=True),
 )
 
 sentences = sa.Table(

@@ -85,9 +85,11 @@ class VideoServicer(VideoServiceServicer):
         await self._open.enter_async_context(self._fleet)
         await self._open.enter_async_context(self._seat)
         policy = _callback_policy(settings)
-        admission = Admission(artifacts, self._fleet, self._speech, settings.max_text, policy)
-        self._jobs = Jobs(admission, self._fleet, self._seat, store, artifacts, self._watching, self._weigh)
-        self._uploads = Uploads(common.data / "uploads", artifacts, settings.max_upload_bytes)
+        admission = Admission(artifacts, store, self._fleet, self._speech, settings.max_text, policy)
+        self._jobs = Jobs(
+            admission, self._fleet, self._seat, store, artifacts, self._watching, self._guard.tenant
+        )
+        self._uploads = Uploads(common.data / "uploads", artifacts, store, settings.max_upload_bytes)
         self.http = HttpFront(self, self._jobs, self._uploads, artifacts, settings, self._guard)
         await self._open.enter_async_context(self.http.serving(common))
 

@@ -8,6 +8,7 @@ others of it, and a store `under` a term refuses to write once another gateway l
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
@@ -39,6 +40,7 @@ from mouthpiece.v1.gateway_pb2 import (
 )
 from services.gateway import migrations
 from services.gateway.notices import CHANNEL, Kind, Notice
+from services.gateway.schema import assets as _assets
 from services.gateway.schema import callbacks as _callbacks
 from services.gateway.schema import chunks as _chunks
 from services.gateway.schema import events as _events
@@ -153,6 +155,7 @@ class JobStore:
         self._put_callback = _upsert(_callbacks, engine.dialect.name)
         self._put_attempt = _upsert(_chunks, engine.dialect.name)
         self._put_rendered = _upsert(_rendered, engine.dialect.name)
+        self._put_asset = _insert(_assets, engine.dialect.name).on_conflict_do_nothing()
         self._put_history = _upsert(_history, engine.dialect.name)
         self._add_spoken = _insert(_spoken, engine.dialect.name).on_conflict_do_nothing()
 
@@ -213,7 +216,8 @@ class JobStore:
         """
         row = {
             "id": job.id,
-            "request_id": job.request_id or None,
+            "request_id": _request_key(job.request_id, job.tenant) or None,
+            "tenant": job.tenant,
             "speech_key": speech_key,
             "promised": promised,
             "audio": job.spec.audio_sha256,
@@ -232,9 +236,9 @@ class JobStore:
         """A job without its chunks."""
         return await self._one_job(_jobs.c.id == job_id)
 
-    async def job_by_request(self, request_id: str) -> Job | None:
-        """The job that a request id made."""
-        return await self._one_job(_jobs.c.request_id == request_id)
+    async def job_by_request(self, request_id: str, tenant: str = "") -> Job | None:
+        """The job that a request id of a tenant made."""
+        return await self._one_job(_jobs.c.request_id == _request_key(request_id, tenant))
 
     async def _one_job(self, where: sa.ColumnElement[bool]) -> Job | None:
         async with self._read() as connection:
@@ -247,14 +251,18 @@ class JobStore:
         limit: int,
         before: str = "",
         states: Sequence[JobState.ValueType] = (),
+        tenant: str = "",
         oldest_first: bool = False,
     ) -> list[Job]:
-        """Jobs without chunks, newest first unless told otherwise, with ids below `before`."""
+        """Jobs without chunks, newest first unless told otherwise, with ids below `before`; without a tenant,
+        everybody's."""
         query = _JOBS.limit(limit).order_by(_jobs.c.id if oldest_first else _jobs.c.id.desc())
         if before:
             query = query.where(_jobs.c.id < before)
         if states:
             query = query.where(_jobs.c.state.in_(states))
+        if tenant:
+            query = query.where(_jobs.c.tenant == tenant)
         async with self._read() as connection:
             return [_job_of(row) for row in await connection.execute(query)]
 
@@ -283,6 +291,25 @@ class JobStore:
         query = sa.select(sa.func.count()).select_from(_jobs).where(_jobs.c.state.in_(states))
         async with self._read() as connection:
             return await connection.scalar(query) or 0
+
+    async def unfinished(self, tenant: str) -> int:
+        """How many jobs of a tenant wait or run."""
+        query = sa.select(sa.func.count()).select_from(_jobs)
+        query = query.where(_jobs.c.tenant == tenant, _jobs.c.state.not_in(ENDED))
+        async with self._read() as connection:
+            return await connection.scalar(query) or 0
+
+    async def add_asset(self, sha256: str, tenant: str) -> None:
+        """A tenant has sent an asset."""
+        async with self._write() as connection:
+            await connection.execute(self._put_asset, {"sha256": sha256, "tenant": tenant})
+
+    async def asset_senders(self, sha256: str) -> set[str]:
+        """Tenants that have sent an asset."""
+        async with self._read() as connection:
+            return set(
+                await connection.scalars(sa.select(_assets.c.tenant).where(_assets.c.sha256 == sha256))
+            )
 
     async def is_referred_to(self, sha256: str) -> bool:
         """Whether any job names an artifact as its speech, face or result."""
@@ -625,6 +652,13 @@ _JOBS = sa.select(
 )
 
 _Row = dict[str, str | int | float | bytes | None]
+
+
+def _request_key(request_id: str, tenant: str) -> str:
+    """Request ids are unique within a tenant."""
+    if not request_id or not tenant:
+        return request_id
+    return hashlib.sha256(f"{tenant}/{request_id}".encode()).hexdigest()
 
 
 def _job_of(row: Any) -> Job:

@@ -9,23 +9,34 @@ from tempfile import NamedTemporaryFile
 
 from mouthpiece.artifacts import Artifact, ArtifactStore, check_sha256, hash_file
 from mouthpiece.errors import BadInput, DataLoss
+from services.gateway.access import current_caller
+from services.gateway.store import JobStore
 
 MAX_BLOCK = 1 << 20
+
+
+async def has_asset(artifacts: ArtifactStore, store: JobStore, sha256: str) -> bool:
+    """Whether an asset is there for the caller, whose tenant must have sent it: a hash opens nothing."""
+    tenant = current_caller().tenant
+    if tenant and tenant not in await store.asset_senders(sha256):
+        return False
+    return await artifacts.has(sha256)
 
 
 class Uploads:
     """A folder of unfinished uploads in front of the artifact store."""
 
-    def __init__(self, folder: Path, artifacts: ArtifactStore, max_bytes: int) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, artifacts: ArtifactStore, store: JobStore, max_bytes: int) -> None:
+        self._uploads = folder
         self._artifacts = artifacts
+        self._store = store
         self._max_bytes = max_bytes
         self._locks: dict[str, asyncio.Lock] = {}
 
     async def offset(self, sha256: str) -> tuple[int, bool]:
         """Bytes that have arrived, and whether that is all."""
         check_sha256(sha256, "sha256")
-        if await self._artifacts.has(sha256):
+        if await has_asset(self._artifacts, self._store, sha256):
             return (await self._artifacts.find(sha256)).size_bytes, True
         return self._size(sha256), False
 
@@ -37,16 +48,17 @@ class Uploads:
         """
         check_sha256(announced.sha256, "header.sha256")
         self._check_size(announced.size_bytes)
-        if await self._artifacts.has(announced.sha256):
+        if await has_asset(self._artifacts, self._store, announced.sha256):
             return await self._artifacts.find(announced.sha256)
-        lock = self._locks.setdefault(announced.sha256, asyncio.Lock())
+        path = str(self._path(announced.sha256))
+        lock = self._locks.setdefault(path, asyncio.Lock())
         try:
             async with lock:
                 await self._append(announced, offset, data)
                 return await self._finish(announced)
         finally:
             if not lock.locked():
-                self._locks.pop(announced.sha256, None)
+                self._locks.pop(path, None)
 
     async def take(self, data: AsyncIterator[bytes]) -> Artifact:
         """Store content of which neither hash nor size is known beforehand. Raises `BadInput`."""
@@ -58,7 +70,7 @@ class Uploads:
                 await asyncio.to_thread(file.write, block)
             self._check_size(file.tell())
             file.flush()
-            return await self._artifacts.put_file(Path(file.name))
+            return await self._keep(Path(file.name))
 
     def _check_size(self, size: int) -> None:
         if size < 1:
@@ -88,9 +100,21 @@ class Uploads:
         try:
             if found != announced:
                 raise DataLoss("the content does not have the announced SHA-256")
-            return await self._artifacts.put_file(path)
+            return await self._keep(path)
         finally:
             path.unlink(missing_ok=True)
+
+    async def _keep(self, path: Path) -> Artifact:
+        asset = await self._artifacts.put_file(path)
+        tenant = current_caller().tenant
+        if tenant:
+            await self._store.add_asset(asset.sha256, tenant)
+        return asset
+
+    @property
+    def _folder(self) -> Path:
+        """Where the caller's uploads are: nobody goes on with another tenant's."""
+        return self._uploads / current_caller().tenant
 
     def _size(self, sha256: str) -> int:
         path = self._path(sha256)

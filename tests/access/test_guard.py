@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,13 +14,19 @@ from mouthpiece.errors import BadInput, Busy, Forbidden, MouthpieceError, Unauth
 from mouthpiece.keys import hash_token, new_token
 from mouthpiece.v1 import gateway_pb2
 from services.gateway.access import Guard, Scope, current_caller
-from services.gateway.access.callers import RATED, SCOPES
+from services.gateway.access.callers import ANYBODY, RATED, SCOPES, set_caller
 
 METHODS = [method.name for method in gateway_pb2.DESCRIPTOR.services_by_name["VideoService"].methods]
 
 
 def bearer(token: str) -> dict[str, str]:
     return {"authorization": f"Bearer {token}"}
+
+
+@pytest.fixture(autouse=True)
+def nobody_calls_afterwards() -> Iterator[None]:
+    yield
+    set_caller(ANYBODY)
 
 
 class Access:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from mouthpiece.choices import ScopeName
-from services.gateway.access import Guard, Scope, current_caller
+from services.gateway.access import Guard, Scope
 
 Run = Callable[..., Any]
 
@@ -20,8 +20,8 @@ def test_a_new_key_opens_a_gateway_that_has_its_entry(run: Run, tmp_path: Path) 
     path.write_text(f"[tenants.news]\n{made.out}")
     guard = Guard(path)
     guard.load()
-    guard.admit("GetJob", {"x-api-key": token})
-    assert (current_caller().tenant, current_caller().name) == ("news", "ci")
+    caller = guard.caller({"x-api-key": token})
+    assert (caller.tenant, caller.name, caller.scopes) == ("news", "ci", {Scope.READ})
 
 
 def test_two_keys_are_never_the_same(run: Run) -> None:

@@ -75,6 +75,9 @@ class FakeSpeech(_Idle, tts_pb2_grpc.SpeechServiceServicer):
     sound: Callable[[Span], bytes] | None = None
     """What is heard instead of silence, as 16-bit samples."""
 
+    async def NormalizeText(self, request: Any, context: Any) -> tts_pb2.SpeechServiceNormalizeTextResponse:
+        return tts_pb2.SpeechServiceNormalizeTextResponse()
+
     async def Synthesize(self, request: Any, context: Any) -> AsyncGenerator[tts_pb2.SynthesizeResponse]:
         if "unspeakable" in request.text:
             raise BadInput("text", "cannot be spoken")
@@ -306,6 +309,7 @@ class FakeSuite:
     common: CommonSettings
     settings: GatewaySettings
     services: list[AsyncExitStack] = field(default_factory=list)
+    address: str = ""
     gateway: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     @property

@@ -31,6 +31,7 @@ SCOPES = {
     "WatchCluster": Scope.ADMIN,
     "ListVoices": Scope.READ,
     "ListEngines": Scope.READ,
+    "NormalizeText": Scope.READ,
 }
 """The scope that each method of VideoService takes. A method that is not here is for nobody."""
 
@@ -45,6 +46,10 @@ class Caller:
     tenant: str
     scopes: frozenset[Scope]
     name: str
+
+    def may_see(self, tenant: str) -> bool:
+        """Whether what belongs to a tenant is there for this caller; without a tenant, everything is."""
+        return not self.tenant or self.tenant == tenant
 
 
 ANYBODY = Caller("", frozenset(Scope), "anybody")

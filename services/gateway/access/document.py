@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from datetime import datetime
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 from limits import parse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -67,7 +67,7 @@ class Issuer(_Strict):
 class AccessDocument(_Strict):
     """All of it."""
 
-    tenants: dict[str, Tenant]
+    tenants: dict[Annotated[str, Field(pattern=_NAME)], Tenant]
     keys: tuple[Key, ...] = ()
     jwt: Issuer | None = None
 
