@@ -34,7 +34,8 @@ class FragmentWriter:
     def __init__(self, video: VideoStream, sound: AudioStream) -> None:
         self._video = video
         self._sound = sound
-        self._packets: list[Packet[VideoStream] | Packet[AudioStream]] = []
+        self._pictures: list[Packet[VideoStream]] = []
+        self._sounds: list[Packet[AudioStream]] = []
         self._sound_delay: int | None = None
         self._count = 0
         self.init = b""
@@ -42,20 +43,21 @@ class FragmentWriter:
 
     def add_picture(self, packet: Packet[VideoStream]) -> None:
         """Take a packet that was muxed already."""
-        self._packets.append(packet)
+        self._pictures.append(packet)
 
     def add_sound(self, packets: list[Packet[AudioStream]]) -> None:
         """Take packets that were muxed already."""
         if self._sound_delay is None and packets:
             self._sound_delay = -(packets[0].pts or 0)
-        self._packets += packets
+        self._sounds += packets
 
     def cut(self) -> bytes:
         """`moof` and `mdat` with the packets since the last cut, of which at least one is a picture."""
         whole = BytesIO()
         self._write(whole)
         self._count += 1
-        self._packets.clear()
+        self._pictures.clear()
+        self._sounds.clear()
         parts = [(box.kind, whole.getbuffer()[box.first : box.end]) for box in boxes(whole)]
         if not self.init:
             self.init = b"".join(data for kind, data in parts if kind in {b"ftyp", b"moov"})
@@ -75,13 +77,14 @@ class FragmentWriter:
             # The index, written with the first fragment, hides the encoder's delay by an edit list. A later
             # fragment is muxed as if there were none, so its times have to count from the hidden beginning.
             delay = self._sound_delay if self._count and self._sound_delay else 0
-            for packet in sorted(self._packets, key=_decoding_time):
-                if packet.stream.type == "video":
-                    packet.stream = video
-                else:
-                    packet.pts, packet.dts = (packet.pts or 0) + delay, (packet.dts or 0) + delay
-                    packet.stream = sound
-                container.mux_one(packet)
+            for picture in self._pictures:
+                picture.stream = video
+            for packet in self._sounds:
+                packet.pts, packet.dts = (packet.pts or 0) + delay, (packet.dts or 0) + delay
+                packet.stream = sound
+            both: list[Packet[VideoStream] | Packet[AudioStream]] = [*self._pictures, *self._sounds]
+            for one in sorted(both, key=_decoding_time):
+                container.mux_one(one)
 
 
 def _decoding_time(packet: Packet[VideoStream] | Packet[AudioStream]) -> float:
