@@ -81,14 +81,15 @@ class Link:
 
     async def connect(self, seconds: float) -> None:
         """Wait until a gateway accepts connections. Raises `Unavailable` as soon as all refuse them."""
-        for turn in range(len(self._addresses)):
-            self._turn = turn
+        last = len(self._addresses) - 1
+        for self._turn in range(last + 1):
             try:
-                return await self._connect(seconds)
-            except Unavailable as error:
-                refusal = error
-        self._turn = 0
-        raise refusal
+                await self._connect(seconds)
+            except Unavailable:
+                if self._turn == last:
+                    raise
+            else:
+                return
 
     async def _connect(self, seconds: float) -> None:
         try:

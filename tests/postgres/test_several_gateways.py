@@ -142,10 +142,12 @@ async def test_a_follower_shows_what_the_workers_do_and_plans_alike(pair: Pair) 
             break
     hold.set()
     await finish(pair.follower, job)
-    request = pb.PlanJobRequest(spec=pb.JobSpec(text=TEXT))
-    plans = [await gateway.stub.PlanJob(request) for gateway in (pair.leader, pair.follower)]
-    assert plans[0].frames == plans[1].frames == FRAMES
-    assert plans[1].chunks
+    for text, cached in ((TEXT, FRAMES), ("Something else.", 0)):
+        request = pb.PlanJobRequest(spec=pb.JobSpec(text=text))
+        plans = [await gateway.stub.PlanJob(request) for gateway in (pair.leader, pair.follower)]
+        assert plans[0].frames == plans[1].frames
+        assert plans[0].cached_frames == plans[1].cached_frames == cached
+        assert bool(plans[0].chunks) == bool(plans[1].chunks) == (not cached)
 
 
 async def test_when_the_leader_leaves_the_follower_goes_on_at_once(pair: Pair) -> None:
