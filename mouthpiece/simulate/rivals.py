@@ -89,6 +89,7 @@ class Rival(ABC):
                 worker, span = job.running.pop(attempt)
                 self._idle[worker] = None
                 self._idle = dict.fromkeys(sorted(self._idle, key=lambda one: one == worker))
+                job.homes = [home for home in job.homes if home != worker]
                 job.tape.give_back(span)
             case _:
                 pass

@@ -87,6 +87,13 @@ def test_where_a_rival_is_ahead_it_is_said() -> None:
     assert all("load-0.4 (chunk-queue " in line for line in told)
 
 
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("scenario", ["crashes", "freezes", "always-failing", "tenfold-slower"])
+def test_every_policy_comes_to_an_end_whatever_fails(scenario: str, policy: str) -> None:
+    found = run_once(Task(replace(SCENARIOS[scenario], jobs=8), policy, 1))
+    assert all(one.done for one in found.outcomes)
+
+
 def test_a_seed_tells_all_about_a_run() -> None:
     task = Task(replace(SCENARIOS["crashes"], jobs=10), OURS, 3)
     assert run_once(task) == run_once(task)
