@@ -258,6 +258,15 @@ def up(
     run_async(keep_up(read_config(workers, data, grpc_port, http_port)))
 
 
+Callback = Annotated[
+    str, typer.Option(metavar="URL", rich_help_panel=_RESULT, help="What the gateway tells when it is done.")
+]
+CallbackSecret = Annotated[
+    str,
+    typer.Option(metavar="NAME", rich_help_panel=_RESULT, help="The gateway's secret to sign that with."),
+]
+
+
 @app.command()
 def generate(
     output: Annotated[
@@ -299,6 +308,8 @@ def generate(
     seed: Seed = None,
     title: Title = "",
     prompt: Prompt = "",
+    callback: Callback = "",
+    callback_secret: CallbackSecret = "",
     stats: Annotated[
         Path | None,
         typer.Option(metavar="FILE", rich_help_panel=_RESULT, help="Write the job's statistics as JSON."),
@@ -361,6 +372,8 @@ def generate(
         seed=seed,
         title=title,
         prompt=prompt,
+        callback=callback,
+        callback_secret=callback_secret,
         ignore_cache=no_cache,
         ssml=ssml,
         pronunciations=read_lexicon(lexicon),

@@ -114,6 +114,10 @@ class VideoOptions:
     """Make captions: a track in the video, and WebVTT and SRT files to be fetched with `Client.download`."""
     edit: str = ""
     """Id of an earlier job of whose text this one is an edit: what both have is kept where it was."""
+    callback: str = ""
+    """URL that the gateway tells when the job has ended, and"""
+    callback_secret: str = ""
+    """the name of the gateway's secret to sign that with; "": it is not signed."""
 
     def __post_init__(self) -> None:
         _check_choice("quality", self.quality, get_args(QualityName))
@@ -128,6 +132,8 @@ class VideoOptions:
         _check_size("height", self.height)
         if len(self.prompt) > MAX_PROMPT:
             raise BadInput("prompt", f"has {len(self.prompt)} characters; at most {MAX_PROMPT} are allowed")
+        if self.callback_secret and not self.callback:
+            raise BadInput("callback_secret", "is of use with a callback only")
         if self.max_workers < 0:
             raise BadInput("max_workers", f"{self.max_workers} is negative; 0 means as many as pay")
         if not abs(self.priority) <= MAX_PRIORITY:
@@ -180,6 +186,8 @@ class VideoOptions:
             previous_job_id=self.edit,
             captions=self.captions,
         )
+        if self.callback:
+            spec.callback.CopyFrom(gateway_pb2.Callback(url=self.callback, secret=self.callback_secret))
         sound = self._sound()
         if sound != tts_pb2.SoundOptions():
             spec.sound.CopyFrom(sound)

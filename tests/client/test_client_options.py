@@ -72,7 +72,14 @@ def test_every_option_reaches_the_job() -> None:
         captions=True,
         priority=5,
         deadline=datetime(2026, 1, 31, tzinfo=UTC),
-    ).spec(text="Hi.", audio_sha256="a" * 64, avatar_sha256="b" * 64)
+        voice_fallback="reference",
+        speaking_rate=1.2,
+        loudness="normalize",
+        denoise=True,
+        longest_pause=1.0,
+        callback="https://example.org/done",
+        callback_secret="news",
+    ).spec(text="Hi.", audio_sha256="a" * 64, avatar_sha256="b" * 64, voice_reference_sha256="c" * 64)
     unset = {field.name for field in spec.DESCRIPTOR.fields} - {field.name for field, _ in spec.ListFields()}
     assert unset == set()
     assert spec.quality == common_pb2.QUALITY_LOSSLESS
@@ -98,6 +105,7 @@ def test_every_option_reaches_the_job() -> None:
         ("width", 62),
         ("height", 4098),
         ("seed", 1 << 63),
+        ("callback_secret", "news"),
     ],
 )
 def test_a_wrong_option_is_refused_by_name(field: str, value: object) -> None:
