@@ -21,6 +21,7 @@ from tests.support.tts_audio import samples_of, speak_aloud, to_rate
 
 SENTENCE = "A sentence of the usual length is spoken here at leisure. "
 TWENTY_MINUTES = SENTENCE * 330
+NUMBERS = "It cost $5.50 on 2024-05-01, i.e. 10-15% more, and 1,234,567 people saw H2O at 10:30. " * 225
 ONE_MINUTE = SENTENCE * 18
 
 
@@ -28,6 +29,7 @@ def main() -> None:
     print(f"speech, processor time, on {machine()}")
     studio = Studio()
     report("embedded", studio, TWENTY_MINUTES, Wish())
+    report("embedded, full of numbers", studio, NUMBERS, Wish())
     sound = speak_aloud(SENTENCE * 3, "gmw/en-US+f3").sound
     reference = Reference("bench", to_rate(sound, SPEECH_RATE, REFERENCE_RATE))
     report("embedded, matched", studio, ONE_MINUTE, Wish(reference=reference))

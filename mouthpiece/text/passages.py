@@ -1,4 +1,8 @@
-"""A text cut into passages to be spoken: normalised, of bounded length, each with its place in the source."""
+"""A text cut into passages to be spoken: normalised, of bounded length, each with its place in the source.
+
+A long text is read as it is spoken, a stretch of sentences at a time, so that the first of them need not wait
+for the last.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,10 @@ import re
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from mouthpiece.core.timeline import Span
-from mouthpiece.text.normalize import Normalized, normalize
+from mouthpiece.text.normalize import Normalized, Token, tokens_of
 from mouthpiece.text.script import Script
 from mouthpiece.text.scripts import is_sounding
 from mouthpiece.text.sentences import Ending, bounded, sentence_spans
@@ -46,20 +51,102 @@ def as_it_is(text: str) -> Passage:
     return Passage(text, text, whole, Ending.SENTENCE, Normalized(text, ()), 0, Script(text).document())
 
 
-def split_passages(script: Script, document: Document, language: str) -> Iterator[Passage]:
+@dataclass(frozen=True, slots=True)
+class Passages:
     """The passages of a script, in order; they hold everything in it that can be said.
 
-    ``document`` is what the script says without its markup.
+    ``document`` is what the script says without its markup. They are found anew each time that one goes over
+    them, and no further than one goes.
     """
-    normalized = normalize(document.text, language, script.decided(document, language))
-    masked = _masked(normalized)
-    breaks = deque(document.breaks)
-    for span, ending in sentence_spans(masked, language):
-        for part, part_ending, pause in _between_breaks(masked, span, ending, breaks):
-            passages = list(_passages(normalized, part, part_ending, document, script.text))
-            yield from passages[:-1]
-            if passages:
-                yield replace(passages[-1], pause_ms=pause)
+
+    script: Script
+    document: Document
+    language: str
+
+    def __iter__(self) -> Iterator[Passage]:
+        document = self.document
+        breaks = deque(document.breaks)
+        for stretch in _stretches(self.script, document, self.language):
+            for sentence, ending in stretch.sentences:
+                for part, part_ending, pause in _between_breaks(stretch.masked, sentence, ending, breaks):
+                    passages = list(
+                        _passages(stretch.normalized, part, part_ending, document, self.script.text)
+                    )
+                    yield from passages[:-1]
+                    if passages:
+                        yield replace(passages[-1], pause_ms=pause)
+
+
+_STRETCH = 1_500
+"""Code points that are read at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """Whole sentences, and the text up to their end with marks only where they are meant as marks."""
+
+    sentences: list[tuple[Span, Ending]]
+    normalized: Normalized
+    masked: str
+
+
+def _stretches(script: Script, document: Document, language: str) -> Iterator[_Stretch]:
+    text = document.text
+    reader = _Reader(text, tokens_of(text, language, script.decided(document, language)))
+    at, size = 0, _STRETCH
+    while at < len(text):
+        reader.read(at + size)
+        sentences = list(sentence_spans(reader.masked, language, at))
+        if reader.is_done:
+            yield _Stretch(sentences, reader.normalized(Span(at, len(text))), reader.masked)
+            return
+        if len(sentences) < 2:  # where the last one ends is not known yet
+            size *= 2
+            continue
+        last, _ = sentences.pop()
+        yield _Stretch(sentences, reader.normalized(Span(at, last.first)), reader.masked)
+        at, size = last.first, _STRETCH
+
+
+class _Reader:
+    """Goes over a text, token by token.
+
+    ``masked`` is the text as far as it is read, with digits in place of tokens whose marks would be taken for
+    ends of sentences.
+    """
+
+    def __init__(self, text: str, tokens: Iterator[Token]) -> None:
+        self.masked = ""
+        self._text = text
+        self._tokens = tokens
+        self._read: deque[Token] = deque()
+        self._next = next(tokens, None)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the end of the text is reached."""
+        return len(self.masked) == len(self._text)
+
+    def read(self, end: int) -> None:
+        """Go on to ``end``, and to the end of the token that stands there."""
+        parts = [self.masked]
+        at = len(self.masked)
+        while (token := self._next) and token.source.first < end:
+            self._read.append(token)
+            if _MISLEADING.search(self._text, token.source.first, token.source.end):
+                parts += (self._text[at : token.source.first], "0" * len(token.source))
+                at = token.source.end
+            end = max(end, token.source.end)
+            self._next = next(self._tokens, None)
+        parts.append(self._text[at:end])
+        self.masked = "".join(parts)
+
+    def normalized(self, stretch: Span) -> Normalized:
+        """A stretch in words; those before it are forgotten."""
+        tokens = list(takewhile(lambda token: token.source.first < stretch.end, self._read))
+        for _ in tokens:
+            self._read.popleft()
+        return Normalized(self._text, tokens, stretch)
 
 
 def _between_breaks(
@@ -82,18 +169,6 @@ def _after(text: str, end: int, breaks: deque[tuple[int, int]]) -> int | None:
     if breaks and not text[end : breaks[0][0]].strip():
         return breaks.popleft()[1]
     return None
-
-
-def _masked(normalized: Normalized) -> str:
-    """The source with digits in place of tokens whose marks would be taken for ends of sentences."""
-    parts: list[str] = []
-    at = 0
-    for token in normalized.tokens:
-        if _MISLEADING.search(normalized.written, token.source.first, token.source.end):
-            parts += (normalized.written[at : token.source.first], "0" * len(token.source))
-            at = token.source.end
-    parts.append(normalized.written[at:])
-    return "".join(parts)
 
 
 def _passages(

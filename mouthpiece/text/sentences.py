@@ -57,10 +57,10 @@ def split_sentences(text: str, language: str = "") -> Iterator[Piece]:
         yield from bounded(text, span, ending)
 
 
-def sentence_spans(text: str, language: str = "") -> Iterator[tuple[Span, Ending]]:
-    """The sentences of a text, however long, with what stands at their ends."""
+def sentence_spans(text: str, language: str = "", first: int = 0) -> Iterator[tuple[Span, Ending]]:
+    """The sentences of a text, however long, with what stands at their ends; from that on at ``first``."""
     known = abbreviations(language.partition("-")[0].lower())
-    for paragraph in _paragraphs(text):
+    for paragraph in _paragraphs(text, first):
         ends = [*_sentence_ends(text, paragraph, known), paragraph.end]
         yield from _sounding(text, paragraph.first, ends)
 
@@ -92,11 +92,11 @@ _WRAPPED_LINE = 50
 """A line at least this long without a stop at its end was broken to fit a page, not to end a thought."""
 
 
-def _paragraphs(text: str) -> Iterator[Span]:
-    """Stretches of lines that belong together."""
-    first = end = 0
+def _paragraphs(text: str, first: int) -> Iterator[Span]:
+    """Stretches of lines that belong together; that from ``first`` on, which may stand within a line."""
+    end = text.rfind("\n", 0, first) + 1
     previous = ""
-    for line in text.splitlines(keepends=True):
+    for line in text[end:].splitlines(keepends=True):
         content = line.strip()
         if end > first and not (content and _goes_on(previous, content)):
             yield Span(first, end)
@@ -104,7 +104,7 @@ def _paragraphs(text: str) -> Iterator[Span]:
         end += len(line)
         previous = content
         if not content:
-            first = end
+            first = max(first, end)
     if end > first:
         yield Span(first, end)
 

@@ -122,9 +122,11 @@ class SpeechOutline(google.protobuf.message.Message):
     ENGINE_VERSION_FIELD_NUMBER: builtins.int
     PLAN_FIELD_NUMBER: builtins.int
     sentences: builtins.int
-    """Number of sentences to come; 0 means unknown."""
+    """Number of sentences to come; 0 means unknown. Known for a recording, and for a text with `check_only`."""
     expected_samples: builtins.int
-    """Expected length of the whole speech in samples at 48 000 Hz. An estimate for text, exact for a recording."""
+    """Expected length of the whole speech in samples at 48 000 Hz. An estimate for text, a rougher one without
+    `check_only`; exact for a recording.
+    """
     language: builtins.str
     """The language and voice that were chosen, spelled out."""
     voice: builtins.str
@@ -135,7 +137,9 @@ class SpeechOutline(google.protobuf.message.Message):
     engine_version: builtins.str
     @property
     def plan(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___PlannedSentence]:
-        """The sentences to come, in order; empty for a recording, whose pieces are not known before it is read."""
+        """The sentences to come, in order. Told with `check_only`: otherwise the first of them is spoken before the
+        last is looked at. Empty for a recording, whose pieces are not known before it is read.
+        """
 
     def __init__(
         self,
@@ -452,7 +456,7 @@ class NormalizedText(google.protobuf.message.Message):
     SPOKEN_FIELD_NUMBER: builtins.int
     TOKENS_FIELD_NUMBER: builtins.int
     language: builtins.str
-    """The language that was used, spelled out. Other than English, Russian and German are left as they are."""
+    """The language that was used, spelled out. Languages other than English and Russian are left as they are."""
     spoken: builtins.str
     """What is said."""
     @property

@@ -242,7 +242,8 @@ class Aligner:
 def _rate(plan: Plan, speech_samples: int) -> int:
     """Words per minute at which the text takes about as long as the recording."""
     usual = espeak.Manner().rate
-    return int(np.clip(usual * plan.expected_samples / max(1, speech_samples), usual * 0.6, usual * 1.8))
+    expected = sum(expected_samples(piece) for piece in plan.pieces)
+    return int(np.clip(usual * expected / max(1, speech_samples), usual * 0.6, usual * 1.8))
 
 
 # From the script's time to the recording's -----------------------------------------------------------------
@@ -310,7 +311,7 @@ def times_within(text: str, choice: Choice, pcm: Pcm, cancelled: Callable[[], bo
     stretch = Stretch(Span(0, len(pcm)), pcm, pauses)
     piece = as_it_is(text)
     frames = frames_of(stretch)
-    plan = Plan(text, (piece,), choice, expected_samples(piece))
+    plan = Plan(text, (piece,), choice)
     aligner = Aligner(plan, len(frames) * _HOP, cancelled, certain=True)
     timing = aligner.time(stretch, [frames])
     if timing is None:

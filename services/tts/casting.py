@@ -37,6 +37,11 @@ class Cast:
         """About how long it takes at the wanted speed."""
         return round(self.plan.expected_samples / self.roles[0].speaker.rate)
 
+    @property
+    def roughly_expected_samples(self) -> int:
+        """The same, guessed from the beginning of the text."""
+        return round(self.plan.roughly_expected_samples / self.roles[0].speaker.rate)
+
 
 def cast(text: Script | str, wish: Wish, engines: Sequence[SpeechEngine]) -> Cast:
     """Decide who speaks a text.

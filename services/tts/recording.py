@@ -199,7 +199,8 @@ def plan_transcript(text: str, language: str) -> Plan | None:
     if len(text) > MAX_TEXT:
         raise BadInput("transcript", f"longer than {MAX_TEXT} characters")
     try:
-        return plan_speech(text, language)
+        plan = plan_speech(text, language)
+        return replace(plan, pieces=tuple(plan.pieces))
     except BadInput as error:
         if text.strip():
             log.warning("the transcript is left out: %s", error.message)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, islice, pairwise
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +14,7 @@ import soxr
 from mouthpiece.core.speech import Phoneme, Sentence, Word
 from mouthpiece.core.timeline import SPEECH_RATE, Span
 from mouthpiece.errors import BadInput
-from mouthpiece.text.passages import Passage, split_passages
+from mouthpiece.text.passages import Passage, Passages
 from mouthpiece.text.script import Script
 from mouthpiece.text.scripts import is_readable
 from mouthpiece.text.sentences import Ending, weight
@@ -40,6 +42,8 @@ _PAUSES = {
 _FADE_IN = SPEECH_RATE * 2 // 1000
 _FADE_OUT = SPEECH_RATE * 5 // 1000
 _SAMPLES_PER_WEIGHT = 3_400
+_ENOUGH_TO_GUESS = 800
+"""Code points of a text from which the length of all of it is guessed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +60,27 @@ Say = Callable[[str, Callable[[], bool]], Spoken]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A text that can be spoken: its pieces, who reads it, and about how many samples that takes."""
+    """A text that can be spoken: its pieces, which may be found on the way, and who reads it."""
 
     text: str
-    pieces: tuple[Passage, ...]
+    pieces: Iterable[Passage]
     choice: Choice
-    expected_samples: int
+
+    @property
+    def expected_samples(self) -> int:
+        """About how long it takes at the usual speed, from all of its pieces."""
+        return sum(expected_samples(piece) for piece in self.pieces) + LEAD_IN + LEAD_OUT
+
+    @property
+    def roughly_expected_samples(self) -> int:
+        """The same, guessed from the beginning, so that nobody waits for the rest of a long text."""
+        samples = end = 0
+        for piece in self.pieces:
+            samples += expected_samples(piece)
+            end = piece.source.end
+            if end > _ENOUGH_TO_GUESS:
+                return samples * len(self.text) // end
+        return samples + LEAD_IN + LEAD_OUT
 
 
 def check_length(text: str) -> None:
@@ -84,10 +103,7 @@ def plan_speech(said: Script | str, language: str = "", voice: str = "") -> Plan
     if not is_readable(text):
         raise BadInput("text", "nothing to say: there is no letter and no digit" if text.strip() else "empty")
     choice = choose_voice(text, language, voice)
-    pieces = tuple(split_passages(script, document, choice.voice.language))
-    return Plan(
-        script.text, pieces, choice, sum(expected_samples(piece) for piece in pieces) + LEAD_IN + LEAD_OUT
-    )
+    return Plan(script.text, Passages(script, document, choice.voice.language), choice)
 
 
 def expected_samples(piece: Passage) -> int:
@@ -115,11 +131,25 @@ def sentences(
         espeak.Cancelled: ``cancelled`` returned true.
     """
     at = 0
-    for index in range(*wanted.indices(len(plan.pieces))):
-        spoken = (say or plain(plan.choice))(plan.pieces[index].text, cancelled)
-        sentence = _sentence(plan, index, at, spoken)
+    for place in islice(_places(plan.pieces), wanted.start, wanted.stop):
+        spoken = (say or plain(plan.choice))(place.piece.text, cancelled)
+        sentence = _sentence(plan, place, at, spoken)
         yield sentence
         at = sentence.samples.end
+
+
+class _Place(NamedTuple):
+    """A piece, and whether another one follows."""
+
+    index: int
+    piece: Passage
+    is_last: bool
+
+
+def _places(pieces: Iterable[Passage]) -> Iterator[_Place]:
+    for index, (piece, following) in enumerate(pairwise(chain(pieces, (None,)))):
+        assert piece is not None
+        yield _Place(index, piece, following is None)
 
 
 def plain(choice: Choice) -> Say:
@@ -133,11 +163,11 @@ def plain(choice: Choice) -> Say:
     return say
 
 
-def _sentence(plan: Plan, index: int, first: int, spoken: Spoken) -> Sentence:
+def _sentence(plan: Plan, place: _Place, first: int, spoken: Spoken) -> Sentence:
     """One piece as the sentence that begins at sample ``first``, with the silence around it."""
-    piece = plan.pieces[index]
+    index, piece, is_last = place
     lead = LEAD_IN if index == 0 else 0
-    pause = LEAD_OUT if index == len(plan.pieces) - 1 and piece.pause_ms is None else pause_after(piece)
+    pause = LEAD_OUT if is_last and piece.pause_ms is None else pause_after(piece)
     samples = Span(first, first + lead + len(spoken.pcm) + pause)
     shift = first + lead
     sounds = [replace(part, samples=part.samples.shift(shift)) for part in spoken.times.phonemes]

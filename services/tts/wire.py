@@ -68,17 +68,20 @@ def _longest_pause(message: pb.SoundOptions) -> int:
 
 
 def outline(request: pb.SynthesizeRequest, chosen: Cast) -> pb.SpeechOutline:
-    """What is known of a speech before it is made."""
+    """What is known of a speech before it is made; of its sentences only for who asks for nothing else."""
     role = chosen.roles[0]
     found = pb.SpeechOutline(
-        sentences=len(chosen.plan.pieces),
-        expected_samples=chosen.expected_samples,
         language=chosen.plan.choice.voice.language,
         voice=role.voice,
         engine=role.engine.name,
         engine_version=role.engine.version(role.speaker.voice),
     )
-    found.plan.extend(planned(request, found, chosen.plan.pieces))
+    if not request.check_only:
+        found.expected_samples = chosen.roughly_expected_samples
+        return found
+    found.plan.extend(planned(request, found, tuple(chosen.plan.pieces)))
+    found.sentences = len(found.plan)
+    found.expected_samples = chosen.expected_samples
     return found
 
 

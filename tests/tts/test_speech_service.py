@@ -96,7 +96,8 @@ async def test_a_text_becomes_an_outline_and_its_sentences(
     service: Service, text: str, language: str, voice: str
 ) -> None:
     outline, speech = await service.speak(text, language=language)
-    assert (outline.sentences, outline.language, outline.voice) == (2, language, voice)
+    assert (outline.language, outline.voice) == (language, voice)
+    assert len(speech) == 2
     assert outline.expected_samples == pytest.approx(speech[-1].samples.end, rel=0.5)
     assert [text[sentence.source.first : sentence.source.end] for sentence in speech] == [
         sentence.text for sentence in speech
@@ -117,8 +118,7 @@ async def test_a_check_ends_after_the_outline(service: Service) -> None:
 
 
 async def test_a_broken_stream_is_gone_on_with(service: Service) -> None:
-    outline, speech = await service.speak("One. Two. Three. Four.", first_sentence=2)
-    assert outline.sentences == 4
+    _, speech = await service.speak("One. Two. Three. Four.", first_sentence=2)
     assert [(sentence.index, sentence.text) for sentence in speech] == [(2, "Three."), (3, "Four.")]
     assert speech[0].samples.first == 0
 

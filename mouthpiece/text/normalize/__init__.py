@@ -25,8 +25,13 @@ def normalize(text: str, language: str, decided: Sequence[Token] = ()) -> Normal
     ``language`` is a BCP 47 tag. In languages that are not known here, everything stays as it is, but for the
     tokens that are ``decided`` already, in order and without overlap.
     """
+    return Normalized(text, tokens_of(text, language, decided))
+
+
+def tokens_of(text: str, language: str, decided: Sequence[Token] = ()) -> Iterator[Token]:
+    """What `normalize` says otherwise than it is written, each found when it is asked for."""
     known = language_of(language)
-    return Normalized(text, _merged(scan(text, known) if known else iter(()), decided))
+    return _merged(scan(text, known) if known else iter(()), decided)
 
 
 def language_of(tag: str) -> Language | None:
@@ -45,4 +50,4 @@ def _merged(found: Iterator[Token], decided: Sequence[Token]) -> Iterator[Token]
     yield from waiting
 
 
-__all__ = ["Kind", "Language", "Normalized", "Spoken", "Token", "language_of", "normalize"]
+__all__ = ["Kind", "Language", "Normalized", "Spoken", "Token", "language_of", "normalize", "tokens_of"]

@@ -29,20 +29,21 @@ class _Stretch(NamedTuple):
 
 
 class Normalized:
-    """The spoken text and its tokens; ``written`` is the text that it was made of."""
+    """The spoken text and its tokens; ``written`` is the text that it was made of, or of a stretch of it."""
 
-    def __init__(self, written: str, tokens: Iterable[Token]) -> None:
+    def __init__(self, written: str, tokens: Iterable[Token], stretch: Span | None = None) -> None:
+        stretch = stretch or Span(0, len(written))
         self.written = written
         self.tokens: list[Spoken] = []
         self._stretches: list[_Stretch] = []
         self._parts: list[str] = []
         self._length = 0
-        at = 0
+        at = stretch.first
         for token in tokens:
             self._copy(Span(at, token.source.first))
             self._say(token)
             at = token.source.end
-        self._copy(Span(at, len(written)))
+        self._copy(Span(at, stretch.end))
         self.text = "".join(self._parts)
         self._firsts = [stretch.first for stretch in self._stretches]
         self._sources = [stretch.source.first for stretch in self._stretches]
