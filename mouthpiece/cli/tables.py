@@ -203,7 +203,7 @@ def workers(cluster: gateway_pb2.Cluster) -> RenderableType:
         table.add_row(
             escape(worker.name or member.address),
             f"[{_STATE.get(state, 'good')}]{state}[/]{doubt}",
-            escape(worker.device.name),
+            escape("\n".join(filter(None, (worker.device.name, _fares(worker))))),
             _speeds(worker),
             f"{worker.busy_slots}/{worker.slots}" if worker.slots else "",
             brief(seconds(worker.uptime)) if worker.HasField("uptime") else "",
@@ -238,6 +238,18 @@ def _lately(statistics: Iterable[gateway_pb2.ClusterStatistics]) -> Table:
             f"{100 * figures.cached_frames / figures.frames:.0f} %" if figures.frames else "",
         )
     return table
+
+
+def _fares(worker: lipsync_pb2.Worker) -> str:
+    """Load, memory, power and heat of the device, as far as they are known."""
+    told = worker.telemetry
+    parts = [
+        f"{100 * told.utilization:.0f} % busy" if told.HasField("utilization") else "",
+        size(told.memory_used_bytes) if told.HasField("memory_used_bytes") else "",
+        f"{told.power_watts:.0f} W" if told.HasField("power_watts") else "",
+        f"{told.temperature_celsius:.0f} °C" if told.HasField("temperature_celsius") else "",
+    ]
+    return ", ".join(filter(None, parts))
 
 
 def _speeds(worker: lipsync_pb2.Worker) -> str:

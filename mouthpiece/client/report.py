@@ -232,6 +232,7 @@ def _worker(member: gateway_pb2.ClusterWorker) -> Plain:
         "state": gateway_pb2.WorkerState.Name(member.state).removeprefix("WORKER_STATE_").lower(),
         "suspect": member.suspect,
         "device": {"kind": worker.device.kind, "name": worker.device.name, "index": worker.device.index},
+        "telemetry": {figure.name: value for figure, value in worker.telemetry.ListFields()},
         "engines": [engine.name for engine in worker.engines],
         "frames_per_second": {name: round(speed, 1) for name, speed in worker.frames_per_second.items()},
         "slots": worker.slots,

@@ -303,10 +303,13 @@ class ChunkResult(google.protobuf.message.Message):
     ENCODE_TIME_FIELD_NUMBER: builtins.int
     WARNINGS_FIELD_NUMBER: builtins.int
     HANDOVER_FIELD_NUMBER: builtins.int
+    ENERGY_JOULES_FIELD_NUMBER: builtins.int
     frames: builtins.int
     """Frames in it; always the length of the requested span, and of the fade in front of it."""
     codec_sha256: builtins.str
     """SHA-256 of the decoder configuration: equal for all chunks that may share a track."""
+    energy_joules: builtins.float
+    """What the GPU used meanwhile, for all chunks that it rendered at the time. Unset: not known."""
     @property
     def chunk(self) -> mouthpiece.v1.common_pb2.ArtifactRef:
         """The encoded chunk: MP4 with one H.264 track, closed GOPs, first packet an IDR, first frame at time 0."""
@@ -338,9 +341,11 @@ class ChunkResult(google.protobuf.message.Message):
         encode_time: google.protobuf.duration_pb2.Duration | None = ...,
         warnings: collections.abc.Iterable[builtins.str] | None = ...,
         handover: mouthpiece.v1.common_pb2.ArtifactRef | None = ...,
+        energy_joules: builtins.float | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["chunk", b"chunk", "encode_time", b"encode_time", "handover", b"handover", "prepare_time", b"prepare_time", "render_time", b"render_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["chunk", b"chunk", "codec_sha256", b"codec_sha256", "encode_time", b"encode_time", "frames", b"frames", "handover", b"handover", "prepare_time", b"prepare_time", "render_time", b"render_time", "warnings", b"warnings"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_energy_joules", b"_energy_joules", "chunk", b"chunk", "encode_time", b"encode_time", "energy_joules", b"energy_joules", "handover", b"handover", "prepare_time", b"prepare_time", "render_time", b"render_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_energy_joules", b"_energy_joules", "chunk", b"chunk", "codec_sha256", b"codec_sha256", "encode_time", b"encode_time", "energy_joules", b"energy_joules", "frames", b"frames", "handover", b"handover", "prepare_time", b"prepare_time", "render_time", b"render_time", "warnings", b"warnings"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_energy_joules", b"_energy_joules"]) -> typing.Literal["energy_joules"] | None: ...
 
 Global___ChunkResult: typing_extensions.TypeAlias = ChunkResult
 
@@ -401,6 +406,8 @@ class Worker(google.protobuf.message.Message):
     UPTIME_FIELD_NUMBER: builtins.int
     RELEASE_FIELD_NUMBER: builtins.int
     AILMENTS_FIELD_NUMBER: builtins.int
+    TELEMETRY_FIELD_NUMBER: builtins.int
+    ENCODERS_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Stable name of the worker, such as "lipsync-0"; empty in a static list means its address."""
     slots: builtins.int
@@ -432,6 +439,14 @@ class Worker(google.protobuf.message.Message):
         meanwhile.
         """
 
+    @property
+    def telemetry(self) -> Global___Telemetry:
+        """How the device fares, at most a second old."""
+
+    @property
+    def encoders(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """H.264 encoders that work here, best first: "h264_nvenc", "libx264"."""
+
     def __init__(
         self,
         *,
@@ -445,8 +460,67 @@ class Worker(google.protobuf.message.Message):
         uptime: google.protobuf.duration_pb2.Duration | None = ...,
         release: builtins.str = ...,
         ailments: collections.abc.Iterable[builtins.str] | None = ...,
+        telemetry: Global___Telemetry | None = ...,
+        encoders: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["device", b"device", "uptime", b"uptime"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["ailments", b"ailments", "busy_slots", b"busy_slots", "device", b"device", "engines", b"engines", "frames_per_second", b"frames_per_second", "name", b"name", "prepared_avatars", b"prepared_avatars", "release", b"release", "slots", b"slots", "uptime", b"uptime"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["device", b"device", "telemetry", b"telemetry", "uptime", b"uptime"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["ailments", b"ailments", "busy_slots", b"busy_slots", "device", b"device", "encoders", b"encoders", "engines", b"engines", "frames_per_second", b"frames_per_second", "name", b"name", "prepared_avatars", b"prepared_avatars", "release", b"release", "slots", b"slots", "telemetry", b"telemetry", "uptime", b"uptime"]) -> None: ...
 
 Global___Worker: typing_extensions.TypeAlias = Worker
+
+@typing.final
+class Telemetry(google.protobuf.message.Message):
+    """Figures of a GPU; on a processor only load and memory, of the worker's process. Unset: not known."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    UTILIZATION_FIELD_NUMBER: builtins.int
+    MEMORY_USED_BYTES_FIELD_NUMBER: builtins.int
+    POWER_WATTS_FIELD_NUMBER: builtins.int
+    POWER_LIMIT_WATTS_FIELD_NUMBER: builtins.int
+    TEMPERATURE_CELSIUS_FIELD_NUMBER: builtins.int
+    ENERGY_JOULES_FIELD_NUMBER: builtins.int
+    ENCODER_UTILIZATION_FIELD_NUMBER: builtins.int
+    utilization: builtins.float
+    """Part of the time in which it computed, 0 to 1; of a processor, of all cores that the worker may use. A part of
+    a divided GPU (MIG) has no such figure.
+    """
+    memory_used_bytes: builtins.int
+    """Memory in use on the GPU, or on its part; of the worker's process on a processor."""
+    power_watts: builtins.float
+    """Of the whole GPU, also where it is divided; so are the next four."""
+    power_limit_watts: builtins.float
+    temperature_celsius: builtins.float
+    energy_joules: builtins.float
+    """Since the driver was loaded."""
+    encoder_utilization: builtins.float
+    """Part of the time in which its video encoder worked, 0 to 1; unset where it has none."""
+    def __init__(
+        self,
+        *,
+        utilization: builtins.float | None = ...,
+        memory_used_bytes: builtins.int | None = ...,
+        power_watts: builtins.float | None = ...,
+        power_limit_watts: builtins.float | None = ...,
+        temperature_celsius: builtins.float | None = ...,
+        energy_joules: builtins.float | None = ...,
+        encoder_utilization: builtins.float | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_encoder_utilization", b"_encoder_utilization", "_energy_joules", b"_energy_joules", "_memory_used_bytes", b"_memory_used_bytes", "_power_limit_watts", b"_power_limit_watts", "_power_watts", b"_power_watts", "_temperature_celsius", b"_temperature_celsius", "_utilization", b"_utilization", "encoder_utilization", b"encoder_utilization", "energy_joules", b"energy_joules", "memory_used_bytes", b"memory_used_bytes", "power_limit_watts", b"power_limit_watts", "power_watts", b"power_watts", "temperature_celsius", b"temperature_celsius", "utilization", b"utilization"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_encoder_utilization", b"_encoder_utilization", "_energy_joules", b"_energy_joules", "_memory_used_bytes", b"_memory_used_bytes", "_power_limit_watts", b"_power_limit_watts", "_power_watts", b"_power_watts", "_temperature_celsius", b"_temperature_celsius", "_utilization", b"_utilization", "encoder_utilization", b"encoder_utilization", "energy_joules", b"energy_joules", "memory_used_bytes", b"memory_used_bytes", "power_limit_watts", b"power_limit_watts", "power_watts", b"power_watts", "temperature_celsius", b"temperature_celsius", "utilization", b"utilization"]) -> None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_encoder_utilization", b"_encoder_utilization"]) -> typing.Literal["encoder_utilization"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_energy_joules", b"_energy_joules"]) -> typing.Literal["energy_joules"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_memory_used_bytes", b"_memory_used_bytes"]) -> typing.Literal["memory_used_bytes"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_power_limit_watts", b"_power_limit_watts"]) -> typing.Literal["power_limit_watts"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_power_watts", b"_power_watts"]) -> typing.Literal["power_watts"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_temperature_celsius", b"_temperature_celsius"]) -> typing.Literal["temperature_celsius"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_utilization", b"_utilization"]) -> typing.Literal["utilization"] | None: ...
+
+Global___Telemetry: typing_extensions.TypeAlias = Telemetry

@@ -8,7 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import pynvml
+from pynvml import NVMLError
+
+from services.lipsync.nvml import Gpu
 
 _CPU_FILE = Path("/proc/cpuinfo")
 
@@ -25,9 +27,13 @@ class Device:
 
 def find_device(environment: Mapping[str, str] = os.environ) -> Device:
     """The first GPU that the driver offers and CUDA_VISIBLE_DEVICES allows, else the processor."""
+    return _gpu(first_visible(environment)) or Device("cpu", cpu_name(_CPU_FILE), 0, _memory_bytes())
+
+
+def first_visible(environment: Mapping[str, str] = os.environ) -> str:
+    """Number or UUID of the GPU that is CUDA's first."""
     visible = environment.get("CUDA_VISIBLE_DEVICES")
-    first = "0" if visible is None else visible.split(",")[0].strip()
-    return _gpu(first) or Device("cpu", cpu_name(_CPU_FILE), 0, _memory_bytes())
+    return "0" if visible is None else visible.split(",")[0].strip()
 
 
 def cpu_name(file: Path) -> str:
@@ -43,21 +49,11 @@ def cpu_name(file: Path) -> str:
 def _gpu(which: str) -> Device | None:
     """A GPU by number or UUID; `None` when there is none, or no driver."""
     try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
+        with Gpu(which) as gpu:
+            memory = gpu.memory_bytes()
+            return Device("cuda", gpu.name, gpu.index, memory[1] if memory else 0)
+    except NVMLError:
         return None
-    try:
-        if which.isdigit():
-            handle = pynvml.nvmlDeviceGetHandleByIndex(int(which))
-        else:
-            handle = pynvml.nvmlDeviceGetHandleByUUID(which)
-        memory = pynvml.nvmlDeviceGetMemoryInfo(handle).total
-        index = pynvml.nvmlDeviceGetIndex(handle)
-        return Device("cuda", str(pynvml.nvmlDeviceGetName(handle)), int(index), int(memory))
-    except pynvml.NVMLError:
-        return None
-    finally:
-        pynvml.nvmlShutdown()
 
 
 def _memory_bytes() -> int:

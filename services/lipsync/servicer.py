@@ -20,6 +20,7 @@ from mouthpiece.rpc.convert import duration, engine_to_proto
 from mouthpiece.settings import CommonSettings, LipSyncSettings
 from mouthpiece.v1 import lipsync_pb2 as pb
 from mouthpiece.v1.lipsync_pb2_grpc import LipSyncServiceServicer
+from services.lipsync import metrics
 from services.lipsync.avatar.limits import Limits
 from services.lipsync.avatar.models import default_models_dir, missing_models
 from services.lipsync.avatars import AvatarLibrary
@@ -27,6 +28,7 @@ from services.lipsync.device import find_device
 from services.lipsync.engine import Engine
 from services.lipsync.engines import create_engine
 from services.lipsync.scratch import sweep
+from services.lipsync.telemetry import Telemetry, open_telemetry
 from services.lipsync.wire import (
     avatar_name,
     device_to_proto,
@@ -34,6 +36,7 @@ from services.lipsync.wire import (
     info_to_proto,
     order_from_proto,
     result_to_proto,
+    telemetry_to_proto,
 )
 from services.lipsync.worker import Attempt, Outcome, RenderWorker
 
@@ -58,6 +61,7 @@ class LipSyncServicer(LipSyncServiceServicer):
         self._name = settings.name or f"{socket.gethostname()}:{settings.port}"
         self._worker: RenderWorker | None = None
         self._avatars: AvatarLibrary | None = None
+        self._telemetry: Telemetry | None = None
 
     # ------------------------------------------------------------ life
 
@@ -79,10 +83,12 @@ class LipSyncServicer(LipSyncServiceServicer):
             max_clip_bytes=max(size // 2, _LEAST_CLIP_BYTES),
         )
         self._device = device_to_proto(await asyncio.to_thread(find_device))
+        self._telemetry = await asyncio.to_thread(open_telemetry)
+        metrics.telemetry_read_by(self._telemetry.read)
         self._avatars = AvatarLibrary(store, folder, models, limits, size)
         engines, left_out = await asyncio.to_thread(_load_engines, self._settings)
         slots = self._settings.slots
-        self._worker = RenderWorker(engines, slots, self._avatars, store, scratch, left_out)
+        self._worker = RenderWorker(engines, slots, self._avatars, store, scratch, self._telemetry, left_out)
 
     async def drain(self) -> None:
         """Wait for the chunks that are being rendered."""
@@ -94,6 +100,8 @@ class LipSyncServicer(LipSyncServiceServicer):
             await self._worker.close()
         if self._avatars is not None:
             await self._avatars.close()
+        if self._telemetry is not None:
+            await asyncio.to_thread(self._telemetry.close)
 
     # ------------------------------------------------------------ calls
 
@@ -136,6 +144,7 @@ class LipSyncServicer(LipSyncServiceServicer):
         """Tell what the worker is and does."""
         worker = self._loaded
         prepared = await asyncio.to_thread(worker.avatars.prepared)
+        reading = await asyncio.to_thread(worker.telemetry.read)
         return pb.GetWorkerResponse(
             worker=pb.Worker(
                 name=self._name,
@@ -148,6 +157,7 @@ class LipSyncServicer(LipSyncServiceServicer):
                 uptime=duration(time.monotonic() - self._started),
                 release=version("mouthpiece"),
                 ailments=worker.ailments,
+                telemetry=telemetry_to_proto(reading),
             )
         )
 

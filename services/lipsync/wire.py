@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from mouthpiece.artifacts import check_sha256
 from mouthpiece.core.engines import EngineClass, EngineInfo
 from mouthpiece.core.timeline import MAX_FPS, MIN_FPS, Span, sample_at
@@ -22,6 +24,7 @@ from services.lipsync.avatar.inspection import AvatarInfo
 from services.lipsync.avatar.preparation import Format
 from services.lipsync.device import Device
 from services.lipsync.engine import RenderTask
+from services.lipsync.telemetry import Reading
 from services.lipsync.worker import Order, Outcome
 
 MIN_SIDE, MAX_SIDE = 64, 4096
@@ -136,6 +139,7 @@ def result_to_proto(outcome: Outcome) -> pb.ChunkResult:
         encode_time=duration(outcome.encode_seconds),
         warnings=outcome.warnings,
         handover=artifact_to_proto(outcome.handover) if outcome.handover else None,
+        energy_joules=outcome.energy_joules,
     )
 
 
@@ -144,3 +148,8 @@ def device_to_proto(device: Device) -> common_pb2.Device:
     return common_pb2.Device(
         kind=device.kind, name=device.name, index=device.index, memory_bytes=device.memory_bytes
     )
+
+
+def telemetry_to_proto(reading: Reading) -> pb.Telemetry:
+    """How the worker's device fares."""
+    return pb.Telemetry(**asdict(reading))

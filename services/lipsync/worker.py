@@ -30,6 +30,7 @@ from services.lipsync.avatar import Avatar, AvatarKind
 from services.lipsync.avatar.preparation import Format
 from services.lipsync.avatars import AvatarLibrary, Ready
 from services.lipsync.engine import Ailing, Closing, Engine, Frame, RenderTask
+from services.lipsync.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +78,8 @@ class Outcome:
     warnings: tuple[str, ...]
     handover: Artifact | None = None
     """What the next chunk of a chain begins from."""
+    energy_joules: float | None = None
+    """What the whole GPU used meanwhile; `None` when it does not tell."""
 
 
 class CalledOff(MouthpieceError):
@@ -117,11 +120,13 @@ class RenderWorker:
         avatars: AvatarLibrary,
         store: ArtifactStore,
         scratch: Path,
+        telemetry: Telemetry,
         left_out: Mapping[str, Unmet] = MappingProxyType({}),
     ) -> None:
         """`left_out` are engines that were wanted but could not be loaded, and what each of them lacks."""
         self.slots = slots
         self.avatars = avatars
+        self.telemetry = telemetry
         self.speeds: dict[str, float] = {}
         """Measured frames per second by engine."""
         self._engines = engines
@@ -214,18 +219,22 @@ class RenderWorker:
         async with self._workplace(order) as (path, task):
             rendering = _Rendering(attempt, self._engines[order.engine], prepared, path, task)
             loop = asyncio.get_running_loop()
+            energy = await asyncio.to_thread(self.telemetry.energy_joules)
             chunk, seconds = await loop.run_in_executor(self._pool, rendering.run, loop)
             if attempt.stop.is_set():
                 raise CalledOff("the caller went away")
+            used = _growth(energy, await asyncio.to_thread(self.telemetry.energy_joules))
             artifact = await self._store.put_file(chunk.path)
             handover = await self._store.put_file(task.leave) if task.leave else None
         self._learn(order.engine, chunk.frames / max(seconds, 1e-6))
         render_seconds = max(0.0, seconds - chunk.encode_seconds)
         metrics.chunk_rendered(
-            order.engine, chunk.frames, prepare_seconds, render_seconds, chunk.encode_seconds
+            order.engine, chunk.frames, prepare_seconds, render_seconds, chunk.encode_seconds, used
         )
         times = (prepare_seconds, render_seconds, chunk.encode_seconds)
-        return Outcome(artifact, chunk.frames, chunk.codec_sha256, *times, ready.avatar.warnings, handover)
+        return Outcome(
+            artifact, chunk.frames, chunk.codec_sha256, *times, ready.avatar.warnings, handover, used
+        )
 
     @asynccontextmanager
     async def _workplace(self, order: Order) -> AsyncGenerator[tuple[Path, RenderTask]]:
@@ -338,6 +347,10 @@ class _Watch:
 
     def foresee(self, frames: int) -> None:
         self.loop.call_soon_threadsafe(self.attempt.report, frames)
+
+
+def _growth(before: float | None, after: float | None) -> float | None:
+    return None if before is None or after is None else max(0.0, after - before)
 
 
 def _ailment(engine: Engine[Any]) -> str:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 
-import pynvml
 import pytest
 
 from services.lipsync.device import Device, cpu_name, find_device
+from tests.support.lipsync_nvml import Card, FakeNvml
 
 
 def test_the_processor_has_its_name_from_the_kernel(tmp_path: Path) -> None:
@@ -32,59 +31,22 @@ def test_hidden_gpus_are_not_used() -> None:
         assert device.memory_bytes > 1 << 28
 
 
-class Driver:
-    """Stands in for the driver's library: two GPUs."""
-
-    uuids = ("GPU-aaaa", "GPU-bbbb")
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.shut_down = 0
-        for name in (
-            "nvmlInit", "nvmlShutdown", "nvmlDeviceGetHandleByIndex", "nvmlDeviceGetHandleByUUID",
-            "nvmlDeviceGetMemoryInfo", "nvmlDeviceGetIndex", "nvmlDeviceGetName",
-        ):  # fmt: skip
-            monkeypatch.setattr(pynvml, name, getattr(self, name))
-
-    def nvmlInit(self) -> None:
-        pass
-
-    def nvmlShutdown(self) -> None:
-        self.shut_down += 1
-
-    def nvmlDeviceGetHandleByIndex(self, index: int) -> int:
-        if index >= len(self.uuids):
-            raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_FOUND)
-        return index
-
-    def nvmlDeviceGetHandleByUUID(self, uuid: str) -> int:
-        return self.uuids.index(uuid)
-
-    def nvmlDeviceGetMemoryInfo(self, handle: int) -> SimpleNamespace:
-        return SimpleNamespace(total=(handle + 1) << 30)
-
-    def nvmlDeviceGetIndex(self, handle: int) -> int:
-        return handle
-
-    def nvmlDeviceGetName(self, handle: int) -> str:
-        return f"Card {handle}"
-
-
 @pytest.mark.parametrize(
     ("visible", "device"),
     [
-        ({}, Device("cuda", "Card 0", 0, 1 << 30)),
-        ({"CUDA_VISIBLE_DEVICES": "1,0"}, Device("cuda", "Card 1", 1, 2 << 30)),
-        ({"CUDA_VISIBLE_DEVICES": "GPU-bbbb"}, Device("cuda", "Card 1", 1, 2 << 30)),
+        ({}, Device("cuda", "Card 0", 0, 80 << 30)),
+        ({"CUDA_VISIBLE_DEVICES": "1,0"}, Device("cuda", "Card 1", 1, 80 << 30)),
+        ({"CUDA_VISIBLE_DEVICES": "GPU-bbbb"}, Device("cuda", "Card 1", 1, 80 << 30)),
     ],
 )
 def test_the_first_visible_gpu_is_the_worker_s_own(
     monkeypatch: pytest.MonkeyPatch, visible: dict[str, str], device: Device
 ) -> None:
-    driver = Driver(monkeypatch)
+    driver = FakeNvml(monkeypatch, Card("GPU-aaaa"), Card("GPU-bbbb"))
     assert find_device(visible) == device
-    assert driver.shut_down == 1
+    assert driver.opened == 0
 
 
 def test_a_number_beyond_the_gpus_leaves_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
-    Driver(monkeypatch)
+    FakeNvml(monkeypatch, Card())
     assert find_device({"CUDA_VISIBLE_DEVICES": "7"}).kind == "cpu"

@@ -33,6 +33,7 @@ from tests.support.lipsync_worker import (
     service,
     silence,
     video_format,
+    with_portrait,
 )
 
 TIMED = LipSyncSettings(engines="timed", name="worker-7", timed_frames_per_second=1e5)
@@ -57,13 +58,6 @@ async def holding(tmp_path: Path, portrait_file: Path, held: HeldEngine) -> Asyn
     with_portrait(tmp_path, portrait_file)
     async with service(tmp_path, LipSyncSettings(engines="held"), 0.2) as running:
         yield running
-
-
-def with_portrait(folder: Path, portrait_file: Path) -> None:
-    """Draw the default avatar only once in a test run."""
-    cache = folder / "cache" / "lipsync"
-    cache.mkdir(parents=True)
-    (cache / portrait_file.name).symlink_to(portrait_file)
 
 
 async def error_of(call: Any) -> MouthpieceError:

@@ -117,6 +117,13 @@ async def service(
         yield Service(running, connected(channel), ArtifactStore.open(common.artifacts_url), folder)
 
 
+def with_portrait(folder: Path, portrait_file: Path) -> None:
+    """Draw the default avatar only once in a test run."""
+    cache = folder / "cache" / "lipsync"
+    cache.mkdir(parents=True)
+    (cache / portrait_file.name).symlink_to(portrait_file)
+
+
 def video_format(width: int = SIDE, height: int = SIDE, fps: int = 25) -> common_pb2.VideoFormat:
     rate = common_pb2.Rational(numerator=fps, denominator=1)
     return common_pb2.VideoFormat(fps=rate, width=width, height=height)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from mouthpiece.core.timeline import SPEECH_RATE
 from mouthpiece.rpc.convert import seconds
 from mouthpiece.v1 import gateway_pb2 as pb
+from mouthpiece.v1.lipsync_pb2 import Telemetry
 
 _STATUS = {
     pb.JOB_STATE_QUEUED: "queued",
@@ -21,6 +22,16 @@ _WORKER_STATUS = {
     pb.WORKER_STATE_BUSY: "busy",
     pb.WORKER_STATE_DRAINING: "draining",
     pb.WORKER_STATE_LOST: "lost",
+}
+_Figure = Literal[
+    "memory_used_bytes", "utilization", "power_watts", "power_limit_watts", "temperature_celsius"
+]
+_FIGURES: dict[str, _Figure] = {
+    "memory_used": "memory_used_bytes",
+    "utilization": "utilization",
+    "power_watts": "power_watts",
+    "power_limit_watts": "power_limit_watts",
+    "temperature": "temperature_celsius",
 }
 
 
@@ -74,8 +85,8 @@ def queue_of(cluster: pb.Cluster, waiting: Sequence[pb.Job]) -> dict[str, Any]:
 
 
 def gpu_of(worker: pb.ClusterWorker) -> dict[str, Any]:
-    """A worker's device and what it does."""
-    device = worker.worker.device
+    """A worker's device, how it fares (None: not known) and what it does."""
+    device, fares = worker.worker.device, worker.worker.telemetry
     return {
         "gpu_id": device.index,
         "name": device.name,
@@ -83,9 +94,14 @@ def gpu_of(worker: pb.ClusterWorker) -> dict[str, Any]:
         "worker": worker.worker.name,
         "status": _WORKER_STATUS.get(worker.state, "unknown"),
         "memory_total": device.memory_bytes,
+        **{name: _known(fares, field) for name, field in _FIGURES.items()},
         "current_task": worker.job_id or None,
         "engines": [engine.name for engine in worker.worker.engines],
     }
+
+
+def _known(fares: Telemetry, field: _Figure) -> float | None:
+    return getattr(fares, field) if fares.HasField(field) else None
 
 
 def _gpu_id(job: pb.Job, cluster: pb.Cluster) -> int | None:
