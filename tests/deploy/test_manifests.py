@@ -33,7 +33,7 @@ from tests.support.manifests import (
 pytestmark = pytest.mark.skipif(KUBECTL is None, reason="kubectl is not installed")
 
 DEV, PRODUCTION = "overlays/dev", "overlays/production"
-IN_PRODUCTION = {"s3", "postgresql", "network-policies", "monitoring", "autoscaling"}
+IN_PRODUCTION = {"s3", "postgresql", "access", "tls", "network-policies", "monitoring", "autoscaling"}
 COMBINATIONS = [
     ("base", ()),
     (DEV, ()),
@@ -71,7 +71,7 @@ def test_every_object_fits_the_schema(base: str, components: tuple[str, ...]) ->
         if (
             manifest["apiVersion"]
             .partition("/")[0]
-            .endswith((".coreos.com", "keda.sh", "gateway.networking.k8s.io"))
+            .endswith((".coreos.com", "keda.sh", "cert-manager.io", "gateway.networking.k8s.io"))
         ):
             continue  # custom resources, which the schema does not hold
         kubernetes_validate.validate(manifest, "1.32", strict=True)
@@ -105,7 +105,7 @@ def test_everything_that_is_referred_to_is_there(base: str, components: tuple[st
         for volume in volumes.values():
             claim = volume.get("persistentVolumeClaim")
             assert claim is None or ("PersistentVolumeClaim", claim["claimName"]) in names
-            assert ("emptyDir" in volume) != ("persistentVolumeClaim" in volume)
+            assert len({"emptyDir", "persistentVolumeClaim", "secret"} & set(volume)) == 1
         assert {mount["name"] for mount in container(workload)["volumeMounts"]} == set(volumes)
         environment(objects, workload)
     for scaler in of_kind(objects, "HorizontalPodAutoscaler", "ScaledObject"):
@@ -145,9 +145,11 @@ def test_ports_are_those_the_services_listen_on(base: str, components: tuple[str
 
 @every_combination
 def test_probes_ask_the_service_that_runs_there(base: str, components: tuple[str, ...]) -> None:
-    for name, workload in workloads(manifests(base, components)).items():
+    objects = manifests(base, components)
+    for name, workload in workloads(objects).items():
         only = container(workload)
-        port = SETTINGS[name]().port
+        own = environment(objects, workload).get("MOUTHPIECE_HEALTH_PORT")
+        port = int(own) if own else SETTINGS[name]().port
         for probe in ("startupProbe", "readinessProbe"):
             assert only[probe]["grpc"] == {"port": port, "service": SERVICES[name]}
         assert only["livenessProbe"]["grpc"] == {"port": port, "service": "grpc.health.v1.Health"}
@@ -245,6 +247,21 @@ def test_policies_deny_what_they_do_not_allow() -> None:
         if policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
     ]
     assert [policy["spec"].keys() & {"ingress", "egress"} for policy in everything] == [set()]
+
+
+def test_every_service_has_a_certificate_for_the_name_it_is_dialled_by() -> None:
+    objects = manifests(PRODUCTION)
+    variables = environment(objects, workloads(objects)["gateway"])
+    names = {
+        certificate["spec"]["secretName"]: certificate["spec"].get("dnsNames")
+        for certificate in of_kind(objects, "Certificate")
+    }
+    for key, name in DIALLED.items():
+        host = variables[key].rpartition(":")[0].rpartition("/")[2].removeprefix("dns:")
+        assert names[f"mouthpiece-{name}-tls"] == [host]
+    for name, workload in workloads(objects).items():
+        volumes = {volume["name"]: volume for volume in pod(workload)["spec"]["volumes"]}
+        assert volumes["tls"]["secret"]["secretName"] == f"mouthpiece-{name}-tls"
 
 
 def test_a_bucket_takes_the_place_of_the_shared_volume() -> None:
