@@ -129,6 +129,12 @@ class CommonSettings(_Settings):
         return self.artifacts or str(self.data / "artifacts")
 
     @property
+    def folders(self) -> dict[str, Path]:
+        """Folders that this service writes to, by what they hold."""
+        found = {"data": self.data, "cache": self.cache_folder}
+        return found if "://" in self.artifacts_url else {**found, "artifacts": Path(self.artifacts_url)}
+
+    @property
     def cache_folder(self) -> Path:
         """Where caches are, spelled out."""
         return self.cache or self.data / "cache"

@@ -26,6 +26,7 @@ from prometheus_client import start_http_server
 
 from mouthpiece.errors import MouthpieceError, Unavailable
 from mouthpiece.logs import configure_logging
+from mouthpiece.rpc import metrics
 from mouthpiece.rpc.channel import SERVER_OPTIONS
 from mouthpiece.rpc.interceptor import Admit, EdgeInterceptor
 from mouthpiece.rpc.security import PLAIN, TlsFiles, server_credentials
@@ -181,15 +182,16 @@ async def _run(program: Program, common: CommonSettings, port: int, metrics_port
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    metrics = start_http_server(metrics_port, addr=common.host)[0] if metrics_port else None
+    metrics.program_started(common.folders)
+    exporter = start_http_server(metrics_port, addr=common.host)[0] if metrics_port else None
     try:
         async with serving(program, common.host, port, common.drain_seconds, common.tls, common.health_port):
             await stop.wait()
             log.info("%s drains", program.service)
     finally:
-        if metrics is not None:
-            metrics.shutdown()
-            metrics.server_close()
+        if exporter is not None:
+            exporter.shutdown()
+            exporter.server_close()
 
 
 def _warn_if_open(program: Program, common: CommonSettings) -> None:

@@ -130,7 +130,7 @@ class Director:
 
     def begin(self, run: JobRun) -> None:
         """Start working on a job that is stored."""
-        metrics.job_taken(run.job.state)
+        metrics.job_taken(run.job, begun=bool(run.attempts))
         self._watching.begin(run.id)
         self._jobs[run.id] = self._loop.create_task(self._carry(run))
 
@@ -231,7 +231,7 @@ class Director:
         self.tell(JobCancelled(run.id))
         await self._halt(run)
         await run.start_over(engine)
-        metrics.job_left(run.job.state)
+        metrics.job_left(run.job)
         self._forget(run)
         await self._fetch(run.id)
 
@@ -265,7 +265,7 @@ class Director:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for job_id in self._jobs:
-            metrics.job_left(self.runs[job_id].job.state)
+            metrics.job_left(self.runs[job_id].job)
         self._jobs.clear()
         self.runs.clear()
         self._watching.abandon()
@@ -316,14 +316,16 @@ class Director:
     def _render(self, command: Render) -> None:
         if self._draining or command.job not in self.runs:
             return
-        key = (command.job, command.attempt)
-        task = self._loop.create_task(self._attempt(self.runs[command.job], command))
+        key, run = (command.job, command.attempt), self.runs[command.job]
+        metrics.attempt_started(run.id, run.engine.name, _kind(run, command))
+        task = self._loop.create_task(self._attempt(run, command))
         self._attempts[key] = task
 
         def ended(_task: asyncio.Task[None]) -> None:
             # A task that was cancelled before it began has told nobody.
             self._attempts.pop(key, None)
             if _task.cancelled():
+                metrics.attempt_stopped(run.engine.name)
                 self.tell(ChunkStopped(*key))
 
         task.add_done_callback(ended)
@@ -433,6 +435,12 @@ def resumption(run: JobRun, weight: float) -> JobSubmitted:
         done=tuple(mergeable(run)),
         attempts=max(numbers, default=0),
     )
+
+
+def _kind(run: JobRun, command: Render) -> str:
+    if command.hedge:
+        return "hedge"
+    return "retry" if run.tried(command.span) else "first"
 
 
 async def _check_attempt(run: JobRun, attempt: Attempt, chunks: Chunks) -> None:

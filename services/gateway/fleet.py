@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from mouthpiece.rpc.convert import engine_from_proto
 from mouthpiece.rpc.security import PLAIN, TlsFiles
 from mouthpiece.v1.lipsync_pb2 import GetWorkerRequest, Worker
 from mouthpiece.v1.lipsync_pb2_grpc import LipSyncServiceStub
+from services.gateway import metrics
 from services.gateway.discovery import Directory
 
 if TYPE_CHECKING:
@@ -143,6 +145,7 @@ class Fleet:
         member = self.members.get(address)
         if member is not None and member.standing is not Standing.LOST:
             log.warning("worker %s is lost: %s", member.name, reason)
+            metrics.worker_lost()
             self._become(member, Standing.LOST)
             self._tell(WorkerDown(address, reason))
 
@@ -175,6 +178,7 @@ class Fleet:
                 member.leaving = False
         new = [self._member(address) for address in addresses if address not in self.members]
         self.members |= {member.address: member for member in new}
+        self._count()
         await asyncio.gather(*map(self._look, new))
         for member in new:
             member.watch = self._start(self._watch(member))
@@ -195,6 +199,7 @@ class Fleet:
             del self.members[member.address]
             self._tell(WorkerDown(member.address, "it left"))
             self._start(_hang_up(member))
+            self._count()
             self._notify()
 
     def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
@@ -248,7 +253,12 @@ class Fleet:
 
     def _become(self, member: Member, standing: Standing) -> None:
         member.standing = standing
+        self._count()
         self._notify()
+
+    def _count(self) -> None:
+        found = Counter(member.standing for member in self.members.values())
+        metrics.workers_are({standing.value: found[standing] for standing in Standing})
 
     def _notify(self) -> None:
         self.changed.set()

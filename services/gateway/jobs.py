@@ -42,6 +42,7 @@ from mouthpiece.v1.gateway_pb2 import (
     PlanJobResponse,
     ResultFile,
 )
+from services.gateway import metrics
 from services.gateway.access import Tenant, current_caller
 from services.gateway.admission import Admission, Admitted, warnings_of
 from services.gateway.director import UNFINISHED, Director, resumption
@@ -306,7 +307,7 @@ class Jobs:
         if not 0 <= offset <= found.size_bytes or length < 0:
             raise BadInput("offset", f"the file has {found.size_bytes} bytes")
         yield DownloadVideoResponse(video=artifact_to_proto(found))
-        async for block in self._artifacts.read(found.sha256, offset, length):
+        async for block in metrics.sending(self._artifacts.read(found.sha256, offset, length)):
             yield DownloadVideoResponse(data=block)
 
     async def segments(self, job_id: str) -> tuple[Job, list[Segment]]:
@@ -330,7 +331,7 @@ class Jobs:
             for part in (segment.media,) if begun else (segment.init, segment.media):
                 if part.sha256:
                     begun = True
-                    async for block in self._artifacts.read(part.sha256):
+                    async for block in metrics.sending(self._artifacts.read(part.sha256)):
                         yield DownloadVideoResponse(data=block)
             if event.state.state == JOB_STATE_FAILED:
                 raise from_proto(event.state.error)

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+
+from google.protobuf.timestamp_pb2 import Timestamp
 from prometheus_client import Counter, Gauge, Histogram
 
 from mouthpiece.core.scheduler.events import ChunkDone, ChunkFailed, Event
-from mouthpiece.v1.gateway_pb2 import JobState, JobStatistics
+from mouthpiece.rpc.convert import seconds
+from mouthpiece.v1.gateway_pb2 import Job, JobState, JobStatistics
+
+_waiting: dict[str, float] = {}
+"""Jobs for which no attempt was begun: id, and when it was accepted in seconds since 1970."""
 
 _jobs = Gauge(
     "mouthpiece_gateway_jobs", "Jobs that have not ended, by state; queued is the queue.", ["state"]
 )
+_waits = Gauge("mouthpiece_gateway_waiting_jobs", "Jobs of this leader that no worker has begun.")
+_oldest = Gauge(
+    "mouthpiece_gateway_oldest_waiting_seconds", "Age of the oldest of them; 0 when there is none."
+)
+_workers = Gauge(
+    "mouthpiece_gateway_workers", "Workers as this gateway sees them (up, draining, lost).", ["standing"]
+)
+_lost = Counter("mouthpiece_gateway_workers_lost", "Times that a worker was lost.")
 _leads = Gauge("mouthpiece_gateway_leads", "1 while this gateway leads the scheduling.")
 _ended = Counter("mouthpiece_jobs_ended", "Jobs that ended, by state.", ["state"])
 _first_chunk = Histogram(
@@ -17,6 +33,18 @@ _first_chunk = Histogram(
     "Time from a job's acceptance to its first chunk, by engine.",
     ["engine"],
     buckets=(0.5, 1, 2, 4, 8, 15, 30, 60, 300, 1800),
+)
+_first_segment = Histogram(
+    "mouthpiece_gateway_first_segment_seconds",
+    "Time from a job's acceptance to its first segment, from when on it plays, by engine.",
+    ["engine"],
+    buckets=(0.5, 1, 2, 4, 8, 15, 30, 60, 300, 1800),
+)
+_stages = Histogram(
+    "mouthpiece_gateway_stage_seconds",
+    "Time that jobs with a video spent in the queue, speech, render and merge; stages overlap.",
+    ["stage"],
+    buckets=(0.1, 0.5, 1, 2, 5, 15, 60, 300, 1800, 7200),
 )
 _total = Histogram(
     "mouthpiece_gateway_job_seconds",
@@ -30,9 +58,26 @@ _chunk = Histogram(
     ["engine"],
     buckets=(0.25, 0.5, 1, 2, 4, 8, 16, 60, 300),
 )
-_attempts = Counter(
-    "mouthpiece_attempts_ended", "Attempts that ended, by engine and outcome.", ["engine", "outcome"]
+_begun = Counter(
+    "mouthpiece_attempts_started",
+    "Attempts that began, by engine and kind: first, retry of frames that were tried, hedge of a late one.",
+    ["engine", "kind"],
 )
+_attempts = Counter(
+    "mouthpiece_attempts_ended",
+    "Attempts that ended, by engine and outcome: done, stopped, or whose fault it was.",
+    ["engine", "outcome"],
+)
+_chunks = Counter(
+    "mouthpiece_gateway_chunks", "Chunks in finished videos: rendered for them, or cached.", ["source"]
+)
+_sentences = Counter(
+    "mouthpiece_gateway_sentences", "Sentences in finished videos: spoken for them, or cached.", ["source"]
+)
+_uploaded = Counter("mouthpiece_gateway_uploaded_bytes", "Bytes of assets that arrived.")
+_downloaded = Counter("mouthpiece_gateway_downloaded_bytes", "Bytes of videos and captions that were sent.")
+_waits.set_function(lambda: len(_waiting))
+_oldest.set_function(lambda: max(0.0, time.time() - min(_waiting.copy().values(), default=time.time())))
 
 
 def leads(*, now: bool) -> None:
@@ -40,9 +85,22 @@ def leads(*, now: bool) -> None:
     _leads.set(now)
 
 
-def job_taken(state: JobState.ValueType) -> None:
-    """A job was accepted, or taken up after a restart."""
-    _jobs.labels(_name(state)).inc()
+def workers_are(standings: Mapping[str, int]) -> None:
+    """So many workers there are of each standing, all standings named."""
+    for standing, count in standings.items():
+        _workers.labels(standing).set(count)
+
+
+def worker_lost() -> None:
+    """A worker does not answer any more."""
+    _lost.inc()
+
+
+def job_taken(job: Job, *, begun: bool) -> None:
+    """A job was accepted, or taken up after a restart, perhaps with attempts."""
+    _jobs.labels(_name(job.state)).inc()
+    if not begun:
+        _waiting[job.id] = _unix(job.created)
 
 
 def job_moved(before: JobState.ValueType, after: JobState.ValueType) -> None:
@@ -51,21 +109,46 @@ def job_moved(before: JobState.ValueType, after: JobState.ValueType) -> None:
     _jobs.labels(_name(after)).inc()
 
 
-def job_left(state: JobState.ValueType) -> None:
-    """A job in a state is left to another gateway, or to another term of this one."""
-    _jobs.labels(_name(state)).dec()
+def job_left(job: Job) -> None:
+    """A job is left to another gateway, or to another term of this one."""
+    _jobs.labels(_name(job.state)).dec()
+    _waiting.pop(job.id, None)
 
 
-def job_ended(before: JobState.ValueType, state: JobState.ValueType) -> None:
+def job_ended(before: JobState.ValueType, job: Job) -> None:
     """A job ended, after it was in the state `before`."""
     _jobs.labels(_name(before)).dec()
-    _ended.labels(_name(state)).inc()
+    _ended.labels(_name(job.state)).inc()
+    _waiting.pop(job.id, None)
+
+
+def video_begun(engine: str, job: Job) -> None:
+    """The first segment of a job's video can be played."""
+    _first_segment.labels(engine).observe(max(0.0, time.time() - _unix(job.created)))
 
 
 def video_made(engine: str, figures: JobStatistics) -> None:
     """A job has its video."""
-    _first_chunk.labels(engine).observe(figures.first_chunk.ToNanoseconds() / 1e9)
-    _total.labels(engine).observe(figures.total.ToNanoseconds() / 1e9)
+    _first_chunk.labels(engine).observe(seconds(figures.first_chunk))
+    _total.labels(engine).observe(seconds(figures.total))
+    stages = {"queue": figures.queue, "speech": figures.speech, "render": figures.render}
+    for stage, took in {**stages, "merge": figures.merge}.items():
+        _stages.labels(stage).observe(seconds(took))
+    _chunks.labels("cached").inc(figures.cached_chunks)
+    _chunks.labels("rendered").inc(figures.chunks - figures.cached_chunks)
+    _sentences.labels("cached").inc(figures.cached_sentences)
+    _sentences.labels("spoken").inc(figures.sentences - figures.cached_sentences)
+
+
+def attempt_started(job_id: str, engine: str, kind: str) -> None:
+    """A worker is to render a chunk: the `first` attempt at its frames, a `retry` or a `hedge`."""
+    _begun.labels(engine, kind).inc()
+    _waiting.pop(job_id, None)
+
+
+def attempt_stopped(engine: str) -> None:
+    """An attempt was called off."""
+    _attempts.labels(engine, "stopped").inc()
 
 
 def attempt_ended(engine: str, event: Event) -> None:
@@ -79,6 +162,22 @@ def attempt_ended(engine: str, event: Event) -> None:
             _attempts.labels(engine, event.fault.value).inc()
         case _:
             pass
+
+
+def uploaded(size: int) -> None:
+    """Bytes of an asset arrived."""
+    _uploaded.inc(size)
+
+
+async def sending(blocks: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+    """Blocks of a result on their way out."""
+    async for block in blocks:
+        _downloaded.inc(len(block))
+        yield block
+
+
+def _unix(moment: Timestamp) -> float:
+    return moment.ToNanoseconds() / 1e9
 
 
 def _name(state: JobState.ValueType) -> str:

@@ -173,7 +173,7 @@ class JobRun:
             self.job.started.CopyFrom(timestamp(time.time()))
         await self.record(JobEvent(state=self.job), outcome=outcome)
         if state in ENDED:
-            metrics.job_ended(before, state)
+            metrics.job_ended(before, self.job)
             self.watching.end(self.id)
         else:
             metrics.job_moved(before, state)
@@ -197,6 +197,8 @@ class JobRun:
         segment.index = len(self.playable)
         self.playable.append(segment)
         await self.record(JobEvent(segment=segment))
+        if not segment.index:
+            metrics.video_begun(self.engine.name, self.job)
 
     async def update_chunk(self, attempt: Attempt) -> None:
         """An attempt began or ended."""
@@ -206,11 +208,17 @@ class JobRun:
 
     def attempted(self, frames: Span) -> bool:
         """Whether some of these frames are rendered already, or are being rendered."""
-        alive = {CHUNK_STATE_RUNNING, CHUNK_STATE_DONE}
+        return self._has(frames, {CHUNK_STATE_RUNNING, CHUNK_STATE_DONE})
+
+    def tried(self, frames: Span) -> bool:
+        """Whether an attempt at some of these frames ended without a result."""
+        return self._has(frames, {CHUNK_STATE_FAILED, CHUNK_STATE_CANCELLED})
+
+    def _has(self, frames: Span, states: set[ChunkState.ValueType]) -> bool:
         return any(
             Span(attempt.chunk.frames.first, attempt.chunk.frames.end).overlaps(frames)
             for attempt in self.attempts.values()
-            if attempt.chunk.state in alive
+            if attempt.chunk.state in states
         )
 
     def take(self, attempt: Attempt) -> None:

@@ -9,6 +9,7 @@ from tempfile import NamedTemporaryFile
 
 from mouthpiece.artifacts import Artifact, ArtifactStore, check_sha256, hash_file
 from mouthpiece.errors import BadInput, DataLoss
+from services.gateway import metrics
 from services.gateway.access import current_caller
 from services.gateway.store import JobStore
 
@@ -67,6 +68,7 @@ class Uploads:
             async for block in data:
                 if file.tell() + len(block) > self._max_bytes:
                     raise BadInput("data", f"the file is larger than the limit of {self._max_bytes} bytes")
+                metrics.uploaded(len(block))
                 await asyncio.to_thread(file.write, block)
             self._check_size(file.tell())
             file.flush()
@@ -90,6 +92,7 @@ class Uploads:
                     raise BadInput("data", f"{len(block)} bytes in one message; at most {MAX_BLOCK}")
                 if file.tell() + len(block) > announced.size_bytes:
                     raise BadInput("data", "more data than was announced")
+                metrics.uploaded(len(block))
                 await asyncio.to_thread(file.write, block)
 
     async def _finish(self, announced: Artifact) -> Artifact:

@@ -18,6 +18,7 @@ _chunks = Counter(
 )
 _refused = Counter("mouthpiece_lipsync_refused", "Chunks refused because every slot was taken.")
 _frames = Counter("mouthpiece_lipsync_frames", "Frames in finished chunks, by engine.", ["engine"])
+_video = Counter("mouthpiece_lipsync_video_seconds", "Length of finished chunks, by engine.", ["engine"])
 _work = Counter(
     "mouthpiece_lipsync_work_seconds",
     "Time that finished chunks took, by engine and stage (prepare, render, encode).",
@@ -92,10 +93,20 @@ def chunk_ended(engine: str, outcome: str) -> None:
 
 
 def chunk_rendered(
-    engine: str, frames: int, prepare: float, render: float, encode: float, joules: float | None
+    engine: str,
+    frames: int,
+    video: float,
+    prepare: float,
+    render: float,
+    encode: float,
+    joules: float | None,
 ) -> None:
-    """A chunk was stored, after so many seconds in each stage; the energy may be unknown."""
+    """A chunk of `video` seconds was stored, after so many seconds in each stage.
+
+    The energy may be unknown.
+    """
     _frames.labels(engine).inc(frames)
+    _video.labels(engine).inc(video)
     _energy.labels(engine).inc(joules or 0.0)
     for stage, seconds in (("prepare", prepare), ("render", render), ("encode", encode)):
         _work.labels(engine, stage).inc(seconds)

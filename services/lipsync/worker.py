@@ -228,10 +228,9 @@ class RenderWorker:
             handover = await self._store.put_file(task.leave) if task.leave else None
         self._learn(order.engine, chunk.frames / max(seconds, 1e-6))
         render_seconds = max(0.0, seconds - chunk.encode_seconds)
-        metrics.chunk_rendered(
-            order.engine, chunk.frames, prepare_seconds, render_seconds, chunk.encode_seconds, used
-        )
         times = (prepare_seconds, render_seconds, chunk.encode_seconds)
+        video = float(chunk.frames / order.format.fps)
+        metrics.chunk_rendered(order.engine, chunk.frames, video, *times, used)
         return Outcome(
             artifact, chunk.frames, chunk.codec_sha256, *times, ready.avatar.warnings, handover, used
         )

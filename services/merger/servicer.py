@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from contextlib import aclosing, contextmanager, suppress
 from typing import Any
@@ -88,12 +89,17 @@ class MergerServicer(MergerServiceServicer):
             )
             async with work:
                 async for request in requests:
+                    start = time.perf_counter()
                     before = work.frames, work.samples
                     await _take(work, request)
                     async for segment in work.store_segments():
                         yield _segment(segment)
                     if request.HasField("end"):
-                        yield _result(request.end, await work.store_movie(), await work.store_captions())
+                        video, captions = await work.store_movie(), await work.store_captions()
+                        metrics.movie_stored(
+                            request.end.frames, video.size_bytes, time.perf_counter() - start
+                        )
+                        yield _result(request.end, video, captions)
                         return
                     if before != (work.frames, work.samples):
                         yield _progress(work)
@@ -168,7 +174,6 @@ async def _take(work: MergeWork, request: pb.MergeRequest) -> None:
 def _result(
     end: pb.MergeEnd, video: Artifact, captions: tuple[Artifact, Artifact] | None
 ) -> pb.MergeResponse:
-    metrics.movie_stored(end.frames, video.size_bytes)
     result = pb.MergeResult(video=artifact_to_proto(video), frames=end.frames, samples=end.samples)
     if captions is not None:
         vtt, srt = captions

@@ -15,6 +15,7 @@ from mouthpiece.artifacts import ArtifactStore
 from mouthpiece.errors import BadInput, NotFound, Unavailable
 from mouthpiece.rpc.convert import artifact_to_proto
 from mouthpiece.v1 import gateway_pb2 as pb
+from services.gateway import metrics
 from services.gateway.http import hls
 from services.gateway.http.answers import answer, as_dict, body_as, no_content, whole_number
 from services.gateway.http.calls import CALLER, is_over
@@ -371,7 +372,7 @@ class Api:
         found = await self._jobs.segment(_job_id(request), int(match[2]))
         part = found.init if match[1] else found.media
         headers = {"Content-Length": str(part.size_bytes), **_FOR_EVER}
-        body = nothing() if request.method == "HEAD" else self._artifacts.read(part.sha256)
+        body = nothing() if request.method == "HEAD" else metrics.sending(self._artifacts.read(part.sha256))
         return StreamingResponse(body, 200, headers, MP4)
 
     # ------------------------------------------------------------ cluster
