@@ -77,7 +77,7 @@ class Passages:
                         yield replace(passages[-1], pause_ms=pause)
 
 
-_STRETCH = 1_500
+_STRETCH = 600
 """Code points that are read at a time."""
 
 

@@ -456,7 +456,7 @@ class NormalizedText(google.protobuf.message.Message):
     SPOKEN_FIELD_NUMBER: builtins.int
     TOKENS_FIELD_NUMBER: builtins.int
     language: builtins.str
-    """The language that was used, spelled out. Languages other than English and Russian are left as they are."""
+    """The language that was used, spelled out. Languages other than English, German and Russian are left as they are."""
     spoken: builtins.str
     """What is said."""
     @property

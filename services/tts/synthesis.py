@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice, pairwise
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -42,7 +41,7 @@ _PAUSES = {
 _FADE_IN = SPEECH_RATE * 2 // 1000
 _FADE_OUT = SPEECH_RATE * 5 // 1000
 _SAMPLES_PER_WEIGHT = 3_400
-_ENOUGH_TO_GUESS = 800
+_ENOUGH_TO_GUESS = 400
 """Code points of a text from which the length of all of it is guessed."""
 
 
@@ -138,7 +137,8 @@ def sentences(
         at = sentence.samples.end
 
 
-class _Place(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Place:
     """A piece, and whether another one follows."""
 
     index: int
@@ -165,15 +165,15 @@ def plain(choice: Choice) -> Say:
 
 def _sentence(plan: Plan, place: _Place, first: int, spoken: Spoken) -> Sentence:
     """One piece as the sentence that begins at sample ``first``, with the silence around it."""
-    index, piece, is_last = place
-    lead = LEAD_IN if index == 0 else 0
-    pause = LEAD_OUT if is_last and piece.pause_ms is None else pause_after(piece)
+    piece = place.piece
+    lead = LEAD_IN if place.index == 0 else 0
+    pause = LEAD_OUT if place.is_last and piece.pause_ms is None else pause_after(piece)
     samples = Span(first, first + lead + len(spoken.pcm) + pause)
     shift = first + lead
     sounds = [replace(part, samples=part.samples.shift(shift)) for part in spoken.times.phonemes]
     phonemes = _with_silence(samples, sounds)
     return Sentence(
-        index=index,
+        index=place.index,
         text=piece.written,
         source=piece.source,
         samples=samples,

@@ -10,13 +10,14 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 
 from mouthpiece.text.normalize.english import English
+from mouthpiece.text.normalize.german import German
 from mouthpiece.text.normalize.language import Language
 from mouthpiece.text.normalize.normalized import Normalized, Spoken
 from mouthpiece.text.normalize.russian import Russian
 from mouthpiece.text.normalize.scanner import scan
 from mouthpiece.text.normalize.token import Kind, Token
 
-_LANGUAGES: dict[str, Language] = {language.tag: language for language in (English(), Russian())}
+_LANGUAGES: dict[str, Language] = {language.tag: language for language in (English(), German(), Russian())}
 
 
 def normalize(text: str, language: str, decided: Sequence[Token] = ()) -> Normalized:

@@ -12,16 +12,19 @@ from mouthpiece.text.normalize.token import Kind, Token
 _ISO = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?![\w-])")
 _NUMERIC = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d{2})(?![\w/-])(?!\.\d)")
 _DAY = re.compile(r"(\d{1,2})(?:st|nd|rd|th|-?го|-?е|\.)?[ \u00a0](?:of )?(?=[^\W\d_])")
-_DAYS = re.compile(r"(\d{1,2})(?:[-–—]| по )(?=\d{1,2}[ \u00a0][^\W\d_])")
+_DAYS = re.compile(r"(\d{1,2})\.?(?:[-–—]| по )(?=\d{1,2}\.?[ \u00a0][^\W\d_])")
+_NO_YEAR = re.compile(r"(\d{1,2})\.(\d{1,2})\.(?![\w.])")
 _MONTH = re.compile(r"([^\W\d_]{3,9})\.?")
-_WHOLE = frozenset(words_of("may march april june july май мая мае март июнь июня июне июль июля июле"))
+_WHOLE = frozenset(
+    words_of("may march april june july märz mai juni juli май мая мае март июнь июня июне июль июля июле")
+)
 _YEAR_OF_DATE = re.compile(r",?[ \u00a0](\d{4})(?!\w)(?![.,]\d)(?P<era>[ \u00a0]?(?:года?\b|г\.))?")
 _DAY_OF_DATE = re.compile(r"[ \u00a0](\d{1,2})(?:st|nd|rd|th)?(?!\w|[.:]\d)")
 
 
 def date(source: Source, at: int) -> Token | None:
     """A date that begins with a digit."""
-    return _iso(source, at) or _numeric(source, at) or _day_first(source, at)
+    return _iso(source, at) or _numeric(source, at) or _day_first(source, at) or _without_year(source, at)
 
 
 def _iso(source: Source, at: int) -> Token | None:
@@ -57,6 +60,15 @@ def _day_first(source: Source, at: int) -> Token | None:
         return None
     year, end, _ = _year(source, end)
     return _date(source, at, end, int(found[1]), month, year, month_first=False)
+
+
+def _without_year(source: Source, at: int) -> Token | None:
+    """ "am 1.5.", where people write so."""
+    found = _NO_YEAR.match(source.text, at) if source.language.stop_makes_ordinals else None
+    if not found:
+        return None
+    end = found.end() - source.keeps_stop(found.end())
+    return _date(source, at, end, int(found[1]), int(found[2]), None, month_first=False)
 
 
 def _days(source: Source, at: int, days: re.Match[str]) -> Token | None:
@@ -137,10 +149,17 @@ def year_of_era(source: Source, at: int) -> Token | None:
     return source.token(at, end, source.language.years(years, source.place(at, end)), Kind.DATE)
 
 
+_DECADES = {
+    "de": re.compile(r"(\d{2}|\d{4})er(?!\w)"),
+    "en": re.compile(r"(?:'|’)?(\d{2}|\d{4})'?s(?!\w)"),
+}
+
+
 def decade(source: Source, at: int) -> Token | None:
-    """ "1990s", "'90s"."""
-    found = re.compile(r"(?:'|’)?(\d{2}|\d{4})'?s(?!\w)").match(source.text, at)
-    if not found or not found[1].endswith("0") or source.language.tag != "en":
+    """ "1990s", "'90s", "1990er"."""
+    pattern = _DECADES.get(source.language.tag)
+    found = pattern.match(source.text, at) if pattern else None
+    if not found or not found[1].endswith("0"):
         return None
     spoken = source.language.decade(int(found[1]))
     return source.token(at, found.end(), spoken, Kind.DATE)

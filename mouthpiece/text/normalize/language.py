@@ -104,6 +104,8 @@ class Language(ABC):
     """Signs on their own in a text."""
     days_first: ClassVar[bool] = True
     """Whether 03/04 is the third of April."""
+    stop_makes_ordinals: ClassVar[bool] = False
+    """Whether "3." is the third."""
     ratio_word: ClassVar[str]
     """The word in "three to one"."""
     money_join: ClassVar[str] = ""

@@ -59,7 +59,7 @@ def style(groups: str, decimal_marks: str) -> NumberStyle:
 THIN = r"[\u00a0\u2009\u202f]"
 ENGLISH = style(rf", {THIN} '", ".")
 RUSSIAN = style(r"[\u0020\u00a0\u2009\u202f] '", ",.")
-GERMAN = style(rf"\. {THIN} '", ",")
+GERMAN = style(rf"\. {THIN} '", ",.")
 
 _ROMAN = re.compile(r"M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
 _ROMAN_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}

@@ -11,6 +11,7 @@ from mouthpiece.text.normalize.tables import words_of
 from mouthpiece.text.normalize.token import Kind, Token
 
 _ENGLISH = re.compile(r"(\d{1,12}|\d{1,3}(?:,\d{3}){1,4})(st|nd|rd|th)(?!\w)", re.IGNORECASE)
+_GERMAN = re.compile(r"(\d{1,4})(\.)(?=[ \u00a0][^\W\d_])")
 _RUSSIAN = re.compile(
     r"(\d{1,12})-?(ый|ой|ий|ая|ья|ое|ье|ые|ие|ьи|ого|его|ому|ему|ую|ым|им|ом|ем|ых|их|ыми|ими|й|я|е|го|му|ю|м|х|ми|ти|ух|ёх|ех)(?!\w)"
 )
@@ -22,21 +23,25 @@ _NUMBERED = re.compile(r"(№+|§+|#)[ \u00a0]?(?=\d)")
 def ordinal(source: Source, at: int) -> Token | None:
     """ "21st", "21-й"."""
     language = source.language
-    pattern = {"en": _ENGLISH, "ru": _RUSSIAN}.get(language.tag)
+    pattern = {"de": _GERMAN, "en": _ENGLISH, "ru": _RUSSIAN}.get(language.tag)
     found = pattern.match(source.text, at) if pattern else None
     if not found:
         return None
     value = int(found[1].replace(",", ""))
     spoken = language.ordinal(value, found[2].lower(), source.place(at, found.end()))
-    return source.token(at, found.end(), spoken, Kind.ORDINAL)
+    return source.token(at, found.end(), spoken, Kind.ORDINAL) if spoken else None
 
 
-_COMPOUND = re.compile(r"(\d{1,3})-(?=[а-яё]{3})([а-яё]+)(?!\w)")
+_COMPOUNDS = {
+    "de": re.compile(r"(\d{1,3})-?(?=[a-zäöüß]{3})([a-zäöüß]+)(?!\w)"),
+    "ru": re.compile(r"(\d{1,3})-(?=[а-яё]{3})([а-яё]+)(?!\w)"),
+}
 
 
 def compound(source: Source, at: int) -> Token | None:
-    """ "20-летие": a word that begins with a number."""
-    found = _COMPOUND.match(source.text, at) if source.language.tag == "ru" else None
+    """ "20-летие", "20-jährig": a word that begins with a number."""
+    pattern = _COMPOUNDS.get(source.language.tag)
+    found = pattern.match(source.text, at) if pattern else None
     if not found:
         return None
     return source.token(at, found.end(), source.language.prefix(int(found[1])) + found[2], Kind.ORDINAL)
@@ -106,8 +111,16 @@ def roman_numeral(source: Source, at: int) -> Token | None:
     century = _CENTURY.match(source.text, found.end())
     if century and source.language.tag == "ru":
         return _centuries(source, at, value, century)
-    spoken = source.language.roman(value, source.place(at, found.end()), sure=found.group() not in _NOT_ROMAN)
-    return source.token(at, found.end(), spoken, Kind.ROMAN) if spoken else None
+    for end in (_after_stop(source, found.end()), found.end()):
+        spoken = source.language.roman(value, source.place(at, end), sure=found.group() not in _NOT_ROMAN)
+        if spoken:
+            return source.token(at, end, spoken, Kind.ROMAN)
+    return None
+
+
+def _after_stop(source: Source, end: int) -> int:
+    """Where an ordinal ends, with its stop in languages that write one."""
+    return end + (source.language.stop_makes_ordinals and source.char(end) == ".")
 
 
 def _centuries(source: Source, at: int, value: int, found: re.Match[str]) -> Token:

@@ -184,7 +184,7 @@ def _of_amount(source: Source, amount: _Amount, magnitude: Noun, end: int) -> st
 def _magnitude(source: Source, at: int, *, money: bool) -> tuple[Noun | None, int]:
     """ "million" in any spelling; its single capital letter only for money."""
     space = 1 if source.char(at) in (" ", "\u00a0") else 0
-    for length in (8, 7, 5, 4, 3, 2, 1):
+    for length in range(10, 0, -1):
         spelling = source.text[at + space : at + space + length]
         noun = source.language.magnitudes.get(spelling)
         end = at + space + length

@@ -116,11 +116,17 @@ def _run(source: Source, run: str) -> str:
 _DIGITS_WITH_DOTS = re.compile(r"v?(\d{1,5}(?:\.\d{1,5}){2,6})(?![\w]|\.\d)")
 
 
+_GROUPED = re.compile(r"[1-9]\d{0,2}(?:(?:\.\d{3}){2}|(?:\.\d{3}){4})")
+"""A number as Germans write it; with three stops it is an address of the internet."""
+
+
 def version(source: Source, at: int) -> Token | None:
     """ "1.2.3", "192.168.0.1"."""
     found = _DIGITS_WITH_DOTS.match(source.text, at)
     if not found:
         return None
     language = source.language
+    if language.stop_makes_ordinals and _GROUPED.fullmatch(found[1]):
+        return None
     parts = [language.cardinal(int(part)) for part in found[1].split(".")]
     return source.token(at, found.end(), f" {language.words.dot} ".join(parts), Kind.NUMBER)

@@ -140,6 +140,10 @@ def _as_latex(written: str) -> str:
     return re.sub(r"√\(([^()]{1,200})\)", r"\\sqrt{\1}", written).replace("%", "\\%")
 
 
+_DEEPEST = 8
+"""Brackets of a kind within each other; nobody follows more of them by ear."""
+
+
 class _Run:
     """The longest stretch from a position that reads like mathematics."""
 
@@ -202,6 +206,8 @@ class _Run:
         depth = 0
         for end in range(at, min(self._limit, at + 200)):
             depth += (self._text[end] == self._text[at]) - (self._text[end] == closing)
+            if depth > _DEEPEST:
+                return -1
             if not depth:
                 inside = self._text[at + 1 : end]
                 self._operands += 1
