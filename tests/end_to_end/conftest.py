@@ -21,7 +21,7 @@ def suite_with(tmp_path: Path) -> Iterator[Callable[..., RunningSuite]]:
     started: list[Iterator[RunningSuite]] = []
 
     def start(workers: int = 2, **environment: str) -> RunningSuite:
-        own = start_suite(tmp_path / f"suite{len(started)}", workers, **environment)
+        own = start_suite(tmp_path / f"suite{len(started)}", workers, environment)
         started.append(own)
         return next(own)
 

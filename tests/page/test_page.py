@@ -29,7 +29,7 @@ WITHIN = 90_000
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSuite]:
     environment = {"MOUTHPIECE_LIPSYNC_ENGINES": "timed", "MOUTHPIECE_LIPSYNC_TIMED_FRAMES_PER_SECOND": "30"}
-    yield from start_suite(tmp_path_factory.mktemp("page"), **environment)
+    yield from start_suite(tmp_path_factory.mktemp("page"), environment=environment)
 
 
 @pytest.fixture(scope="module")

@@ -45,7 +45,7 @@ class Process:
         log = self.config.data / f"{self.plan.name}.log"
         self.child = await Child.start(self.plan.module, environment, log)
         async with asyncio.timeout(START_SECONDS):
-            while not await _serves(self.address):
+            while not await serves(self.address):
                 assert self.child.exit_code is None, log.read_text()[-2000:]
                 await asyncio.sleep(0.05)
 
@@ -70,7 +70,8 @@ class Process:
         await self.start()
 
 
-async def _serves(address: str) -> bool:
+async def serves(address: str) -> bool:
+    """Whether a service answers there, and is ready."""
     async with dial(address) as channel:
         try:
             return await is_serving(channel, 2.0)

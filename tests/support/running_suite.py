@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from mouthpiece.client import SyncClient
 from mouthpiece.suite import Suite, SuiteConfig
+from tests.support.fault_processes import serves
 
 T = TypeVar("T")
 
@@ -32,8 +34,22 @@ class RunningSuite:
         assert child is not None
         return child.pid
 
+    def wait_for_another(self, name: str, old: int) -> None:
+        """Return when another process than `old` serves under a name."""
+        self.run(self._another(name, old))
 
-def start_suite(data: Path, workers: int = 2, **environment: str) -> Iterator[RunningSuite]:
+    async def _another(self, name: str, old: int) -> None:
+        service = next(service for service in self.suite.services if service.plan.name == name)
+        while True:
+            child = service.child
+            if child is not None and child.pid != old and await serves(service.plan.address):
+                return
+            await asyncio.sleep(0.05)
+
+
+def start_suite(
+    data: Path, workers: int = 2, environment: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[RunningSuite]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
