@@ -12,8 +12,8 @@ import torch
 from mouthpiece.choices import ModeName
 from mouthpiece.client import VideoOptions
 from mouthpiece.media.probe import decode_frames
-from tests.support.running_suite import RunningSuite
 from tests.support.faces import clip_file
+from tests.support.running_suite import RunningSuite
 from tests.support.wav2lip_weights import seeded_weights, training_checkpoint
 
 TEXT = "Bob Palmer bought a bubble pipe. Then he went home, happily whistling."
