@@ -16,6 +16,7 @@ Code raises these wherever it finds the fault; `mouthpiece.rpc.status` converts 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
@@ -49,6 +50,18 @@ class MouthpieceError(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+
+    def __reduce__(self) -> tuple[Callable[..., MouthpieceError], tuple[object, ...]]:
+        """Pickles as it is: constructors take other things than what `Exception` passes them again."""
+        return _restored, (type(self), self.args, vars(self))
+
+
+def _restored(
+    kind: type[MouthpieceError], args: tuple[object, ...], state: dict[str, object]
+) -> MouthpieceError:
+    error = kind.__new__(kind, *args)
+    vars(error).update(state)
+    return error
 
 
 class BadInput(MouthpieceError):

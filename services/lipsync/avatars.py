@@ -18,11 +18,11 @@ from mouthpiece.errors import BadInput
 from services.lipsync import metrics
 from services.lipsync.avatar import Avatar
 from services.lipsync.avatar.cache import AvatarCache
+from services.lipsync.avatar.confinement import inspect_confined, prepare_confined
 from services.lipsync.avatar.default import DEFAULT_KEY, default_avatar
-from services.lipsync.avatar.inspection import AvatarInfo, inspect
-from services.lipsync.avatar.landmarks import FaceTracker
+from services.lipsync.avatar.inspection import AvatarInfo
 from services.lipsync.avatar.limits import Limits
-from services.lipsync.avatar.preparation import Format, avatar_key, prepare
+from services.lipsync.avatar.preparation import Format, avatar_key
 
 log = logging.getLogger(__name__)
 
@@ -126,14 +126,13 @@ class AvatarLibrary:
         return Ready(*found, was_ready=False)
 
     def _look(self, path: Path) -> AvatarInfo:
-        return inspect(path, FaceTracker.load(self._models), self._limits).info
+        return inspect_confined(path, self._models, self._limits).info
 
     def _prepare(
         self, path: Path, wanted: Format, key: str, stop: threading.Event
     ) -> tuple[Avatar, AvatarInfo]:
         def write(folder: Path) -> None:
-            tracker = FaceTracker.load(self._models)
-            prepare(path, folder, wanted, tracker, self._limits, lambda: not stop.is_set())
+            prepare_confined(path, folder, wanted, self._models, self._limits, lambda: not stop.is_set())
 
         return self._cache.obtain(key, write, lambda: not stop.is_set())
 

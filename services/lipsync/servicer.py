@@ -21,6 +21,7 @@ from mouthpiece.settings import CommonSettings, LipSyncSettings
 from mouthpiece.v1 import lipsync_pb2 as pb
 from mouthpiece.v1.lipsync_pb2_grpc import LipSyncServiceServicer
 from services.lipsync import metrics
+from services.lipsync.avatar.confinement import open_confinement
 from services.lipsync.avatar.limits import Limits
 from services.lipsync.avatar.models import default_models_dir, missing_models
 from services.lipsync.avatars import AvatarLibrary
@@ -85,6 +86,7 @@ class LipSyncServicer(LipSyncServiceServicer):
         self._device = device_to_proto(await asyncio.to_thread(find_device))
         self._telemetry = await asyncio.to_thread(open_telemetry)
         metrics.telemetry_read_by(self._telemetry.read)
+        await asyncio.to_thread(open_confinement)
         self._avatars = AvatarLibrary(store, folder, models, limits, size)
         engines, left_out = await asyncio.to_thread(_load_engines, self._settings)
         slots = self._settings.slots

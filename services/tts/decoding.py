@@ -16,6 +16,7 @@ from av.error import FFmpegError
 
 from mouthpiece.core.timeline import SPEECH_RATE
 from mouthpiece.errors import BadInput
+from mouthpiece.media.decoders import SOUND, check_decoder, whitelist
 from services.tts.riff import missing_bytes
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ FIELD = "audio"
 _CONTAINERS = (
     "aac,ac3,aiff,amr,ape,asf,au,avi,caf,flac,flv,matroska,mov,mp3,mpeg,mpegts,ogg,rm,tta,voc,w64,wav,wv"
 )
+_READABLE = whitelist(SOUND)
+
 _EXACT_LENGTH = frozenset(("wav", "w64", "aiff", "au", "caf", "flac", "mov", "matroska", "mp3"))
 """Containers that state how long the sound is, instead of having it guessed from the size of the file."""
 
@@ -75,7 +78,7 @@ def _too_long(limit_seconds: float) -> BadInput:
 
 @contextmanager
 def _opened(path: Path) -> Generator[tuple[InputContainer, AudioStream]]:
-    options = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
+    options = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file", "codec_whitelist": _READABLE}
     try:
         container = av.open(str(path), options=options)
     except (FFmpegError, ValueError):
@@ -84,6 +87,7 @@ def _opened(path: Path) -> Generator[tuple[InputContainer, AudioStream]]:
         if not container.streams.audio:
             raise BadInput(FIELD, "there is no sound in this file")
         stream = container.streams.audio[0]
+        check_decoder(stream.codec_context.codec.name, SOUND, FIELD)
         if not stream.codec_context.sample_rate or not stream.codec_context.channels:
             raise BadInput(FIELD, "damaged or cut off: its sound cannot be decoded")
         if not _LOWEST_RATE <= stream.codec_context.sample_rate <= _HIGHEST_RATE:

@@ -23,7 +23,12 @@ _SECONDS = 60
 
 
 def read_reference(
-    path: Path, sha256: str, limit_seconds: float, *, denoise: bool, cancelled: Callable[[], bool]
+    path: Path,
+    sha256: str,
+    limit_seconds: float,
+    *,
+    denoise: bool,
+    cancelled: Callable[[], bool] = lambda: False,
 ) -> Reference:
     """The voice in a file. Its first minute is taken.
 

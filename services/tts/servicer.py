@@ -20,6 +20,7 @@ from mouthpiece.v1 import tts_pb2 as pb
 from mouthpiece.v1.tts_pb2_grpc import SpeechServiceServicer
 from services.tts import metrics, normalization, recording, references, synthesis, wire
 from services.tts.casting import Cast, Wish, cast
+from services.tts.confinement import open_confinement, read_reference_confined, survey_confined
 from services.tts.engine import Reference, SpeechEngine
 from services.tts.engines import create_engines
 from services.tts.performance import Fallback, Notice, Studio
@@ -51,6 +52,7 @@ class SpeechServicer(SpeechServiceServicer):
         self._artifacts = ArtifactStore.open(self._common.artifacts_url)
         self._engines = await asyncio.to_thread(_loaded, create_engines(self._settings))
         await asyncio.to_thread(self._warm_up)
+        await asyncio.to_thread(open_confinement)
 
     def _warm_up(self) -> None:
         """Have the default voice ready, so that the first call need not."""
@@ -106,7 +108,7 @@ class SpeechServicer(SpeechServiceServicer):
         async with self._artifacts.local(sha256) as path:
             limit, denoise = self._settings.max_seconds, care.denoise
             yield await in_background(
-                lambda stopped: references.read_reference(
+                lambda stopped: read_reference_confined(
                     path, sha256, limit, denoise=denoise, cancelled=stopped
                 )
             )
@@ -129,7 +131,7 @@ class SpeechServicer(SpeechServiceServicer):
 
     async def _survey(self, path: Path, care: Care) -> recording.Recording:
         limit = self._settings.max_seconds
-        return await in_background(lambda stopped: recording.survey(path, limit, stopped, care))
+        return await in_background(lambda stopped: survey_confined(path, limit, stopped, care))
 
     async def NormalizeText(
         self, request: pb.SpeechServiceNormalizeTextRequest, context: ServicerContext[Any, Any]

@@ -22,6 +22,7 @@ from av.stream import Disposition
 
 from mouthpiece.core.timeline import MAX_FPS, MIN_FPS, STANDARD_RATES, nearest_standard_rate
 from mouthpiece.errors import BadInput
+from mouthpiece.media.decoders import PICTURES, SOUND, check_decoder, whitelist
 from services.lipsync.avatar._convert import Converter, Upright, is_hdr
 from services.lipsync.avatar._sniff import FIELD, Sniffed, Turn, sniff
 from services.lipsync.avatar.limits import Limits
@@ -43,6 +44,11 @@ MAX_SKIPPED = 400
 
 MISSING_AT_LEAST = 5
 """A few packets without a picture are no damage: some codecs have them."""
+
+DECODER_THREADS = 4
+"""However many cores there are: each takes memory, of which there is a limit."""
+
+_READABLE = whitelist(PICTURES | SOUND)
 
 _TRANSPOSING = frozenset({Turn.TRANSPOSE, Turn.RIGHT, Turn.TRANSVERSE, Turn.LEFT})
 
@@ -248,7 +254,7 @@ def _accepted(path: Path, limits: Limits) -> Sniffed:
 def _opened(path: Path, sniffed: Sniffed, limits: Limits) -> Generator[InputContainer]:
     with path.open("rb") as file:
         try:
-            options = {"max_pixels": str(limits.max_pixels)}
+            options = {"max_pixels": str(limits.max_pixels), "codec_whitelist": _READABLE}
             container = av.open(file, "r", format=sniffed.demuxer, options=options, metadata_errors="replace")
         except FFmpegError:
             raise BadInput(FIELD, "damaged or cut off: its index cannot be read") from None
@@ -275,7 +281,9 @@ def _guard(stream: VideoStream, limits: Limits) -> None:
         raise BadInput(FIELD, f"damaged, cut off, or larger than {most:g} million pixels, the most accepted")
     if context.width * context.height > limits.max_pixels:
         raise BadInput(FIELD, _too_large(context.width, context.height, limits))
+    check_decoder(context.codec.name, PICTURES, FIELD)
     context.options = {"max_pixels": str(limits.max_pixels)}
+    context.thread_count = DECODER_THREADS
 
 
 def _too_large(width: int, height: int, limits: Limits) -> str:

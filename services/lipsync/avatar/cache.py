@@ -46,8 +46,7 @@ class AvatarCache:
             found = load(folder, key)
             os.utime(folder)
         except (FileNotFoundError, ValueError, KeyError, EOFError):
-            self._remove(folder)
-            return None
+            return None  # a damaged one goes when its lock is held: it may be a whole one by now
         return found
 
     def obtain(
@@ -64,6 +63,7 @@ class AvatarCache:
         with self._locked(key, go_on):
             found = self.find(key)
             if found is None:
+                self._remove(self._folder / key)
                 self._make(key, prepare)
                 found = self.find(key)
         if found is None:
