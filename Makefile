@@ -43,6 +43,7 @@ lint: $(TORCH_READY) $(PROTO_READY) ## Check style, types, contracts and generat
 	$(BIN)/mypy
 	$(BIN)/basedpyright
 	$(BIN)/python scripts/write_settings_doc.py --check
+	$(BIN)/python scripts/write_monitoring.py --check
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/check_protos.sh
 
 bench: $(READY) ## Measure speed on this machine
