@@ -18,6 +18,9 @@ PAGE = 200
 REMEMBERED = 256
 """Stored events kept in memory for each running job, so that watchers who keep up need no query."""
 
+PAGES = 4
+"""Pages of stored events kept for each watched job: of many who come at once, one asks the store."""
+
 
 class Feed:
     """What happens to one job that runs here, or that somebody watches here."""
@@ -31,6 +34,8 @@ class Feed:
         self.over = False
         """Whether nothing more will happen: its last event is stored, or it was deleted."""
         self.watchers = 0
+        self.reading = asyncio.Lock()
+        self._pages: dict[int, list[JobEvent]] = {}
 
     def publish(self, event: JobEvent) -> None:
         """Show an event that was stored."""
@@ -52,6 +57,17 @@ class Feed:
         if not self.recent or self.recent[0].sequence > sequence:
             return None
         return [event for event in self.recent if event.sequence >= sequence]
+
+    def page(self, sequence: int) -> list[JobEvent]:
+        """Stored events from a number on as somebody read them, perhaps not all; empty: nobody did."""
+        return self._pages.get(sequence, [])
+
+    def keep(self, page: list[JobEvent]) -> None:
+        """Keep what was read from the store for those who want the same."""
+        if page:
+            self._pages[page[0].sequence] = page
+        if len(self._pages) > PAGES:
+            del self._pages[next(iter(self._pages))]
 
 
 class Watching:
@@ -152,11 +168,14 @@ class Watching:
         shown: JobEvent | None = None
         while True:
             changed, over = feed.changed, feed.over
-            for event in await self._stored(job_id, feed, wanted):
+            stored = await self._stored(job_id, feed, wanted)
+            for event in stored:
                 yield event
                 wanted = event.sequence + 1
                 if event.HasField("state") and event.state.state in ENDED:
                     return
+            if stored:
+                continue
             if over:
                 return
             if self._closed.is_set():
@@ -170,10 +189,10 @@ class Watching:
         remembered = feed.since(wanted)
         if remembered is not None:
             return remembered
-        found: list[JobEvent] = []
-        while page := await self._store.events(job_id, wanted + len(found), PAGE):
-            found += page
-        return found
+        async with feed.reading:
+            if not feed.page(wanted):
+                feed.keep(await self._store.events(job_id, wanted, PAGE))
+            return feed.page(wanted)
 
     def _drop(self, job_id: str, feed: Feed) -> None:
         if not feed.local and not feed.watchers and self._feeds.get(job_id) is feed:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import av
 import httpx
@@ -13,6 +15,7 @@ import numpy as np
 
 from mouthpiece.client import Client
 from mouthpiece.v1.gateway_pb2 import DownloadVideoRequest
+from tests.support.http_crowd import Crowd, look
 from tests.support.http_suite import HERTZ, client_of, ended, events_of, http_suite, submitted
 from tests.support.media_measure import phase_steps
 from tests.support.media_packets import packets
@@ -161,33 +164,26 @@ async def test_many_watch_one_job_and_nobody_misses_anything(tmp_path: Path) -> 
         gate = asyncio.Event()
         suite.speech.gate = lambda index: gate if index == 0 else None
         job = await submitted(client, TEXT)
-        watchers = [asyncio.create_task(stored(client, job)) for _ in range(100)]
-        viewers = [asyncio.create_task(viewed(client, job)) for _ in range(10)]
+        coming = [asyncio.Event() for _ in range(100)]
+        missing = iter(coming)
+        address = urlsplit(suite.http_url)
+        crowd = Crowd(address.hostname or "", address.port or 0, job, len(coming), 20)
+        looking = asyncio.create_task(look(crowd, lambda: next(missing).set()))
+        await asyncio.gather(*(one.wait() for one in coming))
         gate.set()
-        told = await asyncio.gather(*watchers)
-        seen = await asyncio.gather(*viewers)
-        assert told[0] == list(range(1, len(told[0]) + 1))
-        assert all(numbers == told[0] for numbers in told)
-        assert {packets_of(movie) for movie in seen} == {packets_of(await suite.video(job))}
+        watched, viewed = await looking
+        last = watched[0].numbers[-1]
+        assert {one.numbers for one in watched} == {tuple(range(1, last + 1))}
+        movie = await played(client, job)
+        assert {one.sha256 for one in viewed} == {hashlib.sha256(movie).hexdigest()}
+        assert packets(movie) == packets(await suite.video(job))
 
 
-def packets_of(movie: bytes) -> int:
-    return hash(tuple(packets(movie)))
-
-
-async def stored(client: httpx.AsyncClient, job: str) -> list[int]:
-    return [event.id async for event in events_of(client, job) if event.id]
-
-
-async def viewed(client: httpx.AsyncClient, job: str) -> bytes:
-    """Plays as players do: reads the playlist again and again, and each segment once."""
-    got: dict[str, bytes] = {}
-    while True:
-        lines = await playlist(client, job)
-        for name in [line.split('"')[1] for line in lines if line.startswith("#EXT-X-MAP")] + [
-            line for line in lines if not line.startswith("#")
-        ]:
-            if name not in got:
-                got[name] = (await client.get(f"/api/stream/{job}/{name}")).content
-        if lines[-1] == "#EXT-X-ENDLIST":
-            return b"".join(got.values())
+async def test_many_who_come_when_all_is_over_are_told_everything(tmp_path: Path) -> None:
+    async with http_suite(tmp_path) as (suite, client):
+        job = await submitted(client, TEXT)
+        await ended(client, job)
+        address = urlsplit(suite.http_url)
+        watched, _ = await look(Crowd(address.hostname or "", address.port or 0, job, 100, 0))
+        last = watched[0].numbers[-1]
+        assert {one.numbers for one in watched} == {tuple(range(1, last + 1))}
