@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mouthpiece.core.scheduler.events import Mode
@@ -38,9 +38,27 @@ def begin(state: State, job: Job, head: Head) -> Start | None:
     return late or resume(state, job, head) or orphan(state, job, head) or _split(state, job, head)
 
 
-def has_chunk(state: State, job: Job) -> bool:
-    """Whether it is worth looking for a chunk to begin: something is free and can be cut, or is late."""
-    return any(_can_cut(job, stretch) for stretch in job.tape.free) or _has_late(state, job)
+class Hands:
+    """What idle heads have to offer at best: the avatars that one of them knows, the speed of the fastest."""
+
+    def __init__(self, heads: Sequence[Head]) -> None:
+        self._workers = [head.worker for head in heads]
+        self._warm = set[str]().union(*(worker.warm for worker in self._workers))
+        self._fastest: dict[tuple[str, str], float] = {}
+
+    def could_help(self, state: State, job: Job) -> bool:
+        """Whether it is worth looking for a chunk to begin. A yes may be wrong, a no never is."""
+        fastest = self._rate(job.engine)
+        if not fastest:
+            return False
+        overhead = state.costs_of(job.engine).start(warm=job.spec.avatar in self._warm)
+        return needs_help(state, job) or _could_split(state, job, fastest * job.pace.value, overhead)
+
+    def _rate(self, engine: tuple[str, str]) -> float:
+        if engine not in self._fastest:
+            rates = (worker.rates[engine].value for worker in self._workers if engine in worker.offers)
+            self._fastest[engine] = max(rates, default=0.0)
+        return self._fastest[engine]
 
 
 def needs_help(state: State, job: Job) -> bool:
@@ -57,6 +75,8 @@ def orphan(state: State, job: Job, head: Head) -> Start | None:
 def _orphans(job: Job) -> list[Span]:
     if job.in_order:
         return job.tape.free
+    if not job.tape.free:
+        return []
     reached = {attempt.span.end for attempt in job.running.values() if _goes_on(attempt)}
     return [stretch for stretch in job.tape.free if stretch.first not in reached]
 
@@ -106,24 +126,41 @@ def _split(state: State, job: Job, head: Head) -> Start | None:
     """Share the run that would end last, so that both heads end together; take it all if that is sooner."""
     if job.in_order or head.worker.suspect:
         return None
-    ends = sorted(_runs(state, job), key=lambda run: -run[0])
-    for end, stretch, rate in ends[:1]:
-        own = state.rate(head.worker, job)
-        overhead = _overhead(state, job, head, stretch.end)
-        here = end - len(stretch) / rate
-        rest = (end - state.now - overhead) * own
-        meet = stretch.first + round(len(stretch) - max(rest, 0) * rate / (own + rate))
-        first = stretch.first if meet <= stretch.first else _mark_near(job, stretch, meet)
-        if first is None:
-            continue
-        both = max(here + (first - stretch.first) / rate, state.now + overhead + (stretch.end - first) / own)
-        if end - both >= state.tuning.least_saving:
-            return _begin(state, job, head, Span(first, stretch.end))
-    return None
+    run = _last_run(state, job)
+    if run is None:
+        return None
+    end, stretch, rate = run
+    own = state.rate(head.worker, job)
+    overhead = _overhead(state, job, head, stretch.end)
+    here = end - len(stretch) / rate
+    rest = (end - state.now - overhead) * own
+    meet = stretch.first + round(len(stretch) - max(rest, 0) * rate / (own + rate))
+    first = stretch.first if meet <= stretch.first else _mark_near(job, stretch, meet)
+    if first is None:
+        return None
+    both = max(here + (first - stretch.first) / rate, state.now + overhead + (stretch.end - first) / own)
+    if end - both < state.tuning.least_saving:
+        return None
+    return _begin(state, job, head, Span(first, stretch.end))
+
+
+def _could_split(state: State, job: Job, own: float, overhead: float) -> bool:
+    """Whether a head of that speed would save enough if the run that ends last could be cut anywhere."""
+    run = None if job.in_order else _last_run(state, job)
+    if run is None:
+        return False
+    end, _, rate = run
+    return (end - state.now - overhead) * own / (own + rate) >= state.tuning.least_saving
+
+
+def _last_run(state: State, job: Job) -> tuple[float, Span, float] | None:
+    return max(_runs(state, job), key=lambda run: run[0], default=None)
 
 
 def _runs(state: State, job: Job) -> Iterator[tuple[float, Span, float]]:
     """Free stretches that a head will go on into: when it will have done them, and how fast it is."""
+    if not job.tape.free:
+        return
     for attempt in job.running.values():
         stretch = job.tape.stretch_at(attempt.span.end)
         if stretch and _goes_on(attempt):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mouthpiece.core.scheduler.chunks import Start, begin, has_chunk, needs_help, orphan, repeat_late, resume
+from mouthpiece.core.scheduler.chunks import Hands, Start, begin, needs_help, orphan, repeat_late, resume
 from mouthpiece.core.scheduler.events import Prepare, Render
 from mouthpiece.core.scheduler.policy import ranked, repulsion, shares
 from mouthpiece.core.scheduler.state import Attempt, Head, Job, State
@@ -40,7 +40,10 @@ def _go_on(state: State, idle: list[Head], given: dict[str, int]) -> Iterator[Re
 
 def _hire(state: State, idle: list[Head], order: Sequence[Job], given: dict[str, int]) -> Iterator[Render]:
     """Free heads go where they are deserved, the best match first."""
-    wanting = [job for job in order if job.heads < given[job.spec.job] and has_chunk(state, job)]
+    hands = Hands(idle)
+    wanting = [
+        job for job in order if job.heads < given[job.spec.job] and hands.could_help(state, job)
+    ]
     while wanting and idle:
         jobs, heads = wanting[:_CHOICES], idle[:_HEADS]
         matches = sorted(_matches(state, jobs, heads))
