@@ -25,11 +25,17 @@ class Factor:
 
     mean: float
     variance: float
+    value: float = field(init=False)
+    """The number itself."""
 
-    @property
-    def value(self) -> float:
-        """The number itself."""
-        return exp(self.mean)
+    def __post_init__(self) -> None:
+        self.value = exp(self.mean)
+
+    def move(self, surprise: float, gain: float) -> None:
+        """Take a part of a surprise to heart."""
+        self.mean += gain * surprise
+        self.variance = self.variance * (1 - gain) + _DRIFT
+        self.value = exp(self.mean)
 
 
 def factor(value: float, variance: float) -> Factor:
@@ -45,9 +51,7 @@ def learn_speed(measured: float, worker: Factor, job: Factor) -> None:
     surprise = min(max(log(measured) - worker.mean - job.mean, -_WILD), _WILD)
     total = worker.variance + job.variance + _NOISE
     for belief in (worker, job):
-        gain = belief.variance / total
-        belief.mean += gain * surprise
-        belief.variance = belief.variance * (1 - gain) + _DRIFT
+        belief.move(surprise, belief.variance / total)
 
 
 @dataclass(slots=True)

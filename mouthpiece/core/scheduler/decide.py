@@ -41,9 +41,7 @@ def _go_on(state: State, idle: list[Head], given: dict[str, int]) -> Iterator[Re
 def _hire(state: State, idle: list[Head], order: Sequence[Job], given: dict[str, int]) -> Iterator[Render]:
     """Free heads go where they are deserved, the best match first."""
     hands = Hands(idle)
-    wanting = [
-        job for job in order if job.heads < given[job.spec.job] and hands.could_help(state, job)
-    ]
+    wanting = [job for job in order if job.heads < given[job.spec.job] and hands.could_help(state, job)]
     while wanting and idle:
         jobs, heads = wanting[:_CHOICES], idle[:_HEADS]
         matches = sorted(_matches(state, jobs, heads))

@@ -26,13 +26,14 @@ def succeed(state: State, attempt: Attempt, timings: Timings | None) -> Iterator
     """An attempt is done: learn from it, call off its twin, deliver what is next in order."""
     worker = attempt.head.worker
     job = end_attempt(state, attempt)
-    worker.late, worker.strikes, worker.paused_until = False, 0, 0.0
-    if job is None:
+    worker.late, worker.strikes = False, 0
+    if worker.paused_until:
+        worker.paused_until = 0.0
         state.refresh()
+    if job is None:
         return
     if timings:
         _learn(state, job, attempt, timings)
-    state.refresh()
     if attempt.twin:
         _outrun(state, job, attempt.twin)
         yield from abort(job, attempt.twin)
@@ -121,15 +122,18 @@ def _outrun(state: State, job: Job, attempt: Attempt) -> None:
     if attempt.hedge or elapsed <= 0:
         return
     worker.late = True
-    learn_speed(max(attempt.frames_done, 1) / elapsed, worker.rates[job.engine], job.pace)
+    _adjust(state, job, worker, max(attempt.frames_done, 1) / elapsed)
 
 
 def _learn(state: State, job: Job, attempt: Attempt, timings: Timings) -> None:
     worker = attempt.head.worker
     state.costs_of(job.engine).learn(timings, resumed=attempt.resumed)
-    worker.warm.pop(job.spec.avatar, None)
-    worker.warm[job.spec.avatar] = 0.0
-    while len(worker.warm) > state.tuning.warm_avatars:
-        del worker.warm[next(iter(worker.warm))]
+    state.warm_up(worker, job.spec.avatar)
     if timings.render > 0:
-        learn_speed(len(attempt.span) / timings.render, worker.rates[job.engine], job.pace)
+        _adjust(state, job, worker, len(attempt.span) / timings.render)
+
+
+def _adjust(state: State, job: Job, worker: Worker, measured: float) -> None:
+    before = worker.rates[job.engine].value
+    learn_speed(measured, worker.rates[job.engine], job.pace)
+    state.quicken(worker, job.engine, before)

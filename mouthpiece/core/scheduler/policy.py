@@ -77,15 +77,23 @@ def _rank_of(job: Job) -> tuple[float, str]:
 
 
 def _most(state: State, job: Job) -> int:
-    heads = min(state.pool(job.engine).heads, ceil(state.seconds_left(job) / state.tuning.least_chunk))
+    return _room(state, job, state.pool(job.engine).heads, state.seconds_left(job))
+
+
+def _room(state: State, job: Job, heads: int, left: float) -> int:
+    heads = min(heads, ceil(left / state.tuning.least_chunk))
     return max(1, min(job.most_heads, heads) if job.most_heads else heads)
 
 
 def worth(state: State, job: Job, others: float) -> int:
     """The most heads of which each saves more than it costs ``others`` jobs."""
-    most = _most(state, job)
+    pool = state.pool(job.engine)
+    left = job.left / (pool.rate * job.pace.value)
+    most = _room(state, job, pool.heads, left)
+    if most == 1:
+        return 1
     costs = state.costs_of(job.engine)
-    gain = state.seconds_left(job) * max(state.pool(job.engine).heads, 1)
+    gain = left * max(pool.heads, 1)
     ready = state.ready(job.spec.avatar)
     steps = ((job.heads, costs.resume), (ready, costs.start(warm=True)), (most, costs.start(warm=False)))
     heads = 1

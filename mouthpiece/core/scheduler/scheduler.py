@@ -175,7 +175,7 @@ class Scheduler:
         """
         state, tuning = self.state, self.state.tuning
         later = self._wake if self._wake and self._wake > state.now else state.now + _PATIENCE
-        times = [worker.paused_until for worker in state.workers.values() if worker.paused_until > state.now]
+        times = [state.pause_ends] if state.pause_ends < inf else []
         times += [
             attempt.late_at if attempt.late_at > state.now else later
             for attempt in state.attempts.values()

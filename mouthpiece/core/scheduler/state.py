@@ -238,7 +238,8 @@ class State:
     """All slots of all workers that are not draining."""
     _pools: dict[tuple[str, str], Pool] = field(default_factory=dict[tuple[str, str], Pool])
     _ready: dict[str, int] = field(default_factory=dict[str, int])
-    _fresh_until: float = inf
+    pause_ends: float = inf
+    """When the first of the pauses of workers is over."""
 
     def advance(self, now: float) -> None:
         """Let time pass."""
@@ -247,7 +248,7 @@ class State:
         self.arrivals *= keep
         self.inflow *= keep
         self.now = now
-        if now >= self._fresh_until:
+        if now >= self.pause_ends:
             self.refresh()
 
     def admit(self, job: Job) -> None:
@@ -263,7 +264,24 @@ class State:
         self._ready.clear()
         self.heads_alive = sum(worker.slots for worker in self.workers.values() if not worker.draining)
         pauses = (worker.paused_until for worker in self.workers.values())
-        self._fresh_until = min((until for until in pauses if until > self.now), default=inf)
+        self.pause_ends = min((until for until in pauses if until > self.now), default=inf)
+
+    def quicken(self, worker: Worker, engine: tuple[str, str], before: float) -> None:
+        """A worker's rate has changed: so has the mean of those who can render."""
+        pool = self._pools.get(engine)
+        if pool and pool.heads and engine in worker.offers and worker.usable(self.now):
+            more = worker.slots * (worker.rates[engine].value - before) / pool.heads
+            self._pools[engine] = Pool(pool.heads, pool.rate + more)
+
+    def warm_up(self, worker: Worker, avatar: str) -> None:
+        """A worker has used an avatar; it forgets the one that it has not used for longest."""
+        if worker.warm.pop(avatar, None) is None:
+            self._ready.pop(avatar, None)
+        worker.warm[avatar] = 0.0
+        while len(worker.warm) > self.tuning.warm_avatars:
+            forgotten = next(iter(worker.warm))
+            del worker.warm[forgotten]
+            self._ready.pop(forgotten, None)
 
     def ready(self, avatar: str) -> int:
         """How many heads have an avatar prepared."""
