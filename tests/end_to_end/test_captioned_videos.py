@@ -10,7 +10,7 @@ from mouthpiece.client import VideoOptions
 from mouthpiece.core.timeline import SPEECH_RATE
 from mouthpiece.errors import NotFound
 from mouthpiece.v1 import gateway_pb2 as pb
-from tests.end_to_end.conftest import RunningSuite
+from tests.support.running_suite import RunningSuite
 
 SMALL = VideoOptions(width=128, height=128, quality="low", captions=True)
 TEXT = 'It cost $5 in 2024, and nobody knew why. "Yes," she said, because that is what one says on the quay.'

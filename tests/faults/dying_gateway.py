@@ -70,7 +70,7 @@ def arm(order: Path) -> None:
     add_job, record = JobStore.add_job, JobStore.record
 
     async def deadly_add_job(
-        self: JobStore, job: pb.Job, speech_key: str, event: pb.JobEvent, promised: float
+        self: JobStore, job: pb.Job, speech_key: str, event: pb.JobEvent, promised: float = 0.0
     ) -> None:
         die(order, event, stored=False)
         await add_job(self, job, speech_key, event, promised)

@@ -261,6 +261,13 @@ class FakeGateway(VideoServiceServicer):
         self._called("GetJob")
         return gateway_pb2.GetJobResponse(job=self._stored(request.job_id).job)
 
+    async def NormalizeText(
+        self, request: gateway_pb2.NormalizeTextRequest, context: Context
+    ) -> gateway_pb2.NormalizeTextResponse:
+        self._called("NormalizeText")
+        spoken = tts_pb2.NormalizedText(language=request.language or "en", spoken=request.text.upper())
+        return gateway_pb2.NormalizeTextResponse(normalized=spoken)
+
     async def ListJobs(
         self, request: gateway_pb2.ListJobsRequest, context: Context
     ) -> gateway_pb2.ListJobsResponse:

@@ -113,6 +113,11 @@ def _runtime_errors() -> tuple[type[BaseException], ...]:
     return (capi.Fail, capi.InvalidArgument, capi.InvalidGraph, capi.InvalidProtobuf, capi.RuntimeException)
 
 
+def _unreadable() -> tuple[type[BaseException], ...]:
+    """What reading a voice raises when its files are not what they should be."""
+    return (*_runtime_errors(), OSError, ValueError, KeyError, TypeError)
+
+
 def _read(file: Path) -> _Voice:
     import onnxruntime
 
@@ -122,7 +127,7 @@ def _read(file: Path) -> _Voice:
         description = _described(json.loads(words))
         digest = sha256(file.read_bytes() + words.encode()).hexdigest()
         session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
-    except (*_runtime_errors(), OSError, ValueError, KeyError, TypeError) as error:
+    except _unreadable() as error:
         raise Unmet(Reason.WEIGHTS_MISSING, f"the piper voice {file.name} cannot be read: {error}") from None
     return _Voice(session, description, f"piper-{digest[:16]}")
 
