@@ -47,11 +47,16 @@ def boxes(data: BinaryIO, first: int = 0, end: int | None = None) -> Iterator[Bo
 def count_frames(movie: BinaryIO) -> int:
     """How many frames the first track of a movie has.
 
-    Raises `ValueError` when this is no movie, or its index is beyond its end.
+    Raises `ValueError` when this is no movie, or its index is beyond its end or claims more than there is.
     """
     sizes = _only(movie, b"stsz", _samples(movie))
-    movie.seek(sizes.content + 8)  # beyond version, flags, and the size that all frames share
-    return int.from_bytes(movie.read(4), "big")
+    movie.seek(sizes.content + 4)  # beyond version and flags
+    head = movie.read(8)
+    shared, count = int.from_bytes(head[:4], "big"), int.from_bytes(head[4:], "big")
+    most = movie.seek(0, 2) // shared if shared else (sizes.end - sizes.content - 12) // 4
+    if count > most:
+        raise ValueError(f"{count} frames are more than there is room for")
+    return count
 
 
 def keyframes(movie: BinaryIO) -> list[int]:
