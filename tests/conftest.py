@@ -11,8 +11,11 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
-TOGETHER = ("tests/end_to_end/", "tests/faults/", "tests/page/", "tests/postgres/")
-"""Folders whose tests share suites of real processes, or a server: one test process runs all of a folder."""
+TOGETHER = (
+    *("tests/end_to_end/", "tests/faults/", "tests/page/", "tests/postgres/"),
+    "tests/monitoring/test_real_prometheus.py",
+)
+"""Whose tests share suites of real processes, or a server: one test process runs all of each."""
 
 
 class _ByFolder(LoadScopeScheduling):  # type: ignore[misc] # xdist is untyped

@@ -76,6 +76,15 @@ _sentences = Counter(
 )
 _uploaded = Counter("mouthpiece_gateway_uploaded_bytes", "Bytes of assets that arrived.")
 _downloaded = Counter("mouthpiece_gateway_downloaded_bytes", "Bytes of videos and captions that were sent.")
+_CLOSED = {
+    _ended: ("done", "failed", "cancelled"),
+    _stages: ("queue", "speech", "render", "merge"),
+    _chunks: ("rendered", "cached"),
+    _sentences: ("spoken", "cached"),
+}
+for _metric, _values in _CLOSED.items():  # a series that begins above 0 has lost its first event
+    for _value in _values:
+        _metric.labels(_value)
 _waits.set_function(lambda: len(_waiting))
 _oldest.set_function(lambda: max(0.0, time.time() - min(_waiting.copy().values(), default=time.time())))
 

@@ -37,6 +37,9 @@ _avatar_seconds = Histogram(
 )
 
 
+for _ready in ("yes", "no"):  # a series that begins above 0 has lost its first event
+    _avatars.labels(_ready)
+
 _FIGURES = {
     "utilization": "Part of the time in which the device computed, 0 to 1.",
     "memory_used_bytes": "Memory in use on the GPU; of this process on a processor.",
