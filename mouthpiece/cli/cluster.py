@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from google.protobuf.json_format import MessageToDict
 
 from mouthpiece.cli import tables
@@ -28,9 +30,11 @@ def voices(gateway: str, language: str) -> None:
         err().print(f"no voice speaks {language!r}" if language else "no voices", markup=False)
 
 
-def normalize(gateway: str, text: str, language: str, *, ssml: bool, as_json: bool) -> None:
+def normalize(
+    gateway: str, text: str, language: str, lexicon: Mapping[str, str], *, ssml: bool, as_json: bool
+) -> None:
     """Show what would be said for a text."""
-    found = ask(gateway, lambda client: client.normalize(text, language, ssml=ssml))
+    found = ask(gateway, lambda client: client.normalize(text, language, ssml=ssml, pronunciations=lexicon))
     if as_json:
         print_json(MessageToDict(found, preserving_proto_field_name=True))
     else:

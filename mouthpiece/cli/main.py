@@ -62,7 +62,7 @@ Lexicon = Annotated[
     typer.Option(
         metavar="FILE",
         rich_help_panel=_SPEECH,
-        help="How to say words: a line `word = what to say` for each.",
+        help="How to say words: a line `word = what to say` for each, or `word = /IPA/`.",
     ),
 ]
 VoiceReference = Annotated[
@@ -397,6 +397,8 @@ def plan(
     loudness: Loudness = None,
     denoise: Denoise = False,
     longest_pause: LongestPause = None,
+    ssml: Ssml = False,
+    lexicon: Lexicon = None,
     language: Language = "",
     engine: Engine = "",
     mode: Mode = None,
@@ -414,7 +416,7 @@ def plan(
     """Tell what generate would do: chunks, workers, seconds."""
     from mouthpiece.cli.generate import plan as make_plan
     from mouthpiece.cli.running import run as run_async
-    from mouthpiece.cli.wish import Wish, read_text
+    from mouthpiece.cli.wish import Wish, read_lexicon, read_text
     from mouthpiece.client import VideoOptions, parse_deadline, parse_fps
 
     options = VideoOptions(
@@ -426,6 +428,8 @@ def plan(
         denoise=denoise,
         longest_pause=longest_pause,
         language=language,
+        ssml=ssml,
+        pronunciations=read_lexicon(lexicon),
         engine=engine,
         mode=mode,
         chunk_seconds=chunk_seconds,
@@ -541,15 +545,16 @@ def normalize(
     ],
     language: Language = "",
     ssml: Ssml = False,
+    lexicon: Lexicon = None,
     gateway: Gateway = LOCAL,
     json: AsJson = False,
 ) -> None:
     """Tell what a voice would say for a text: numbers, dates, formulas and the like in words."""
     from mouthpiece.cli.cluster import normalize as answer
-    from mouthpiece.cli.wish import read_text
+    from mouthpiece.cli.wish import read_lexicon, read_text
 
     given = read_text(None, Path("-")) if text == "-" else text
-    answer(gateway, given, language, ssml=ssml, as_json=json)
+    answer(gateway, given, language, read_lexicon(lexicon), ssml=ssml, as_json=json)
 
 
 @app.command()

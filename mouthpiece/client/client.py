@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import uuid
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import aclosing, closing, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +19,7 @@ from mouthpiece.choices import StateName
 from mouthpiece.client._link import Link, OnRetry
 from mouthpiece.client._upload import Upload
 from mouthpiece.client.files import PartFile, check_readable, check_writable, destination, name_file
-from mouthpiece.client.options import VideoOptions
+from mouthpiece.client.options import VideoOptions, pronunciation
 from mouthpiece.client.outcome import ENDED, check_done
 from mouthpiece.client.retry import Patience
 from mouthpiece.errors import BadInput, DataLoss, MouthpieceError, NotFound, Reason, Unmet
@@ -389,9 +389,22 @@ class Client:
         response = await self._link.ask(lambda stub: stub.ListVoices, request)
         return list(response.voices)
 
-    async def normalize(self, text: str, language: str = "", *, ssml: bool = False) -> tts_pb2.NormalizedText:
-        """What a voice would say for a text, and where each part of it stands in the text."""
+    async def normalize(
+        self,
+        text: str,
+        language: str = "",
+        *,
+        ssml: bool = False,
+        pronunciations: Mapping[str, str] | None = None,
+    ) -> tts_pb2.NormalizedText:
+        """What a voice would say for a text, and where each part of it stands in the text.
+
+        ``pronunciations`` as in `VideoOptions`.
+        """
         request = gateway_pb2.NormalizeTextRequest(text=text, language=language)
+        request.pronunciations.extend(
+            pronunciation(word, said) for word, said in (pronunciations or {}).items()
+        )
         if ssml:
             request.markup = tts_pb2.MARKUP_SSML
         return (await self._link.ask(lambda stub: stub.NormalizeText, request)).normalized

@@ -107,7 +107,7 @@ class VideoOptions:
     ssml: bool = False
     """Whether the text is an SSML document."""
     pronunciations: Mapping[str, str] = field(default_factory=dict[str, str])
-    """What to say for words, wherever they stand in the text."""
+    """What to say for words, wherever they stand in the text; between slashes, sounds: "/ŋuˈjɛn/"."""
     ignore_cache: bool = False
     """Render every chunk anew, even where the same chunk exists already."""
     captions: bool = False
@@ -180,9 +180,7 @@ class VideoOptions:
             priority=self.priority,
             ignore_cache=self.ignore_cache,
             markup=tts_pb2.MARKUP_SSML if self.ssml else tts_pb2.MARKUP_UNSPECIFIED,
-            pronunciations=[
-                tts_pb2.Pronunciation(word=word, alias=alias) for word, alias in self.pronunciations.items()
-            ],
+            pronunciations=[pronunciation(word, said) for word, said in self.pronunciations.items()],
             previous_job_id=self.edit,
             captions=self.captions,
         )
@@ -283,3 +281,10 @@ def _check_crossfade(seconds: float | None, mode: ModeName | None, chunk_seconds
 def _check_size(field: str, pixels: int) -> None:
     if pixels and not MIN_SIDE <= pixels <= MAX_SIDE:
         raise BadInput(field, f"{pixels} pixels is not between {MIN_SIDE} and {MAX_SIDE}")
+
+
+def pronunciation(word: str, said: str) -> tts_pb2.Pronunciation:
+    """An entry of a dictionary: what to say for a word, or how it sounds, in IPA between slashes."""
+    if len(said) > 2 and said[0] == said[-1] == "/":
+        return tts_pb2.Pronunciation(word=word, ipa=said[1:-1])
+    return tts_pb2.Pronunciation(word=word, alias=said)

@@ -10,6 +10,7 @@ from mouthpiece.core.timeline import Span
 from mouthpiece.errors import BadInput
 from mouthpiece.text.normalize import Kind, Language, Token, language_of
 from mouthpiece.text.normalize.token import Place
+from mouthpiece.text.phonemes import pronounced, without_marks
 from mouthpiece.text.ssml import Document, Said, read_ssml
 
 MAX_PRONUNCIATIONS = 1000
@@ -19,7 +20,7 @@ MAX_ALIAS = 500
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A text and how to read it. ``pronunciations``: aliases by word."""
+    """A text and how to read it. ``pronunciations``: aliases by word, or words with their sound."""
 
     text: str
     is_ssml: bool = False
@@ -39,7 +40,7 @@ class Script:
         """The text without its markup. Raises `BadInput` (field ``text``)."""
         if self.is_ssml:
             return read_ssml(self.text)
-        return Document(self.text, range(len(self.text)), range(1, len(self.text) + 1))
+        return Document(without_marks(self.text), range(len(self.text)), range(1, len(self.text) + 1))
 
     def decided(self, document: Document, language: str) -> list[Token]:
         """What markup and dictionary say how to read, in order, without overlap; markup comes first."""
@@ -67,6 +68,9 @@ def _touches(token: Token, others: Sequence[Token]) -> bool:
 def _marked(said: Said, document: Document, tag: str) -> Token | None:
     if said.alias:
         return Token(said.span, said.alias, Kind.ALIAS)
+    if said.ipa:
+        word = document.text[said.span.first : said.span.end]
+        return Token(said.span, pronounced(word, said.ipa), Kind.ALIAS)
     language = language_of(tag)
     text = document.text[said.span.first : said.span.end].strip()
     spoken = (

@@ -14,6 +14,7 @@ from xml.parsers import expat
 
 from mouthpiece.core.timeline import Span
 from mouthpiece.errors import BadInput
+from mouthpiece.text.phonemes import MAX_IPA, without_marks
 
 LONGEST_BREAK_MS = 10_000
 
@@ -25,6 +26,7 @@ _ATTRIBUTES = {
     "s": frozenset(("xml:lang",)),
     "break": frozenset(("time", "strength")),
     "sub": frozenset(("alias",)),
+    "phoneme": frozenset(("alphabet", "ph")),
     "say-as": frozenset(("interpret-as", "format", "detail")),
 }
 MEANINGS = frozenset(
@@ -46,11 +48,12 @@ MEANINGS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A stretch of the text that the markup says how to read: by an alias, or as something."""
+    """A stretch of the text that the markup says how to read: by an alias, as something, or by its sounds."""
 
     span: Span
     alias: str = ""
     meaning: str = ""
+    ipa: str = ""
 
 
 @dataclass(slots=True)
@@ -105,7 +108,7 @@ class _Reader:
             self._parser.Parse(self._source.encode("utf-8", "surrogatepass"), True)
         except expat.ExpatError as error:
             self._fail(f"not well-formed: {expat.ErrorString(error.code)}", error.lineno, error.offset)
-        self._document.text = "".join(self._parts)
+        self._document.text = without_marks("".join(self._parts))
         self._document.places, self._document.ends = self._places, self._ends
         return self._document
 
@@ -160,6 +163,8 @@ class _Reader:
             self._fail("<sub> needs an alias")
         if name == "say-as" and attributes.get("interpret-as") not in MEANINGS:
             self._fail(f"<say-as> needs interpret-as, one of {', '.join(sorted(MEANINGS))}")
+        if name == "phoneme":
+            self._check_sounds(attributes)
         self._open.append((name, attributes, self._length))
 
     def _end(self, name: str) -> None:
@@ -167,11 +172,18 @@ class _Reader:
         if name in ("p", "s"):
             self._paragraph()
         span = Span(first, self._length)
-        if name in ("sub", "say-as") and span:
-            said = Said(span, attributes.get("alias", "").strip(), attributes.get("interpret-as", ""))
+        if name in ("sub", "say-as", "phoneme") and span:
+            alias = without_marks(attributes.get("alias", "")).strip()
+            said = Said(span, alias, attributes.get("interpret-as", ""), attributes.get("ph", "").strip())
             if self._document.said and self._document.said[-1].span.first >= first:
-                self._fail("<sub> and <say-as> cannot stand within each other")
+                self._fail("<sub>, <say-as> and <phoneme> cannot stand within each other")
             self._document.said.append(said)
+
+    def _check_sounds(self, attributes: Mapping[str, str]) -> None:
+        if attributes.get("alphabet", "ipa") != "ipa":
+            self._fail("the alphabet of <phoneme> is ipa")
+        if not 1 <= len(attributes.get("ph", "").strip()) <= MAX_IPA:
+            self._fail(f"<phoneme> needs ph, sounds of at most {MAX_IPA} characters")
 
     def _paragraph(self) -> None:
         if self._length:

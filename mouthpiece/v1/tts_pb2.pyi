@@ -91,7 +91,8 @@ class _MarkupEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTyp
     MARKUP_PLAIN: _Markup.ValueType  # 1
     """Not at all."""
     MARKUP_SSML: _Markup.ValueType  # 2
-    """As SSML 1.1: a document in `speak` with `break` (time up to 10 s, or strength), `p`, `s`, `say-as` and `sub`.
+    """As SSML 1.1: a document in `speak` with `break` (time up to 10 s, or strength), `p`, `s`, `say-as`, `sub`
+    and `phoneme` (alphabet "ipa").
     Anything else in it, and any declaration of entities, is refused. Places in the text are those in the document.
     """
 
@@ -103,7 +104,8 @@ MARKUP_UNSPECIFIED: Markup.ValueType  # 0
 MARKUP_PLAIN: Markup.ValueType  # 1
 """Not at all."""
 MARKUP_SSML: Markup.ValueType  # 2
-"""As SSML 1.1: a document in `speak` with `break` (time up to 10 s, or strength), `p`, `s`, `say-as` and `sub`.
+"""As SSML 1.1: a document in `speak` with `break` (time up to 10 s, or strength), `p`, `s`, `say-as`, `sub`
+and `phoneme` (alphabet "ipa").
 Anything else in it, and any declaration of entities, is refused. Places in the text are those in the document.
 """
 Global___Markup: typing_extensions.TypeAlias = Markup
@@ -245,17 +247,23 @@ class Pronunciation(google.protobuf.message.Message):
 
     WORD_FIELD_NUMBER: builtins.int
     ALIAS_FIELD_NUMBER: builtins.int
+    IPA_FIELD_NUMBER: builtins.int
     word: builtins.str
     """The word, or words with single spaces; capitals matter only where it has some. 1 to 100 code points."""
     alias: builtins.str
     """What to say instead; it is normalised no further. At most 500 code points."""
+    ipa: builtins.str
+    """Or how it sounds, in the International Phonetic Alphabet, such as "ŋuˈjɛn". At most 200 code points; what the
+    voice's language has no sound for, nor one near it, is refused. Engines that cannot pronounce read the word.
+    """
     def __init__(
         self,
         *,
         word: builtins.str = ...,
         alias: builtins.str = ...,
+        ipa: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["alias", b"alias", "word", b"word"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["alias", b"alias", "ipa", b"ipa", "word", b"word"]) -> None: ...
 
 Global___Pronunciation: typing_extensions.TypeAlias = Pronunciation
 

@@ -13,16 +13,20 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from enum import IntEnum
-from functools import cache
+from functools import cache, lru_cache
+from pathlib import Path
 
 import espeakng_loader
 import numpy as np
 import numpy.typing as npt
 
 from mouthpiece.errors import MouthpieceError
+from mouthpiece.text.phonemes import PRONOUNCED
+from services.tts import phoneme_tables
+from services.tts.pronouncing import mnemonics
 
 RATE = 22_050
 """Samples per second of everything that espeak-ng says."""
@@ -85,7 +89,7 @@ def speak(
         Cancelled: ``cancelled`` returned true.
         MouthpieceError: the library refused the voice or the text.
     """
-    return _library().speak(_sayable(text), voice, manner or Manner(), cancelled)
+    return _library().speak(*_encoded(text, voice), voice, manner or Manner(), cancelled)
 
 
 def to_ipa(text: str, voice: str) -> str:
@@ -94,12 +98,53 @@ def to_ipa(text: str, voice: str) -> str:
     Raises:
         MouthpieceError: the library refused the voice.
     """
-    return _library().to_ipa(_sayable(text), voice)
+    return _library().to_ipa(_encoded(text, voice)[0], voice)
+
+
+def check_sounds(ipa: str, voice: str) -> None:
+    """Raise `Unpronounceable` for sounds that a voice file has not, nor anything near them."""
+    mnemonics(ipa, _inventory(voice))
+
+
+@lru_cache(maxsize=32)
+def _inventory(voice: str) -> Mapping[str, str]:
+    """The phonemes of a voice: their names by how espeak-ng writes them in IPA, the shortest for each."""
+    found: dict[str, str] = {}
+    for name, ipa in _sounds(voice):
+        if len(name) < len(found.get(ipa, "     ")):
+            found[ipa] = name
+    return found
+
+
+def _sounds(voice: str) -> Iterator[tuple[str, str]]:
+    library = _library()
+    tone = library.ipa_of("a", voice)
+    for name, is_vowel in phoneme_tables.of_voice(Path(espeakng_loader.get_data_path()), voice):
+        # Sounds change at the end of a word: each is heard in front of another one.
+        following, heard = ("t", "t") if is_vowel else ("a", tone)
+        symbol = library.ipa_of(f"{name}|{following}", voice)
+        if symbol.endswith(heard) and len(symbol) > len(heard):
+            yield name, symbol.removesuffix(heard)
 
 
 def version() -> str:
     """Of the library, such as "1.52.0"."""
     return _library().version
+
+
+def _encoded(text: str, voice: str) -> tuple[str, list[int]]:
+    """A text as the library takes it, words whose sound is given by their phonemes; and for each character of
+    that its place in the text."""
+    parts: list[str] = []
+    places: list[int] = []
+    at = 0
+    for found in PRONOUNCED.finditer(text):
+        spoken = f" [[{mnemonics(found['ipa'], _inventory(voice))}]] "
+        parts += (_sayable(text[at : found.start()]), spoken)
+        places += (*range(at, found.start()), *[found.start()] * len(spoken))
+        at = found.end()
+    parts.append(_sayable(text[at:]))
+    return "".join(parts), [*places, *range(at, len(text) + 1)]
 
 
 def _sayable(text: str) -> str:
@@ -110,7 +155,13 @@ def _sayable(text: str) -> str:
 def _is_plain(char: str) -> bool:
     code = ord(char)
     private = 0xE000 <= code <= 0xF8FF or code >= 0xF0000
-    return code >= 0x20 and not 0x7F <= code <= 0x9F and not 0xD800 <= code <= 0xDFFF and not private
+    return (
+        char not in "[]"
+        and code >= 0x20
+        and not 0x7F <= code <= 0x9F
+        and not 0xD800 <= code <= 0xDFFF
+        and not private
+    )
 
 
 class _EventId(ctypes.Union):
@@ -137,6 +188,7 @@ _INIT_PHONEME_EVENTS = 0x1
 _INIT_PHONEME_IPA = 0x2
 _INIT_DONT_EXIT = 0x8000  # or else the library ends the process when its data is missing
 _CHARS_UTF8 = 1
+_PHONEMES_IN_TEXT = 0x100  # between double brackets
 _PHONEMES_IPA = 2
 _POSITION_CHARACTER = 1
 _PARAMETERS = {"rate": 1, "volume": 2, "pitch": 3, "melody": 4}
@@ -173,7 +225,9 @@ class _Library:
         self._c.espeak_Info.restype = ctypes.c_char_p
         self.version = str(self._c.espeak_Info(None).decode())
 
-    def speak(self, text: str, voice: str, manner: Manner, cancelled: Callable[[], bool]) -> Utterance:
+    def speak(
+        self, text: str, places: list[int], voice: str, manner: Manner, cancelled: Callable[[], bool]
+    ) -> Utterance:
         with self._lock:
             self._pcm, self._marks, self._stopped = bytearray(), [], False
             self._cancelled = cancelled
@@ -181,11 +235,16 @@ class _Library:
             self._synthesize(text)
             if self._stopped:
                 raise Cancelled
-            return Utterance(np.frombuffer(bytes(self._pcm), np.int16), tuple(self._marks))
+            marks = (replace(mark, offset=places[min(mark.offset, len(places) - 1)]) for mark in self._marks)
+            return Utterance(np.frombuffer(bytes(self._pcm), np.int16), tuple(marks))
 
     def to_ipa(self, text: str, voice: str) -> str:
         with self._lock:
             self._set_voice(voice, Manner())
+            self._cancelled = lambda: False
+            self._synthesize(
+                " "
+            )  # names of phonemes are understood as they were when something was last said
             data = ctypes.create_string_buffer(text.encode())
             rest = ctypes.c_void_p(ctypes.addressof(data))
             said: list[str] = []
@@ -193,6 +252,10 @@ class _Library:
                 clause = self._c.espeak_TextToPhonemes(ctypes.byref(rest), _CHARS_UTF8, _PHONEMES_IPA)
                 said.append(clause.decode())
             return " ".join(said).strip()
+
+    def ipa_of(self, mnemonics: str, voice: str) -> str:
+        """Phonemes by their names, in IPA."""
+        return self.to_ipa(f"[[{mnemonics}]]", voice)
 
     def _set_voice(self, voice: str, manner: Manner) -> None:
         if self._c.espeak_SetVoiceByName(voice.encode()) != 0:
@@ -203,7 +266,14 @@ class _Library:
     def _synthesize(self, text: str) -> None:
         data = text.encode() + b"\0"
         status = self._c.espeak_Synth(
-            data, ctypes.c_size_t(len(data)), 0, _POSITION_CHARACTER, 0, _CHARS_UTF8, None, None
+            data,
+            ctypes.c_size_t(len(data)),
+            0,
+            _POSITION_CHARACTER,
+            0,
+            _CHARS_UTF8 | _PHONEMES_IN_TEXT,
+            None,
+            None,
         )
         if status != 0:
             raise MouthpieceError(f"espeak-ng failed with status {status}")

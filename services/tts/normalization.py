@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mouthpiece.rpc.convert import span_to_proto
 from mouthpiece.text.normalize import Spoken, normalize
+from mouthpiece.text.phonemes import as_heard
 from mouthpiece.text.ssml import Document
 from mouthpiece.v1 import tts_pb2 as pb
 from services.tts import wire
@@ -19,7 +22,8 @@ def normalized(request: pb.SpeechServiceNormalizeTextRequest) -> pb.NormalizedTe
     script = wire.script(request)
     document = script.document()
     language = choose_voice(document.text, request.language, "").voice.language
-    found = normalize(document.text, language, script.decided(document, language))
+    decided = [replace(token, spoken=as_heard(token.spoken)) for token in script.decided(document, language)]
+    found = normalize(document.text, language, decided)
     return pb.NormalizedText(
         language=language, spoken=found.text, tokens=[_token(token, document) for token in found.tokens]
     )

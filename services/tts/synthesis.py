@@ -14,13 +14,15 @@ from mouthpiece.core.speech import Phoneme, Sentence, Word
 from mouthpiece.core.timeline import SPEECH_RATE, Span
 from mouthpiece.errors import BadInput
 from mouthpiece.text.passages import Passage, Passages
+from mouthpiece.text.phonemes import PRONOUNCED
 from mouthpiece.text.script import Script
 from mouthpiece.text.scripts import is_readable
 from mouthpiece.text.sentences import Ending, weight
-from services.tts import articulation
+from services.tts import articulation, espeak
 from services.tts.engine import Rendition, Sound, Speaker, Times
 from services.tts.engines.embedded import EspeakEngine
 from services.tts.loudness import limit
+from services.tts.pronouncing import Unpronounceable
 from services.tts.voices import Choice, choose_voice
 
 MAX_TEXT = 200_000
@@ -102,7 +104,18 @@ def plan_speech(said: Script | str, language: str = "", voice: str = "") -> Plan
     if not is_readable(text):
         raise BadInput("text", "nothing to say: there is no letter and no digit" if text.strip() else "empty")
     choice = choose_voice(text, language, voice)
+    _check_sounds("text", (said.ipa for said in document.said if said.ipa), choice)
+    given = map(PRONOUNCED.fullmatch, script.pronunciations.values())
+    _check_sounds("pronunciations", (found["ipa"] for found in given if found), choice)
     return Plan(script.text, Passages(script, document, choice.voice.language), choice)
+
+
+def _check_sounds(field: str, sounds: Iterable[str], choice: Choice) -> None:
+    for ipa in sounds:
+        try:
+            espeak.check_sounds(ipa, choice.file)
+        except Unpronounceable as error:
+            raise BadInput(field, f"{ipa!r} cannot be pronounced: {error}") from None
 
 
 def expected_samples(piece: Passage) -> int:

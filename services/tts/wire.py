@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from mouthpiece.core.speech import Sentence
 from mouthpiece.core.timeline import SPEECH_RATE
 from mouthpiece.errors import BadInput
 from mouthpiece.rpc.convert import seconds
 from mouthpiece.rpc.speech_codec import sentence_to_proto
+from mouthpiece.text.phonemes import MAX_IPA, pronounced, without_marks
 from mouthpiece.text.script import Script
 from mouthpiece.v1 import tts_pb2 as pb
 from services.tts import voices
@@ -34,8 +35,22 @@ def script(request: pb.SynthesizeRequest | pb.SpeechServiceNormalizeTextRequest)
     if request.markup not in pb.Markup.values():
         raise BadInput("markup", f"{request.markup} is not a markup")
     check_length(request.text)
-    aliases = {entry.word: entry.alias for entry in request.pronunciations}
-    return Script(request.text, request.markup == pb.MARKUP_SSML, aliases)
+    return Script(request.text, request.markup == pb.MARKUP_SSML, pronunciations(request.pronunciations))
+
+
+def pronunciations(entries: Iterable[pb.Pronunciation]) -> dict[str, str]:
+    """A dictionary from messages. Raises `BadInput`."""
+    return {entry.word: _pronunciation(entry) for entry in entries}
+
+
+def _pronunciation(entry: pb.Pronunciation) -> str:
+    if not entry.ipa:
+        return without_marks(entry.alias)
+    if entry.alias or len(entry.ipa) > MAX_IPA or not entry.ipa.strip():
+        raise BadInput(
+            "pronunciations", f"{entry.word!r} needs an alias or at most {MAX_IPA} sounds, not both"
+        )
+    return pronounced(without_marks(entry.word), without_marks(entry.ipa))
 
 
 def fallback(value: pb.VoiceFallback.ValueType) -> Fallback:

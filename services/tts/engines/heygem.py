@@ -24,6 +24,7 @@ import requests
 
 from mouthpiece.core.timeline import SPEECH_RATE
 from mouthpiece.errors import BadInput, Reason, Unmet
+from mouthpiece.text.phonemes import as_written
 from services.tts.decoding import decode
 from services.tts.engine import (
     REFERENCE_RATE,
@@ -121,7 +122,7 @@ class HeyGemEngine:
             raise EngineFailed("there is no reference to speak like")
         reference = speaker.reference
         call = _Call(self._clock() + self._seconds, self._clock, self._wait, cancelled)
-        wav = self._in_turn(call, lambda url: self._said(url, text, reference, call))
+        wav = self._in_turn(call, lambda url: self._said(url, as_written(text), reference, call))
         sound = _decoded(wav)
         return Rendition(at_tempo(sound, speaker.rate), SPEECH_RATE)
 
