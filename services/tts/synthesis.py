@@ -42,6 +42,8 @@ _PAUSES = {
 
 _FADE_IN = SPEECH_RATE * 2 // 1000
 _FADE_OUT = SPEECH_RATE * 5 // 1000
+_INAUDIBLE = 16
+"""Samples of up to this size, of 32 768, are silence: -66 dB of full scale."""
 _SAMPLES_PER_WEIGHT = 3_400
 _ENOUGH_TO_GUESS = 400
 """Code points of a text from which the length of all of it is guessed."""
@@ -181,6 +183,8 @@ def _sentence(plan: Plan, place: _Place, first: int, spoken: Spoken) -> Sentence
     piece = place.piece
     lead = LEAD_IN if place.index == 0 else 0
     pause = LEAD_OUT if place.is_last and piece.pause_ms is None else pause_after(piece)
+    if piece.pause_ms is not None:  # that much silence, and not more
+        pause = max(0, pause - _quiet_at_the_end(spoken.pcm))
     samples = Span(first, first + lead + len(spoken.pcm) + pause)
     shift = first + lead
     sounds = [replace(part, samples=part.samples.shift(shift)) for part in spoken.times.phonemes]
@@ -198,6 +202,12 @@ def _sentence(plan: Plan, place: _Place, first: int, spoken: Spoken) -> Sentence
         phonemes=phonemes,
         pauses=articulation.pauses(phonemes),
     )
+
+
+def _quiet_at_the_end(pcm: npt.NDArray[np.int16]) -> int:
+    """Samples after the last one that is heard."""
+    loud = np.flatnonzero(np.abs(pcm.astype(np.int32)) > _INAUDIBLE)
+    return len(pcm) - int(loud[-1]) - 1 if len(loud) else 0
 
 
 def written_words(plan: Plan, piece: Passage, spoken: Sequence[articulation.TimedWord]) -> Iterator[Word]:

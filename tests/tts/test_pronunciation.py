@@ -19,23 +19,21 @@ from services.tts.wire import script
 def heard(ipa: str, voice: str) -> str:
     """The sounds of a word without stress, as espeak-ng reports them."""
     utterance = espeak.speak(pronounced("word", ipa), voice)
-    symbols = (
-        articulation.ipa(mark.symbol) for mark in utterance.marks if mark.kind is espeak.MarkKind.PHONEME
-    )
-    return "".join(symbols)
+    phonemes = (mark for mark in utterance.marks if mark.kind is espeak.MarkKind.PHONEME)
+    return "".join(articulation.ipa(phoneme.symbol).lstrip("ˈˌ") for phoneme in phonemes)
 
 
 @pytest.mark.parametrize(
     ("voice", "ipa", "sounds"),
     [
         ("gmw/en-US", "dʒɪf", "dʒɪf"),
-        ("gmw/en-US", "ŋuˈjɛn", "ŋujˈɛn"),
+        ("gmw/en-US", "ŋuˈjɛn", "ŋujɛn"),
         ("gmw/en-US", "/t͡ʃiːz/", "tʃiːz"),
         ("gmw/en-US", "ʒaːn", "ʒɑːn"),
-        ("gmw/en-US", "ˈvɪʒ.ən", "vˈɪʒən"),
+        ("gmw/en-US", "ˈvɪʒ.ən", "vɪʒən"),
         ("gmw/en-US", "ɡoʊst", "ɡoʊst"),
         ("gmw/en-US", "gouθ", "ɡouθ"),
-        ("gmw/de", "ˈbʊx", "bˈʊx"),
+        ("gmw/de", "ˈbʊx", "bʊx"),
         ("gmw/de", "çɛmiː", "çɛmiː"),
         ("gmw/de", "ʃtraːsə", "ʃtɾɑːsə"),
         ("zle/ru", "ɕːi", "ɕi"),
@@ -59,7 +57,7 @@ def test_brackets_of_a_text_are_no_phonemes() -> None:
 def test_markup_gives_sounds_and_words_keep_their_places() -> None:
     text = '<speak>My <phoneme alphabet="ipa" ph="ŋuˈjɛn">Van Nguyen</phoneme> said 5.</speak>'
     plan = plan_speech(Script(text, is_ssml=True), "en")
-    (sentence,) = sentences(plan)
+    sentence = next(sentences(plan))
     assert [word.text for word in sentence.words] == ["My", "Van Nguyen", "said", "5"]
     assert all(text[word.source.first : word.source.end] == word.text for word in sentence.words)
     sounds = [phoneme.ipa for phoneme in sentence.phonemes]
@@ -86,13 +84,11 @@ def test_a_dictionary_gives_sounds() -> None:
     request = pb.SynthesizeRequest(
         text="See Nguyen.", language="en", pronunciations=[pronunciation("Nguyen", "/wɪn/")]
     )
-    (sentence,) = sentences(plan_speech(script(request), "en"))
+    sentence = next(sentences(plan_speech(script(request), "en")))
     assert [phoneme.ipa.lstrip("ˈˌ") for phoneme in sentence.phonemes if phoneme.ipa][-3:] == ["w", "ɪ", "n"]
-    told = normalized(
-        pb.SpeechServiceNormalizeTextRequest(
-            text=request.text, language="en", pronunciations=request.pronunciations
-        )
-    )
+    question = pb.SpeechServiceNormalizeTextRequest(text=request.text, language="en")
+    question.pronunciations.extend(request.pronunciations)
+    told = normalized(question)
     assert told.spoken == "See /wɪn/."
     assert told.tokens[0].kind == "alias"
 
