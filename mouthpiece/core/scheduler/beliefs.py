@@ -84,32 +84,42 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """How many seconds a job was expected to need from ``at`` on, and whether its speech was complete."""
+    """How many seconds a job was expected to need from ``at`` on, and how far it was then."""
 
     at: float
     seconds: float
     spoken: bool
+    """Whether its speech was complete,"""
+    begun: bool
+    """whether any of it was being rendered,"""
+    halfway: bool
+    """and whether it had lived for longer than it was expected to need still."""
+
+    @property
+    def kind(self) -> tuple[bool, bool, bool, int]:
+        """Estimates of one kind err alike."""
+        return self.spoken, self.begun, self.halfway, round(log2(max(self.seconds, _SHORT)))
 
 
 @dataclass(slots=True)
 class Calibration:
-    """How estimates compared with what came, by their size: "what looks like 8 s takes 10 s"."""
+    """How estimates compared with what came, by their kind: "what looks like 8 s takes 10 s"."""
 
-    _bias: dict[tuple[bool, int], float] = field(default_factory=dict[tuple[bool, int], float])
+    _bias: dict[tuple[bool, bool, bool, int], tuple[float, int]] = field(
+        default_factory=dict[tuple[bool, bool, bool, int], tuple[float, int]]
+    )
+    """The mean logarithm of what came by what was expected, and how many were compared."""
 
     def correct(self, estimate: Estimate) -> float:
         """Seconds in the light of earlier estimates of that kind."""
-        return estimate.seconds * exp(self._bias.get(_kind(estimate), 0.0))
+        return estimate.seconds * exp(self._bias.get(estimate.kind, (0.0, 0))[0])
 
     def learn(self, estimate: Estimate, ended: float) -> None:
-        """Compare an uncorrected estimate with what came."""
+        """Compare an uncorrected estimate with what came; the first comparisons count for more."""
         actual = ended - estimate.at
         if estimate.seconds < _SHORT or actual < _SHORT:
             return
-        bias = self._bias.get(_kind(estimate), 0.0)
+        bias, known = self._bias.get(estimate.kind, (0.0, 0))
         error = min(max(log(actual / estimate.seconds) - bias, -1.0), 1.0)
-        self._bias[_kind(estimate)] = bias + _CALIBRATION_GAIN * error
-
-
-def _kind(estimate: Estimate) -> tuple[bool, int]:
-    return estimate.spoken, round(log2(max(estimate.seconds, _SHORT)))
+        gain = max(_CALIBRATION_GAIN, 1 / (known + 2))
+        self._bias[estimate.kind] = bias + gain * error, known + 1

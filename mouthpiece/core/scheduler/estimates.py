@@ -30,7 +30,8 @@ def estimates(state: State) -> Iterator[Eta]:
         first = _first(state, job, start)
         begun = bool(job.tape.taken or job.tape.finished)
         done = max(first, done, _closed(state, job))
-        estimate = Estimate(state.now, done, job.tape.final)
+        halfway = state.now - job.begun_at > done
+        estimate = Estimate(state.now, done, job.tape.final, begun, halfway)
         job.remember(estimate)
         corrected = max(first, state.calibration.correct(estimate))
         yield Eta(job.spec.job, first, corrected, 0 if begun else waiting)
