@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
@@ -54,6 +55,11 @@ class ArtifactStore:
         self._store = store
         self._folder = folder
 
+    @property
+    def folder(self) -> Path | None:
+        """Where artifacts are, unless in a bucket."""
+        return self._folder
+
     @classmethod
     def open(cls, url: str) -> ArtifactStore:
         """Open a folder (created when missing) or a bucket such as s3://bucket/prefix."""
@@ -76,6 +82,11 @@ class ArtifactStore:
         if not await self.has(artifact.sha256):
             await self._store.put_async(_key(artifact.sha256), path)
         return artifact
+
+    async def sync(self, sha256: str) -> None:
+        """Wait until an artifact survives a power cut; buckets see to that themselves."""
+        if self._folder is not None:
+            await asyncio.to_thread(_sync, self._folder / _key(sha256))
 
     async def has(self, sha256: str) -> bool:
         """Whether the artifact is there."""
@@ -149,6 +160,16 @@ class ArtifactStore:
 def _key(sha256: str) -> str:
     check_sha256(sha256, "sha256")
     return f"{sha256[:2]}/{sha256}"
+
+
+def _sync(path: Path) -> None:
+    """The file, and the two folders that lead to it."""
+    for part in (path, path.parent, path.parent.parent):
+        descriptor = os.open(part, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 async def _check(path: Path, sha256: str) -> None:

@@ -199,6 +199,10 @@ class GatewaySettings(_Settings):
     max_jobs: int = Field(default=1000, ge=1)
     """Most jobs that may wait or run at a time. Default: 1000."""
 
+    min_free_bytes: int = Field(default=512 << 20, ge=0)
+    """Room to be left on the disks of the data folder and of artifacts in bytes: with less, new jobs and
+    uploads are refused; 0: none is left. Default: 512 MiB."""
+
 
 class TtsSettings(_Settings):
     """The speech service's own."""

@@ -51,6 +51,7 @@ from services.gateway.foresight import foresee
 from services.gateway.ids import new_job_id
 from services.gateway.outlook import engine_key
 from services.gateway.planning import add_range, plan
+from services.gateway.room import Room
 from services.gateway.run import JobRun, recall, stamp
 from services.gateway.seat import Seat
 from services.gateway.speaking import speech_key
@@ -87,7 +88,9 @@ class Jobs:
         artifacts: ArtifactStore,
         watching: Watching,
         limits: Callable[[str], Tenant],
+        room: Room,
     ) -> None:
+        self._room = room
         self._admission = admission
         self._fleet = fleet
         self._seat = seat
@@ -112,6 +115,7 @@ class Jobs:
     async def _accept(self, spec: JobSpec, request_id: str) -> Job:
         try:
             await self._check_quota()
+            await self._room.check()
             await self._check_previous(spec)
             admitted = await self._admission.admit(spec)
         except MouthpieceError:

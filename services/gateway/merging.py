@@ -191,6 +191,7 @@ def provenance(run: JobRun) -> str:
             "engine": run.engine.name,
             "engine_version": run.engine.version,
             "voice": run.job.voice,
+            "voice_reference": run.spec.voice_reference_sha256,
             "recording": run.spec.audio_sha256,
             "avatar": run.spec.avatar_sha256,
             "seed": run.job.seed,

@@ -39,6 +39,7 @@ from services.gateway.ledger import Ledger
 from services.gateway.merging import Merging
 from services.gateway.rendering import Renderer
 from services.gateway.retention import Policy, Retention
+from services.gateway.room import Room
 from services.gateway.seat import Seat
 from services.gateway.speaking import Speaker
 from services.gateway.speech import SpeechLibrary
@@ -86,10 +87,12 @@ class VideoServicer(VideoServiceServicer):
         await self._open.enter_async_context(self._seat)
         policy = _callback_policy(settings)
         admission = Admission(artifacts, store, self._fleet, self._speech, settings.max_text, policy)
+        folders = (common.data, artifacts.folder) if artifacts.folder else (common.data,)
+        room = Room(folders, settings.min_free_bytes)
         self._jobs = Jobs(
-            admission, self._fleet, self._seat, store, artifacts, self._watching, self._guard.tenant
+            admission, self._fleet, self._seat, store, artifacts, self._watching, self._guard.tenant, room
         )
-        self._uploads = Uploads(common.data / "uploads", artifacts, store, settings.max_upload_bytes)
+        self._uploads = Uploads(common.data / "uploads", artifacts, store, settings.max_upload_bytes, room)
         self.http = HttpFront(self, self._jobs, self._uploads, artifacts, settings, self._guard)
         await self._open.enter_async_context(self.http.serving(common))
 

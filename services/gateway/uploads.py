@@ -11,6 +11,7 @@ from mouthpiece.artifacts import Artifact, ArtifactStore, check_sha256, hash_fil
 from mouthpiece.errors import BadInput, DataLoss
 from services.gateway import metrics
 from services.gateway.access import current_caller
+from services.gateway.room import Room
 from services.gateway.store import JobStore
 
 MAX_BLOCK = 1 << 20
@@ -27,7 +28,10 @@ async def has_asset(artifacts: ArtifactStore, store: JobStore, sha256: str) -> b
 class Uploads:
     """A folder of unfinished uploads in front of the artifact store."""
 
-    def __init__(self, folder: Path, artifacts: ArtifactStore, store: JobStore, max_bytes: int) -> None:
+    def __init__(
+        self, folder: Path, artifacts: ArtifactStore, store: JobStore, max_bytes: int, room: Room
+    ) -> None:
+        self._room = room
         self._uploads = folder
         self._artifacts = artifacts
         self._store = store
@@ -44,13 +48,14 @@ class Uploads:
     async def receive(self, announced: Artifact, offset: int, data: AsyncIterator[bytes]) -> Artifact:
         """Take data from an offset on; store the asset when it is whole.
 
-        A broken stream leaves what arrived, for another to go on. Raises `BadInput`, or `DataLoss` when the
-        whole has another hash.
+        A broken stream leaves what arrived, for another to go on. Raises `BadInput`, `Busy` when the disk
+        is nearly full, or `DataLoss` when the whole has another hash.
         """
         check_sha256(announced.sha256, "header.sha256")
         self._check_size(announced.size_bytes)
         if await has_asset(self._artifacts, self._store, announced.sha256):
             return await self._artifacts.find(announced.sha256)
+        await self._room.check(announced.size_bytes)
         path = str(self._path(announced.sha256))
         lock = self._locks.setdefault(path, asyncio.Lock())
         try:
@@ -62,7 +67,8 @@ class Uploads:
                 self._locks.pop(path, None)
 
     async def take(self, data: AsyncIterator[bytes]) -> Artifact:
-        """Store content of which neither hash nor size is known beforehand. Raises `BadInput`."""
+        """Store content of which neither hash nor size is known beforehand. Raises `BadInput` and `Busy`."""
+        await self._room.check()
         self._folder.mkdir(parents=True, exist_ok=True)
         with NamedTemporaryFile(dir=self._folder, prefix="new-") as file:
             async for block in data:
@@ -109,6 +115,7 @@ class Uploads:
 
     async def _keep(self, path: Path) -> Artifact:
         asset = await self._artifacts.put_file(path)
+        await self._artifacts.sync(asset.sha256)
         tenant = current_caller().tenant
         if tenant:
             await self._store.add_asset(asset.sha256, tenant)

@@ -7,7 +7,7 @@ from pathlib import Path
 import grpc.aio
 import pytest
 
-from mouthpiece.errors import BadInput, DataLoss, MouthpieceError
+from mouthpiece.errors import BadInput, Busy, DataLoss, MouthpieceError
 from mouthpiece.rpc.status import from_rpc_error
 from mouthpiece.v1 import gateway_pb2 as pb
 from tests.support.gateway_fakes import FakeSuite, fake_suite
@@ -76,3 +76,18 @@ async def test_a_wrong_upload_is_refused_with_its_field(
     error = await refusal(suite, requests)
     assert isinstance(error, BadInput)
     assert error.violations[0].field == field
+
+
+async def test_without_room_on_the_disk_jobs_and_uploads_are_refused_before_anything_is_written(
+    tmp_path: Path,
+) -> None:
+    async with fake_suite(tmp_path, workers=1, min_free_bytes=1 << 60) as suite:
+        refused = await refusal(suite, messages(CONTENT))
+        assert isinstance(refused, Busy)
+        assert refused.retry_after > 0
+        assert "disk is nearly full" in refused.message
+        assert (await suite.stub.QueryUpload(pb.QueryUploadRequest(sha256=SHA256))).offset == 0
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await suite.stub.SubmitJob(pb.SubmitJobRequest(spec=pb.JobSpec(text="Hello.")))
+        assert isinstance(from_rpc_error(caught.value), Busy)
+        assert not (await suite.stub.ListJobs(pb.ListJobsRequest())).jobs

@@ -219,7 +219,7 @@ class FakeWorker(_Idle, lipsync_pb2_grpc.LipSyncServiceServicer):
 
 def fake_movie(span: Span) -> bytes:
     """The least that counts as a movie of some frames, with a keyframe every second."""
-    index = _box(b"stsz", bytes(8) + len(span).to_bytes(4, "big"))
+    index = _box(b"stsz", bytes(8) + len(span).to_bytes(4, "big") + bytes(4 * len(span)))
     keys = range(1, len(span) + 1, int(FPS))
     numbers = (0, len(keys), *keys)
     index += _box(b"stss", b"".join(number.to_bytes(4, "big") for number in numbers))
