@@ -365,6 +365,7 @@ class ImportSpeechRequest(google.protobuf.message.Message):
     LANGUAGE_FIELD_NUMBER: builtins.int
     CHECK_ONLY_FIELD_NUMBER: builtins.int
     SOUND_FIELD_NUMBER: builtins.int
+    PRONUNCIATIONS_FIELD_NUMBER: builtins.int
     audio_sha256: builtins.str
     """Name of the artifact that holds the recording: any audio file, or a video with sound."""
     transcript: builtins.str
@@ -375,6 +376,10 @@ class ImportSpeechRequest(google.protobuf.message.Message):
     """Check only: the stream ends after the outline."""
     @property
     def sound(self) -> Global___SoundOptions: ...
+    @property
+    def pronunciations(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Pronunciation]:
+        """How words of the transcript sound in the recording, as in SynthesizeRequest."""
+
     def __init__(
         self,
         *,
@@ -383,9 +388,10 @@ class ImportSpeechRequest(google.protobuf.message.Message):
         language: builtins.str = ...,
         check_only: builtins.bool = ...,
         sound: Global___SoundOptions | None = ...,
+        pronunciations: collections.abc.Iterable[Global___Pronunciation] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["sound", b"sound"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["audio_sha256", b"audio_sha256", "check_only", b"check_only", "language", b"language", "sound", b"sound", "transcript", b"transcript"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["audio_sha256", b"audio_sha256", "check_only", b"check_only", "language", b"language", "pronunciations", b"pronunciations", "sound", b"sound", "transcript", b"transcript"]) -> None: ...
 
 Global___ImportSpeechRequest: typing_extensions.TypeAlias = ImportSpeechRequest
 

@@ -265,6 +265,7 @@ def start_speech(stub: SpeechServiceAsyncStub, spec: JobSpec, *, sentences: Span
             tts_pb2.ImportSpeechRequest(
                 audio_sha256=spec.audio_sha256,
                 transcript=spec.text,
+                pronunciations=spec.pronunciations,
                 language=spec.language,
                 check_only=check_only,
                 sound=spec.sound,

@@ -54,6 +54,7 @@ def speech_key(spec: JobSpec) -> str:
         voice=spec.voice,
         text=spec.text,
         sound=spec.sound,
+        pronunciations=spec.pronunciations,
     )
     return hashlib.sha256(said.SerializeToString(deterministic=True)).hexdigest()
 

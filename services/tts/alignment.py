@@ -26,7 +26,7 @@ from services.tts.articulation import TimedWord
 from services.tts.cepstra import Features
 from services.tts.engine import Times
 from services.tts.pauses import LevelMeter, find_pauses
-from services.tts.synthesis import Plan, expected_samples, written_words
+from services.tts.synthesis import LEAD_IN, LEAD_OUT, Plan, expected_samples, written_words
 from services.tts.voices import Choice
 from services.tts.warping import Path, follow, furthest
 
@@ -192,7 +192,9 @@ class Aligner:
 
         ``certain`` says that the recording is one stretch, and says the text and nothing else.
         """
-        rate = _rate(plan, speech_samples)
+        # A recording has rests at its ends, as a whole speech has; a sentence of an engine has none.
+        around = 0 if certain else LEAD_IN + LEAD_OUT
+        rate = _rate(sum(map(expected_samples, plan.pieces)) + around, speech_samples)
         self._scripts = [_Script(plan, variant, rate, cancelled) for variant in _REFERENCES]
         self._starts = [0]
         self._failures = 0
@@ -239,10 +241,9 @@ class Aligner:
         return float(np.interp(frames, counts, scores))
 
 
-def _rate(plan: Plan, speech_samples: int) -> int:
-    """Words per minute at which the text takes about as long as the recording."""
+def _rate(expected: int, speech_samples: int) -> int:
+    """Words per minute at which a text of so many expected samples takes about as long as the recording."""
     usual = espeak.Manner().rate
-    expected = sum(expected_samples(piece) for piece in plan.pieces)
     return int(np.clip(usual * expected / max(1, speech_samples), usual * 0.6, usual * 1.8))
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from mouthpiece.core.speech import Sentence
 from mouthpiece.core.timeline import SPEECH_RATE, Span
 from mouthpiece.errors import BadInput
+from mouthpiece.text.script import Script
 from services.tts.alignment import Aligner, Pcm, SpeechFrames, Stretch, Timing, frames_of
 from services.tts.articulation import MIN_PAUSE
 from services.tts.decoding import FIELD, Sound, decode
@@ -188,20 +189,22 @@ def _until(cancelled: Callable[[], bool], blocks: Iterator[Sound]) -> Iterator[S
         yield block
 
 
-def plan_transcript(text: str, language: str) -> Plan | None:
+def plan_transcript(text: str, language: str, pronunciations: Mapping[str, str] | None = None) -> Plan | None:
     """What is known to be said; ``None`` when there is no text, or none that a voice can say.
 
     Raises:
-        BadInput: unknown ``language``, or too long a ``transcript``.
+        BadInput: unknown ``language``, too long a ``transcript``, or ``pronunciations`` that are none.
     """
     if language:
         voice_for_language(language)
     if len(text) > MAX_TEXT:
         raise BadInput("transcript", f"longer than {MAX_TEXT} characters")
     try:
-        plan = plan_speech(text, language)
+        plan = plan_speech(Script(text, pronunciations=pronunciations or {}), language)
         return replace(plan, pieces=tuple(plan.pieces))
     except BadInput as error:
+        if error.violations[0].field == "pronunciations":
+            raise
         if text.strip():
             log.warning("the transcript is left out: %s", error.message)
         return None

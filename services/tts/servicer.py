@@ -120,7 +120,12 @@ class SpeechServicer(SpeechServiceServicer):
         with self._slot():
             check_sha256(request.audio_sha256, "audio")
             care = wire.care(request.sound, even=False)
-            plan = await asyncio.to_thread(recording.plan_transcript, request.transcript, request.language)
+            plan = await asyncio.to_thread(
+                recording.plan_transcript,
+                request.transcript,
+                request.language,
+                wire.pronunciations(request.pronunciations),
+            )
             async with self._artifacts.local(request.audio_sha256) as path:
                 found = await self._survey(path, care)
                 yield pb.ImportSpeechResponse(outline=wire.outline_of_recording(found, plan))

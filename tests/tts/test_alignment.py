@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from mouthpiece.core.speech import Phoneme, Sentence
 from mouthpiece.core.timeline import SPEECH_RATE, Span
 from mouthpiece.errors import BadInput
+from mouthpiece.text.phonemes import pronounced
 from services.tts.alignment import fit
 from services.tts.cepstra import HOP, RATE, cepstra, with_slopes
 from services.tts.espeak import Manner
@@ -221,3 +222,11 @@ def test_sounds_are_fitted_between_pauses_without_gap_or_overlap(
     assert parts[-1].samples.end == within.end
     assert all(one.samples.end == other.samples.first for one, other in pairwise(parts))
     assert not any(part.ipa and pause.overlaps(part.samples) for part in parts for pause in pauses)
+
+
+def test_a_dictionary_tells_how_a_transcript_sounds() -> None:
+    plan = plan_transcript("Hello Nguyen.", "en", {"Nguyen": "win"})
+    assert plan is not None
+    assert [piece.text for piece in plan.pieces] == ["Hello win."]
+    with pytest.raises(BadInput, match="cannot be pronounced"):
+        plan_transcript("Hello Nguyen.", "en", {"Nguyen": pronounced("Nguyen", "5")})
