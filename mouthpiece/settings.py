@@ -22,6 +22,7 @@ from pydantic_settings import (
 )
 
 from mouthpiece.errors import BadInput
+from mouthpiece.logs import LogFormat
 from mouthpiece.rpc.security import TlsFiles
 
 CONFIG_VARIABLE = "MOUTHPIECE_CONFIG"
@@ -93,6 +94,9 @@ class CommonSettings(_Settings):
 
     log_level: str = "INFO"
     """DEBUG, INFO, WARNING or ERROR."""
+
+    log_format: LogFormat = "text"
+    """`text`, or `json`: an object a line, with the job, attempt and worker if it has any. Default: text."""
 
     drain_seconds: float = Field(default=30, ge=0, le=3600)
     """Seconds that running work gets to end after SIGTERM. Default: 30."""

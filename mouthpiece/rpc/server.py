@@ -213,7 +213,7 @@ def _is_loopback(host: str) -> bool:
 
 def run(program: Program, common: CommonSettings, port: int, metrics_port: int) -> None:
     """Serve until SIGTERM or SIGINT, then drain. The body of every service's main program."""
-    configure_logging(common.log_level)
+    configure_logging(common.log_level, common.log_format)
     try:
         _warn_if_open(program, common)
         asyncio.run(_run(program, common, port, metrics_port))

@@ -39,6 +39,7 @@ from mouthpiece.core.scheduler.events import (
 )
 from mouthpiece.core.timeline import Span
 from mouthpiece.errors import Busy, MouthpieceError
+from mouthpiece.logs import tag_logs
 from mouthpiece.rpc.status import to_proto
 from mouthpiece.v1 import gateway_pb2
 from mouthpiece.v1.gateway_pb2 import (
@@ -331,6 +332,7 @@ class Director:
         task.add_done_callback(ended)
 
     async def _attempt(self, run: JobRun, command: Render) -> None:
+        tag_logs(job=run.id, attempt=command.attempt, worker=command.worker)
         try:
             events = await self._renderer.attempt(run, command)
         except asyncio.CancelledError:
@@ -352,6 +354,7 @@ class Director:
 
     async def _carry(self, run: JobRun) -> None:
         """From the first word to the finished file."""
+        tag_logs(job=run.id)
         merging = self._loop.create_task(self._merging.merge(run))
         try:
             await self._speaker.speak(run)

@@ -23,6 +23,7 @@ from typing import Any, cast
 from mouthpiece.artifacts import Artifact, ArtifactStore
 from mouthpiece.core.engines import EngineClass, EngineInfo
 from mouthpiece.errors import BadInput, Busy, MouthpieceError, Reason, Unavailable, Unmet
+from mouthpiece.logs import tag_logs
 from mouthpiece.media.encode import ChunkEncoder, EncodedChunk
 from mouthpiece.media.quality import Quality
 from services.lipsync import metrics
@@ -209,6 +210,7 @@ class RenderWorker:
 
     async def _attempt(self, attempt: Attempt) -> Outcome:
         order = attempt.order
+        tag_logs(job=order.job_id, attempt=order.attempt_id)
         start = time.perf_counter()
         ready = await self._obtain(attempt)
         if attempt.stop.is_set():

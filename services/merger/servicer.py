@@ -13,6 +13,7 @@ from grpc.aio import ServicerContext
 from mouthpiece.artifacts import Artifact, ArtifactStore, check_sha256
 from mouthpiece.core.timeline import MAX_FPS, MIN_FPS
 from mouthpiece.errors import BadInput, Busy, MouthpieceError
+from mouthpiece.logs import tag_logs
 from mouthpiece.media.captions import Cue
 from mouthpiece.media.merge import MergeFormat
 from mouthpiece.rpc.convert import artifact_to_proto, rational_from_proto, span_from_proto, span_to_proto
@@ -76,6 +77,7 @@ class MergerServicer(MergerServiceServicer):
     async def _merge(self, requests: AsyncIterator[pb.MergeRequest]) -> AsyncGenerator[pb.MergeResponse]:
         with self._slot():
             header = await _header(requests)
+            tag_logs(job=header.job_id)
             form = _format(header.format)
             fading = quality_from_proto(header.quality, "header.quality") if header.quality else None
             work = MergeWork(
