@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bench import gateway, http, merge, speech, viseme, watchers, wav2lip
+from bench import gateway, http, merge, quality, speech, viseme, watchers, wav2lip
 
 
 def main() -> None:
-    for part in (viseme, wav2lip, speech, merge, gateway, http, watchers):
+    for part in (viseme, wav2lip, speech, quality, merge, gateway, http, watchers):
         part.main()
         print()
 

@@ -33,6 +33,8 @@ _OPTIONS = {
     "avatar_sha256": "--avatar",
     "voice_reference_sha256": "--voice-reference",
     "chunk_length": "--chunk-seconds",
+    "color": "--background",
+    "picture_sha256": "--background",
     "states": "--state",
 }
 """Options by the last part of the field that they fill, where they are not named alike."""

@@ -56,6 +56,9 @@ def check_inputs(wish: Wish) -> None:
     reference = wish.options.voice_reference
     if reference and reference != "avatar":
         check_readable(Path(reference), "voice_reference")
+    background = wish.options.background
+    if background and not background.startswith("#"):
+        check_readable(Path(background), "background")
     if wish.audio is None:
         wish.options.spec(text=wish.text)
 

@@ -166,6 +166,21 @@ Prompt = Annotated[
         metavar="TEXT", rich_help_panel=_PICTURE, help="What the scene is, for engines that take a prompt."
     ),
 ]
+Enhance = Annotated[
+    bool,
+    typer.Option(
+        "--enhance", metavar="", rich_help_panel=_PICTURE, help="More contrast, colour and sharpness."
+    ),
+]
+Background = Annotated[
+    str,
+    typer.Option(
+        metavar="COLOUR|FILE",
+        rich_help_panel=_PICTURE,
+        show_default=False,
+        help="#rrggbb or a picture instead of the avatar's green or blue screen.",
+    ),
+]
 Engine = Annotated[
     str,
     typer.Option(metavar="NAME", rich_help_panel=_WORK, help="See `mouthpiece engines`. Default: viseme."),
@@ -308,6 +323,8 @@ def generate(
     seed: Seed = None,
     title: Title = "",
     prompt: Prompt = "",
+    enhance: Enhance = False,
+    background: Background = "",
     callback: Callback = "",
     callback_secret: CallbackSecret = "",
     stats: Annotated[
@@ -372,6 +389,8 @@ def generate(
         seed=seed,
         title=title,
         prompt=prompt,
+        enhance=enhance,
+        background=background,
         callback=callback,
         callback_secret=callback_secret,
         ignore_cache=no_cache,

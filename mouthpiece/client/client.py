@@ -150,6 +150,8 @@ class Client:
         files = {field: Path(path) for field, path in (("audio", audio), ("avatar", avatar)) if path}
         if options.voice_reference:
             files["voice_reference"] = _voice_file(options.voice_reference, files.get("avatar"))
+        if options.background and not options.background.startswith("#"):
+            files["background"] = Path(options.background)
         if "audio" not in files:
             options.spec(text=text)  # refuses an empty text before anything is sent
         for field, path in files.items():
@@ -163,6 +165,7 @@ class Client:
             audio_sha256=names.get("audio", ""),
             avatar_sha256=names.get("avatar", ""),
             voice_reference_sha256=names.get("voice_reference", ""),
+            background_sha256=names.get("background", ""),
         )
 
     async def submit(self, spec: gateway_pb2.JobSpec, request_id: str = "") -> gateway_pb2.Job:

@@ -50,6 +50,7 @@ _LOUDNESSES: dict[str | None, tts_pb2.Loudness.ValueType] = {
     "normalize": tts_pb2.LOUDNESS_NORMALIZE,
     "keep": tts_pb2.LOUDNESS_KEEP,
 }
+_COLOR = re.compile("#[0-9a-fA-F]{6}")
 _RATE = re.compile(r"(\d{1,9})(?:\.(\d{1,9})|/(\d{1,9}))?")
 
 
@@ -100,6 +101,10 @@ class VideoOptions:
     the same time; needs mode "chunked" and `chunk_seconds` at least twice as long. Makes it approximate."""
     prompt: str = ""
     """What the scene is, in words, for engines that take a prompt; at most 2000 characters."""
+    enhance: bool = False
+    """Improve contrast, colours and sharpness as suits the quality."""
+    background: str = ""
+    """What replaces the green or blue screen behind the avatar: a colour, "#rrggbb", or a picture's file."""
     priority: float = 0.0
     """Head start over other jobs in seconds of waiting, -86400 to 86400; negative lets others go first."""
     deadline: datetime | None = None
@@ -132,6 +137,10 @@ class VideoOptions:
         _check_size("height", self.height)
         if len(self.prompt) > MAX_PROMPT:
             raise BadInput("prompt", f"has {len(self.prompt)} characters; at most {MAX_PROMPT} are allowed")
+        if self.background.startswith("#") and not _COLOR.fullmatch(self.background):
+            raise BadInput(
+                "background", f"{self.background!r} is neither a colour such as #20304a nor a file"
+            )
         if self.callback_secret and not self.callback:
             raise BadInput("callback_secret", "is of use with a callback only")
         if self.max_workers < 0:
@@ -152,6 +161,7 @@ class VideoOptions:
         audio_sha256: str = "",
         avatar_sha256: str = "",
         voice_reference_sha256: str = "",
+        background_sha256: str = "",
     ) -> gateway_pb2.JobSpec:
         """The job that these options and the given words or recording describe.
 
@@ -186,6 +196,12 @@ class VideoOptions:
         )
         if self.callback:
             spec.callback.CopyFrom(gateway_pb2.Callback(url=self.callback, secret=self.callback_secret))
+        if self.enhance:
+            spec.enhancement.automatic = True
+        if self.background.startswith("#"):
+            spec.background.color = self.background
+        elif background_sha256:
+            spec.background.picture_sha256 = background_sha256
         sound = self._sound()
         if sound != tts_pb2.SoundOptions():
             spec.sound.CopyFrom(sound)

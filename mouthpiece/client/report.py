@@ -233,6 +233,7 @@ def _worker(member: gateway_pb2.ClusterWorker) -> Plain:
         "suspect": member.suspect,
         "device": {"kind": worker.device.kind, "name": worker.device.name, "index": worker.device.index},
         "telemetry": {figure.name: value for figure, value in worker.telemetry.ListFields()},
+        "encoders": list(worker.encoders),
         "engines": [engine.name for engine in worker.engines],
         "frames_per_second": {name: round(speed, 1) for name, speed in worker.frames_per_second.items()},
         "slots": worker.slots,

@@ -13,15 +13,19 @@ from typing import TYPE_CHECKING, Self
 import av
 import numpy as np
 import numpy.typing as npt
+from av.codec.codec import UnknownCodecError
 from av.error import FFmpegError
 from av.video.frame import PictureType, VideoFrame
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
 from mouthpiece.media.probe import read_chunk
-from mouthpiece.media.quality import PRESETS, Quality, x264_options
+from mouthpiece.media.quality import Encoder, Quality, encoder_options
 
 if TYPE_CHECKING:
+    from av.video.codeccontext import VideoCodecContext
     from av.video.stream import VideoStream
+
+_PROBE_SIZE = (256, 256)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,7 @@ class ChunkEncoder:
         *,
         threads: int = 1,
         keyframes: frozenset[int] = frozenset(),
+        encoder: Encoder = Encoder.X264,
     ) -> None:
         if width < 2 or height < 2 or width % 2 or height % 2:
             raise ValueError(f"4:2:0 needs even sizes, not {width} x {height}")
@@ -75,7 +80,7 @@ class ChunkEncoder:
         self._finished = False
         self._container = av.open(str(path), "w", format="mp4")
         try:
-            self._stream = self._open_stream(fps, quality, threads)
+            self._stream = self._open_stream(encoder, encoder_options(encoder, quality, fps), fps, threads)
         except BaseException:
             self._discard()
             raise
@@ -104,7 +109,7 @@ class ChunkEncoder:
 
         The caller may overwrite the array when this returns. Raises `ValueError` for another shape.
         """
-        picture = _picture(frame, *self._size)
+        picture = picture_of(frame, *self._size)
         picture.pts = self._frames
         picture.time_base = self._time_base
         if self._frames in self._keyframes:
@@ -129,19 +134,12 @@ class ChunkEncoder:
             self._path, self._frames, written.codec_sha256, self._path.stat().st_size, self._seconds
         )
 
-    def _open_stream(self, fps: Fraction, quality: Quality, threads: int) -> VideoStream:
-        # A frame that must be a keyframe is to be one at which decoding may begin.
-        options = {**x264_options(PRESETS[quality], fps), "forced-idr": "1"}
-        stream = self._container.add_stream("libx264", rate=fps, options=options)
-        context = stream.codec_context
-        context.height, context.width = self._size
-        context.pix_fmt = "yuv420p"
-        context.time_base = self._time_base
-        context.thread_count = threads
-        context.color_primaries = ColorPrimaries.BT709
-        context.color_trc = ColorTrc.BT709
-        context.colorspace = Colorspace.ITU709
-        context.color_range = ColorRange.MPEG
+    def _open_stream(
+        self, encoder: Encoder, options: dict[str, str], fps: Fraction, threads: int
+    ) -> VideoStream:
+        stream = self._container.add_stream(encoder.value, rate=fps, options=options)
+        _set_picture(stream.codec_context, *self._size, self._time_base)
+        stream.codec_context.thread_count = threads
         return stream
 
     def _encode(self, picture: VideoFrame | None) -> None:
@@ -157,7 +155,36 @@ class ChunkEncoder:
         self._path.unlink(missing_ok=True)
 
 
-def _picture(frame: npt.NDArray[np.uint8], height: int, width: int) -> VideoFrame:
+def working_encoders() -> tuple[Encoder, ...]:
+    """Encoders that make a packet of a grey frame on this machine, best first. Takes some milliseconds."""
+    return tuple(encoder for encoder in (Encoder.NVENC, Encoder.X264) if _works(encoder))
+
+
+def _works(encoder: Encoder) -> bool:
+    fps, (height, width) = Fraction(25), _PROBE_SIZE
+    try:
+        context = av.CodecContext.create(encoder.value, "w")
+        context.options = encoder_options(encoder, Quality.MEDIUM, fps)
+        context.framerate = fps
+        _set_picture(context, height, width, 1 / fps)
+        picture = picture_of(np.full((height * 3 // 2, width), 128, np.uint8), height, width)
+        picture.pts, picture.time_base = 0, 1 / fps
+        return bool([*context.encode(picture), *context.encode(None)])
+    except (FFmpegError, UnknownCodecError):  # no hardware, no driver, or libavcodec was built without it
+        return False
+
+
+def _set_picture(context: VideoCodecContext, height: int, width: int, time_base: Fraction) -> None:
+    context.height, context.width = height, width
+    context.pix_fmt = "yuv420p"
+    context.time_base = time_base
+    context.color_primaries = ColorPrimaries.BT709
+    context.color_trc = ColorTrc.BT709
+    context.colorspace = Colorspace.ITU709
+    context.color_range = ColorRange.MPEG
+
+
+def picture_of(frame: npt.NDArray[np.uint8], height: int, width: int) -> VideoFrame:
     """Wrap the three planes of an I420 array; nothing is copied unless the array is read-only."""
     shape = (height * 3 // 2, width)
     if frame.shape != shape or frame.dtype != np.uint8 or not frame.flags.c_contiguous:

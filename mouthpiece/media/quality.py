@@ -24,9 +24,38 @@ class Quality(StrEnum):
     LOSSLESS = "lossless"
 
 
+class Encoder(StrEnum):
+    """Programs that write H.264, by the names that libavcodec has for them."""
+
+    X264 = "libx264"
+    NVENC = "h264_nvenc"
+
+
+@dataclass(frozen=True, slots=True)
+class Nvenc:
+    """Settings of NVENC: `cq` is its constant quality, `effort` (p1 to p7) how hard it searches."""
+
+    cq: int
+    effort: str
+
+
+@dataclass(frozen=True, slots=True)
+class Adjustment:
+    """How to change a picture; 0 leaves it as it is.
+
+    `brightness`, `contrast` and `saturation` go from -1 to 1: by that part of the whole range, and by that
+    part more or less. `sharpness` goes from 0 to 1.
+    """
+
+    brightness: float = 0.0
+    contrast: float = 0.0
+    saturation: float = 0.0
+    sharpness: float = 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """Settings of libx264.
+    """Settings of libx264, and of NVENC where that may stand in for it, and what enhancing means.
 
     ``profile`` is what a decoder must know. ``speed`` is x264's preset, which decides how hard the encoder
     searches. Either ``crf`` (constant quality; 6 more halve the bits) or ``qp`` (constant quantiser) is set.
@@ -36,29 +65,74 @@ class Preset:
     speed: str
     crf: int | None = None
     qp: int | None = None
+    nvenc: Nvenc | None = None
+    enhancement: Adjustment = Adjustment(contrast=0.06, saturation=0.08, sharpness=0.5)
 
+
+# What is sharper takes more bits, which the lower qualities do not have.
+_SOFT = Adjustment(contrast=0.06, saturation=0.08)
+_FAIR = Adjustment(contrast=0.06, saturation=0.08, sharpness=0.3)
 
 PRESETS: Mapping[Quality, Preset] = {
     # On talking heads superfast, the next step down, takes over twice the bits for the same picture, and each
     # step up doubles the time or nearly so.
-    Quality.LOW: Preset("high", "veryfast", crf=27),
-    Quality.MEDIUM: Preset("high", "veryfast", crf=21),
-    Quality.HIGH: Preset("high", "faster", crf=18),
-    Quality.ULTRA: Preset("high", "fast", crf=14),
+    Quality.LOW: Preset("high", "veryfast", crf=27, nvenc=Nvenc(32, "p3"), enhancement=_SOFT),
+    Quality.MEDIUM: Preset("high", "veryfast", crf=21, nvenc=Nvenc(26, "p4"), enhancement=_FAIR),
+    Quality.HIGH: Preset("high", "faster", crf=18, nvenc=Nvenc(22, "p5")),
+    Quality.ULTRA: Preset("high", "fast", crf=14, nvenc=Nvenc(18, "p6")),
     # Only profile High 4:4:4 Predictive has lossless coding, for 4:2:0 too. Browsers may not play it.
     Quality.LOSSLESS: Preset("high444", "superfast", qp=0),
 }
 
 
-def x264_options(preset: Preset, fps: Fraction) -> dict[str, str]:
-    """Options of libx264 under which any two chunks of a job can share a track."""
-    keyint = max(1, round(KEYFRAME_SECONDS * fps))
+_LEAST_NVENC_SIDE = 160
+"""NVENC refuses pictures below 145 pixels in width."""
+
+
+def fits(encoder: Encoder, quality: Quality, width: int, height: int) -> bool:
+    """Whether an encoder can write pictures of a size at a quality."""
+    if encoder is Encoder.X264:
+        return True
+    return PRESETS[quality].nvenc is not None and min(width, height) >= _LEAST_NVENC_SIDE
+
+
+def encoder_options(encoder: Encoder, quality: Quality, fps: Fraction) -> dict[str, str]:
+    """Options of an encoder under which any two of its chunks of a job can share a track.
+
+    Raises `ValueError` for an encoder that does not have the quality.
+    """
+    preset = PRESETS[quality]
+    # A frame that must be a keyframe is to be one at which decoding may begin.
+    common = {"g": str(max(1, round(KEYFRAME_SECONDS * fps))), "forced-idr": "1"}
+    if encoder is Encoder.X264:
+        return {**common, **x264_options(preset)}
+    if preset.nvenc is None:
+        raise ValueError(f"{encoder} does not have quality {quality}")
+    return {**common, **nvenc_options(preset.profile, preset.nvenc)}
+
+
+def nvenc_options(profile: str, settings: Nvenc) -> dict[str, str]:
+    """What is NVENC's own; between its keyframes, which are all IDRs, GOPs are closed."""
+    return {
+        "preset": settings.effort,
+        "profile": profile,
+        "tune": "hq",
+        "rc": "vbr",
+        "cq": str(settings.cq),
+        "no-scenecut": "1",  # no keyframes at scene changes: they come at known frames only
+        "strict_gop": "1",
+        # Not every generation has B-frames as references, and headers must not depend on the card.
+        "b_ref_mode": "disabled",
+    }
+
+
+def x264_options(preset: Preset) -> dict[str, str]:
+    """What is libx264's own."""
     rate_control = {"qp": str(preset.qp)} if preset.crf is None else {"crf": str(preset.crf)}
     return {
         "preset": preset.speed,
         "profile": preset.profile,
         **rate_control,
-        "g": str(keyint),
         "sc_threshold": "0",  # no keyframes at scene changes: they come at known frames only
         "x264-params": ":".join(_X264_PARAMS),
     }

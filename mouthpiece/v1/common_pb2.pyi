@@ -457,3 +457,88 @@ class Device(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["index", b"index", "kind", b"kind", "memory_bytes", b"memory_bytes", "name", b"name"]) -> None: ...
 
 Global___Device: typing_extensions.TypeAlias = Device
+
+@typing.final
+class ChunkReport(google.protobuf.message.Message):
+    """What was seen of rendered frames when they were checked."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    FRAMES_FIELD_NUMBER: builtins.int
+    SPEAKING_FRAMES_FIELD_NUMBER: builtins.int
+    SPEAKING_MOTION_FIELD_NUMBER: builtins.int
+    RESTING_MOTION_FIELD_NUMBER: builtins.int
+    frames: builtins.int
+    """Frames that were looked at, and those among them during which speech is heard."""
+    speaking_frames: builtins.int
+    speaking_motion: builtins.float
+    """Mean change of the mouth's region from one frame to the next, in levels of 255, during speech and otherwise."""
+    resting_motion: builtins.float
+    def __init__(
+        self,
+        *,
+        frames: builtins.int = ...,
+        speaking_frames: builtins.int = ...,
+        speaking_motion: builtins.float = ...,
+        resting_motion: builtins.float = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["frames", b"frames", "resting_motion", b"resting_motion", "speaking_frames", b"speaking_frames", "speaking_motion", b"speaking_motion"]) -> None: ...
+
+Global___ChunkReport: typing_extensions.TypeAlias = ChunkReport
+
+@typing.final
+class Enhancement(google.protobuf.message.Message):
+    """How to change the picture of every frame. 0 leaves it as it is."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    AUTOMATIC_FIELD_NUMBER: builtins.int
+    BRIGHTNESS_FIELD_NUMBER: builtins.int
+    CONTRAST_FIELD_NUMBER: builtins.int
+    SATURATION_FIELD_NUMBER: builtins.int
+    SHARPNESS_FIELD_NUMBER: builtins.int
+    automatic: builtins.bool
+    """As suits the quality; what follows comes on top."""
+    brightness: builtins.float
+    """Part of the range between black and white that is added, -1 to 1."""
+    contrast: builtins.float
+    """By which part more or less, -1 to 1."""
+    saturation: builtins.float
+    sharpness: builtins.float
+    """0 to 1."""
+    def __init__(
+        self,
+        *,
+        automatic: builtins.bool = ...,
+        brightness: builtins.float = ...,
+        contrast: builtins.float = ...,
+        saturation: builtins.float = ...,
+        sharpness: builtins.float = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["automatic", b"automatic", "brightness", b"brightness", "contrast", b"contrast", "saturation", b"saturation", "sharpness", b"sharpness"]) -> None: ...
+
+Global___Enhancement: typing_extensions.TypeAlias = Enhancement
+
+@typing.final
+class Background(google.protobuf.message.Message):
+    """What replaces the green or blue screen before which an avatar stands."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    COLOR_FIELD_NUMBER: builtins.int
+    PICTURE_SHA256_FIELD_NUMBER: builtins.int
+    color: builtins.str
+    """"#rrggbb"."""
+    picture_sha256: builtins.str
+    """Artifact of a picture; it is scaled and cut to fill the frame."""
+    def __init__(
+        self,
+        *,
+        color: builtins.str = ...,
+        picture_sha256: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["color", b"color", "kind", b"kind", "picture_sha256", b"picture_sha256"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["color", b"color", "kind", b"kind", "picture_sha256", b"picture_sha256"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["kind", b"kind"]) -> typing.Literal["color", "picture_sha256"] | None: ...
+
+Global___Background: typing_extensions.TypeAlias = Background

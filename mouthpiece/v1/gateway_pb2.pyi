@@ -298,6 +298,8 @@ class JobSpec(google.protobuf.message.Message):
     PROMPT_FIELD_NUMBER: builtins.int
     SOUND_FIELD_NUMBER: builtins.int
     CROSSFADE_FIELD_NUMBER: builtins.int
+    ENHANCEMENT_FIELD_NUMBER: builtins.int
+    BACKGROUND_FIELD_NUMBER: builtins.int
     CALLBACK_FIELD_NUMBER: builtins.int
     text: builtins.str
     """Words to speak, at most 200 000 code points; with `audio_sha256`, the words that the recording says
@@ -378,6 +380,14 @@ class JobSpec(google.protobuf.message.Message):
         """
 
     @property
+    def enhancement(self) -> mouthpiece.v1.common_pb2.Enhancement:
+        """Unset: frames stay as the engine makes them."""
+
+    @property
+    def background(self) -> mouthpiece.v1.common_pb2.Background:
+        """Unset: the avatar's own. It is put in before the picture is enhanced."""
+
+    @property
     def callback(self) -> Global___Callback:
         """Whom to tell when the job ends. Unset: nobody."""
 
@@ -412,10 +422,12 @@ class JobSpec(google.protobuf.message.Message):
         prompt: builtins.str = ...,
         sound: mouthpiece.v1.tts_pb2.SoundOptions | None = ...,
         crossfade: google.protobuf.duration_pb2.Duration | None = ...,
+        enhancement: mouthpiece.v1.common_pb2.Enhancement | None = ...,
+        background: mouthpiece.v1.common_pb2.Background | None = ...,
         callback: Global___Callback | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_seed", b"_seed", "callback", b"callback", "chunk_length", b"chunk_length", "crossfade", b"crossfade", "deadline", b"deadline", "fps", b"fps", "seed", b"seed", "sound", b"sound"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_seed", b"_seed", "audio_sha256", b"audio_sha256", "avatar_sha256", b"avatar_sha256", "callback", b"callback", "captions", b"captions", "chunk_length", b"chunk_length", "crossfade", b"crossfade", "deadline", b"deadline", "engine", b"engine", "fps", b"fps", "height", b"height", "ignore_cache", b"ignore_cache", "language", b"language", "markup", b"markup", "max_workers", b"max_workers", "mode", b"mode", "previous_job_id", b"previous_job_id", "priority", b"priority", "prompt", b"prompt", "pronunciations", b"pronunciations", "quality", b"quality", "seed", b"seed", "sound", b"sound", "speaking_rate", b"speaking_rate", "text", b"text", "title", b"title", "voice", b"voice", "voice_fallback", b"voice_fallback", "voice_reference_sha256", b"voice_reference_sha256", "width", b"width"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_seed", b"_seed", "background", b"background", "callback", b"callback", "chunk_length", b"chunk_length", "crossfade", b"crossfade", "deadline", b"deadline", "enhancement", b"enhancement", "fps", b"fps", "seed", b"seed", "sound", b"sound"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_seed", b"_seed", "audio_sha256", b"audio_sha256", "avatar_sha256", b"avatar_sha256", "background", b"background", "callback", b"callback", "captions", b"captions", "chunk_length", b"chunk_length", "crossfade", b"crossfade", "deadline", b"deadline", "engine", b"engine", "enhancement", b"enhancement", "fps", b"fps", "height", b"height", "ignore_cache", b"ignore_cache", "language", b"language", "markup", b"markup", "max_workers", b"max_workers", "mode", b"mode", "previous_job_id", b"previous_job_id", "priority", b"priority", "prompt", b"prompt", "pronunciations", b"pronunciations", "quality", b"quality", "seed", b"seed", "sound", b"sound", "speaking_rate", b"speaking_rate", "text", b"text", "title", b"title", "voice", b"voice", "voice_fallback", b"voice_fallback", "voice_reference_sha256", b"voice_reference_sha256", "width", b"width"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_seed", b"_seed"]) -> typing.Literal["seed"] | None: ...
 
 Global___JobSpec: typing_extensions.TypeAlias = JobSpec
@@ -473,6 +485,7 @@ class Job(google.protobuf.message.Message):
     LANGUAGE_FIELD_NUMBER: builtins.int
     VOICE_FIELD_NUMBER: builtins.int
     TENANT_FIELD_NUMBER: builtins.int
+    ENCODER_FIELD_NUMBER: builtins.int
     id: builtins.str
     """"j" and 25 lower-case letters and digits; later jobs sort after earlier ones."""
     state: Global___JobState.ValueType
@@ -490,6 +503,10 @@ class Job(google.protobuf.message.Message):
     voice: builtins.str
     tenant: builtins.str
     """On whose behalf it was handed in; empty where callers are not asked who they are."""
+    encoder: builtins.str
+    """What writes the picture, the same for all chunks: the one encoder that every worker of the engine had when the
+    job was accepted. Empty: "libx264".
+    """
     @property
     def spec(self) -> Global___JobSpec: ...
     @property
@@ -550,9 +567,10 @@ class Job(google.protobuf.message.Message):
         language: builtins.str = ...,
         voice: builtins.str = ...,
         tenant: builtins.str = ...,
+        encoder: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["created", b"created", "engine", b"engine", "error", b"error", "eta", b"eta", "finished", b"finished", "format", b"format", "result", b"result", "spec", b"spec", "started", b"started"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["chunks", b"chunks", "created", b"created", "engine", b"engine", "error", b"error", "eta", b"eta", "finished", b"finished", "format", b"format", "frames", b"frames", "id", b"id", "language", b"language", "last_sequence", b"last_sequence", "percent", b"percent", "request_id", b"request_id", "result", b"result", "samples", b"samples", "seed", b"seed", "spec", b"spec", "speech_final", b"speech_final", "started", b"started", "state", b"state", "tenant", b"tenant", "voice", b"voice", "warnings", b"warnings"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["chunks", b"chunks", "created", b"created", "encoder", b"encoder", "engine", b"engine", "error", b"error", "eta", b"eta", "finished", b"finished", "format", b"format", "frames", b"frames", "id", b"id", "language", b"language", "last_sequence", b"last_sequence", "percent", b"percent", "request_id", b"request_id", "result", b"result", "samples", b"samples", "seed", b"seed", "spec", b"spec", "speech_final", b"speech_final", "started", b"started", "state", b"state", "tenant", b"tenant", "voice", b"voice", "warnings", b"warnings"]) -> None: ...
 
 Global___Job: typing_extensions.TypeAlias = Job
 
@@ -572,6 +590,7 @@ class Chunk(google.protobuf.message.Message):
     FINISHED_FIELD_NUMBER: builtins.int
     ERROR_FIELD_NUMBER: builtins.int
     HANDOVER_FIELD_NUMBER: builtins.int
+    REPORT_FIELD_NUMBER: builtins.int
     id: builtins.str
     """Attempt id, unique in the job."""
     state: Global___ChunkState.ValueType
@@ -592,6 +611,10 @@ class Chunk(google.protobuf.message.Message):
     def handover(self) -> mouthpiece.v1.common_pb2.ArtifactRef:
         """What the next chunk begins from, for chained engines."""
 
+    @property
+    def report(self) -> mouthpiece.v1.common_pb2.ChunkReport:
+        """What was seen of its frames, once it is done."""
+
     def __init__(
         self,
         *,
@@ -605,9 +628,10 @@ class Chunk(google.protobuf.message.Message):
         finished: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         error: builtins.str = ...,
         handover: mouthpiece.v1.common_pb2.ArtifactRef | None = ...,
+        report: mouthpiece.v1.common_pb2.ChunkReport | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["finished", b"finished", "frames", b"frames", "handover", b"handover", "started", b"started"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["cached", b"cached", "error", b"error", "finished", b"finished", "frames", b"frames", "frames_done", b"frames_done", "handover", b"handover", "id", b"id", "started", b"started", "state", b"state", "worker", b"worker"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["finished", b"finished", "frames", b"frames", "handover", b"handover", "report", b"report", "started", b"started"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["cached", b"cached", "error", b"error", "finished", b"finished", "frames", b"frames", "frames_done", b"frames_done", "handover", b"handover", "id", b"id", "report", b"report", "started", b"started", "state", b"state", "worker", b"worker"]) -> None: ...
 
 Global___Chunk: typing_extensions.TypeAlias = Chunk
 
@@ -622,6 +646,7 @@ class JobResult(google.protobuf.message.Message):
     APPROXIMATE_FIELD_NUMBER: builtins.int
     CAPTIONS_VTT_FIELD_NUMBER: builtins.int
     CAPTIONS_SRT_FIELD_NUMBER: builtins.int
+    REPORT_FIELD_NUMBER: builtins.int
     frames: builtins.int
     samples: builtins.int
     approximate: builtins.bool
@@ -636,6 +661,10 @@ class JobResult(google.protobuf.message.Message):
 
     @property
     def captions_srt(self) -> mouthpiece.v1.common_pb2.ArtifactRef: ...
+    @property
+    def report(self) -> mouthpiece.v1.common_pb2.ChunkReport:
+        """What was seen of the chunks that were rendered for this job; unset when all came from the cache."""
+
     def __init__(
         self,
         *,
@@ -646,9 +675,10 @@ class JobResult(google.protobuf.message.Message):
         approximate: builtins.bool = ...,
         captions_vtt: mouthpiece.v1.common_pb2.ArtifactRef | None = ...,
         captions_srt: mouthpiece.v1.common_pb2.ArtifactRef | None = ...,
+        report: mouthpiece.v1.common_pb2.ChunkReport | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["captions_srt", b"captions_srt", "captions_vtt", b"captions_vtt", "statistics", b"statistics", "video", b"video"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["approximate", b"approximate", "captions_srt", b"captions_srt", "captions_vtt", b"captions_vtt", "frames", b"frames", "samples", b"samples", "statistics", b"statistics", "video", b"video"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["captions_srt", b"captions_srt", "captions_vtt", b"captions_vtt", "report", b"report", "statistics", b"statistics", "video", b"video"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["approximate", b"approximate", "captions_srt", b"captions_srt", "captions_vtt", b"captions_vtt", "frames", b"frames", "report", b"report", "samples", b"samples", "statistics", b"statistics", "video", b"video"]) -> None: ...
 
 Global___JobResult: typing_extensions.TypeAlias = JobResult
 

@@ -43,14 +43,23 @@ class InspectAvatarRequest(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     AVATAR_SHA256_FIELD_NUMBER: builtins.int
+    BACKGROUND_FIELD_NUMBER: builtins.int
     avatar_sha256: builtins.str
     """Name of the artifact; empty: the suite's own default avatar."""
+    @property
+    def background(self) -> mouthpiece.v1.common_pb2.Background:
+        """To be checked too: INVALID_ARGUMENT (field `background`) when it is no picture, or there is no screen behind
+        the avatar that it could replace.
+        """
+
     def __init__(
         self,
         *,
         avatar_sha256: builtins.str = ...,
+        background: mouthpiece.v1.common_pb2.Background | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["avatar_sha256", b"avatar_sha256"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["background", b"background"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["avatar_sha256", b"avatar_sha256", "background", b"background"]) -> None: ...
 
 Global___InspectAvatarRequest: typing_extensions.TypeAlias = InspectAvatarRequest
 
@@ -178,6 +187,9 @@ class RenderChunkRequest(google.protobuf.message.Message):
     PROMPT_FIELD_NUMBER: builtins.int
     HANDOVER_FIELD_NUMBER: builtins.int
     FADE_FRAMES_FIELD_NUMBER: builtins.int
+    ENCODER_FIELD_NUMBER: builtins.int
+    BACKGROUND_FIELD_NUMBER: builtins.int
+    ENHANCEMENT_FIELD_NUMBER: builtins.int
     job_id: builtins.str
     """Who asks, for logs: job id and attempt id. Not part of the result."""
     attempt_id: builtins.str
@@ -195,6 +207,8 @@ class RenderChunkRequest(google.protobuf.message.Message):
     """Frames of a crossfade with either neighbour: so many before `frames.first` (unless that is 0) are rendered
     and stored in front of the chunk too, and a keyframe stands where a fade ends and where the next begins.
     """
+    encoder: builtins.str
+    """Encoder, one of Worker.encoders and the same for every chunk of a job. Empty: "libx264"."""
     @property
     def format(self) -> mouthpiece.v1.common_pb2.VideoFormat: ...
     @property
@@ -211,6 +225,12 @@ class RenderChunkRequest(google.protobuf.message.Message):
         of class CHAINED only.
         """
 
+    @property
+    def background(self) -> mouthpiece.v1.common_pb2.Background:
+        """What is done to the engine's frames, in this order."""
+
+    @property
+    def enhancement(self) -> mouthpiece.v1.common_pb2.Enhancement: ...
     def __init__(
         self,
         *,
@@ -227,9 +247,12 @@ class RenderChunkRequest(google.protobuf.message.Message):
         prompt: builtins.str = ...,
         handover: mouthpiece.v1.common_pb2.ArtifactRef | None = ...,
         fade_frames: builtins.int = ...,
+        encoder: builtins.str = ...,
+        background: mouthpiece.v1.common_pb2.Background | None = ...,
+        enhancement: mouthpiece.v1.common_pb2.Enhancement | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["format", b"format", "frames", b"frames", "handover", b"handover", "speech", b"speech"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["attempt_id", b"attempt_id", "avatar_sha256", b"avatar_sha256", "engine", b"engine", "engine_version", b"engine_version", "fade_frames", b"fade_frames", "format", b"format", "frames", b"frames", "handover", b"handover", "job_id", b"job_id", "prompt", b"prompt", "quality", b"quality", "seed", b"seed", "speech", b"speech"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["background", b"background", "enhancement", b"enhancement", "format", b"format", "frames", b"frames", "handover", b"handover", "speech", b"speech"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["attempt_id", b"attempt_id", "avatar_sha256", b"avatar_sha256", "background", b"background", "encoder", b"encoder", "engine", b"engine", "engine_version", b"engine_version", "enhancement", b"enhancement", "fade_frames", b"fade_frames", "format", b"format", "frames", b"frames", "handover", b"handover", "job_id", b"job_id", "prompt", b"prompt", "quality", b"quality", "seed", b"seed", "speech", b"speech"]) -> None: ...
 
 Global___RenderChunkRequest: typing_extensions.TypeAlias = RenderChunkRequest
 
@@ -304,6 +327,7 @@ class ChunkResult(google.protobuf.message.Message):
     WARNINGS_FIELD_NUMBER: builtins.int
     HANDOVER_FIELD_NUMBER: builtins.int
     ENERGY_JOULES_FIELD_NUMBER: builtins.int
+    REPORT_FIELD_NUMBER: builtins.int
     frames: builtins.int
     """Frames in it; always the length of the requested span, and of the fade in front of it."""
     codec_sha256: builtins.str
@@ -330,6 +354,10 @@ class ChunkResult(google.protobuf.message.Message):
     def handover(self) -> mouthpiece.v1.common_pb2.ArtifactRef:
         """What the next chunk of the chain begins from; set by engines of class CHAINED."""
 
+    @property
+    def report(self) -> mouthpiece.v1.common_pb2.ChunkReport:
+        """What was seen of the frames. One that cannot be right is not a result: the call fails with INTERNAL."""
+
     def __init__(
         self,
         *,
@@ -342,9 +370,10 @@ class ChunkResult(google.protobuf.message.Message):
         warnings: collections.abc.Iterable[builtins.str] | None = ...,
         handover: mouthpiece.v1.common_pb2.ArtifactRef | None = ...,
         energy_joules: builtins.float | None = ...,
+        report: mouthpiece.v1.common_pb2.ChunkReport | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_energy_joules", b"_energy_joules", "chunk", b"chunk", "encode_time", b"encode_time", "energy_joules", b"energy_joules", "handover", b"handover", "prepare_time", b"prepare_time", "render_time", b"render_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_energy_joules", b"_energy_joules", "chunk", b"chunk", "codec_sha256", b"codec_sha256", "encode_time", b"encode_time", "energy_joules", b"energy_joules", "frames", b"frames", "handover", b"handover", "prepare_time", b"prepare_time", "render_time", b"render_time", "warnings", b"warnings"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_energy_joules", b"_energy_joules", "chunk", b"chunk", "encode_time", b"encode_time", "energy_joules", b"energy_joules", "handover", b"handover", "prepare_time", b"prepare_time", "render_time", b"render_time", "report", b"report"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_energy_joules", b"_energy_joules", "chunk", b"chunk", "codec_sha256", b"codec_sha256", "encode_time", b"encode_time", "energy_joules", b"energy_joules", "frames", b"frames", "handover", b"handover", "prepare_time", b"prepare_time", "render_time", b"render_time", "report", b"report", "warnings", b"warnings"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_energy_joules", b"_energy_joules"]) -> typing.Literal["energy_joules"] | None: ...
 
 Global___ChunkResult: typing_extensions.TypeAlias = ChunkResult

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import math
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -17,8 +18,10 @@ from mouthpiece.core.engines import EngineClass, EngineInfo
 from mouthpiece.core.format import MAX_SIDE, MIN_SIDE, choose_fps, choose_size
 from mouthpiece.core.timeline import MAX_FPS, MIN_FPS, Span
 from mouthpiece.errors import BadInput, MouthpieceError, NotFound, Unavailable, Violation
+from mouthpiece.media.quality import Encoder, fits
 from mouthpiece.rpc.convert import rational_to_proto
 from mouthpiece.rpc.convert import seconds as seconds_of
+from mouthpiece.rpc.quality import quality_from_proto
 from mouthpiece.rpc.status import from_rpc_error
 from mouthpiece.v1 import common_pb2, tts_pb2
 from mouthpiece.v1.common_pb2 import Quality, VideoFormat
@@ -61,6 +64,8 @@ _FIELDS = {
     "sound.loudness": "spec.sound.loudness",
     "sound.longest_pause": "spec.sound.longest_pause",
     "avatar": "spec.avatar_sha256",
+    "background": "spec.background",
+    "background.color": "spec.background.color",
 }
 """Fields of the inner services' requests, by the field of ours that they come from."""
 
@@ -74,6 +79,7 @@ class Admitted:
     avatar: AvatarInfo
     outline: tts_pb2.SpeechOutline
     seed: int
+    encoder: Encoder
 
     @property
     def fps(self) -> Fraction:
@@ -86,6 +92,7 @@ def check_spec(spec: JobSpec, max_text: int) -> None:
     found = [
         *_check_speech(spec, max_text),
         *_check_picture(spec),
+        *_check_retouching(spec),
         *_check_chunking(spec),
         *_check_scene(spec),
         *_check_urgency(spec, time.time()),
@@ -118,6 +125,15 @@ def _check_picture(spec: JobSpec) -> list[Violation]:
         if bottom < 1 or not MIN_FPS <= Fraction(spec.fps.numerator, bottom) <= MAX_FPS:
             wrong = f"{spec.fps.numerator}/{bottom} is not between {MIN_FPS} and {MAX_FPS} frames per second"
             found.append(Violation("spec.fps", wrong))
+    return found
+
+
+def _check_retouching(spec: JobSpec) -> list[Violation]:
+    found = _check_hash("spec.background.picture_sha256", spec.background.picture_sha256)
+    for name, low in (("brightness", -1), ("contrast", -1), ("saturation", -1), ("sharpness", 0)):
+        value = getattr(spec.enhancement, name)
+        if not low <= value <= 1:
+            found.append(Violation(f"spec.enhancement.{name}", f"{value:g} is not between {low} and 1"))
     return found
 
 
@@ -210,7 +226,9 @@ class Admission:
         avatar, outline = await asyncio.gather(self._avatar(spec, engine), self._outline(spec))
         _check_inputs(engine, avatar)
         _check_engine(engine, spec)
-        return Admitted(_format(spec, avatar), engine, avatar, outline, _seed(spec))
+        form = _format(spec, avatar)
+        encoder = choose_encoder(spec, form, self._fleet.encoders(engine))
+        return Admitted(form, engine, avatar, outline, _seed(spec), encoder)
 
     def _engine(self, spec: JobSpec) -> EngineInfo:
         engines = self._fleet.engines()
@@ -226,10 +244,14 @@ class Admission:
             sha256 = getattr(spec, field)
             if sha256 and not await has_asset(self._artifacts, self._store, sha256):
                 raise BadInput(f"spec.{field}", "no such asset: upload it first")
+        picture = spec.background.picture_sha256
+        if picture and not await has_asset(self._artifacts, self._store, picture):
+            raise BadInput("spec.background.picture_sha256", "no such asset: upload it first")
 
     async def _avatar(self, spec: JobSpec, engine: EngineInfo) -> AvatarInfo:
         stub = self._fleet.stub_with(engine)
-        request = InspectAvatarRequest(avatar_sha256=spec.avatar_sha256)
+        behind = spec.background if spec.HasField("background") else None
+        request = InspectAvatarRequest(avatar_sha256=spec.avatar_sha256, background=behind)
         try:
             return (await stub.InspectAvatar(request, timeout=CHECK_SECONDS)).info
         except grpc.aio.AioRpcError as error:
@@ -327,6 +349,18 @@ def _format(spec: JobSpec, avatar: AvatarInfo) -> VideoFormat:
 
 def _fraction(value: common_pb2.Rational) -> Fraction:
     return Fraction(value.numerator, value.denominator)
+
+
+def choose_encoder(spec: JobSpec, form: VideoFormat, offered: Collection[frozenset[str]]) -> Encoder:
+    """The encoder of all chunks of a job, for tracks of different ones cannot be joined.
+
+    NVENC where every worker offers it, unless somebody without it writes frames too: the merger, in a fade.
+    """
+    quality = quality_from_proto(spec.quality, "spec.quality")
+    able = bool(offered) and all(Encoder.NVENC in encoders for encoders in offered)
+    fading = spec.HasField("crossfade")
+    nvenc = able and not fading and fits(Encoder.NVENC, quality, form.width, form.height)
+    return Encoder.NVENC if nvenc else Encoder.X264
 
 
 def _seed(spec: JobSpec) -> int:

@@ -61,7 +61,7 @@ from services.gateway.chunks import Chunks
 from services.gateway.merging import Merging
 from services.gateway.outlook import Outlook, engine_key, survey
 from services.gateway.rendering import Renderer
-from services.gateway.report import outcome, statistics
+from services.gateway.report import outcome, report, statistics
 from services.gateway.run import Estimate, JobRun, end_chunk, mergeable, recall, submission
 from services.gateway.speaking import Speaker
 from services.gateway.store import ENDED, Attempt, JobStore, StoreAway
@@ -390,6 +390,7 @@ class Director:
                 captions_vtt=merged.captions_vtt if merged.HasField("captions_vtt") else None,
                 captions_srt=merged.captions_srt if merged.HasField("captions_srt") else None,
                 approximate=run.fade_frames > 0,
+                report=report(run),
             )
         )
         if run.spec.captions and not merged.HasField("captions_vtt"):

@@ -140,6 +140,10 @@ class Fleet:
             raise Unavailable(f"no worker with engine {engine.name!r} is up", 2.0)
         return min(able, key=lambda member: member.told.busy_slots).stub
 
+    def encoders(self, engine: EngineInfo) -> list[frozenset[str]]:
+        """What each live worker that has the engine can encode with."""
+        return [frozenset(member.told.encoders) for member in self._up() if engine in member.engines]
+
     def lose(self, address: str, reason: str) -> None:
         """A call to a worker broke: it is gone until it answers again."""
         member = self.members.get(address)

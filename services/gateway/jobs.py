@@ -371,6 +371,7 @@ def _new_job(spec: JobSpec, request_id: str, admitted: Admitted) -> Job:
         request_id=request_id,
         engine=engine_to_proto(admitted.engine),
         seed=admitted.seed,
+        encoder=admitted.encoder,
         language=admitted.outline.language,
         voice=admitted.outline.voice,
         tenant=current_caller().tenant,

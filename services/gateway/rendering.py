@@ -23,7 +23,7 @@ from mouthpiece.errors import BadInput, Busy, DataLoss, MouthpieceError, Reason,
 from mouthpiece.rpc.convert import artifact_from_proto, seconds, span_to_proto
 from mouthpiece.rpc.speech_codec import slice_to_proto
 from mouthpiece.rpc.status import from_rpc_error
-from mouthpiece.v1.common_pb2 import ArtifactRef
+from mouthpiece.v1.common_pb2 import ArtifactRef, ChunkReport
 from mouthpiece.v1.gateway_pb2 import CHUNK_STATE_CANCELLED, CHUNK_STATE_DONE, CHUNK_STATE_FAILED
 from mouthpiece.v1.lipsync_pb2 import ChunkResult, RenderChunkRequest, RenderChunkResponse
 from services.gateway.chunks import Chunks, pieces
@@ -46,6 +46,7 @@ class _Made:
     pieces: tuple[Rendered, ...]
     timings: Timings
     handover: ArtifactRef | None
+    report: ChunkReport
 
 
 class Renderer:
@@ -86,6 +87,7 @@ class Renderer:
             return await self._failed(run, command, error, broken=False)
         if made.handover is not None:
             chunk.handover.CopyFrom(made.handover)
+        chunk.report.CopyFrom(made.report)
         end_chunk(chunk, CHUNK_STATE_DONE, frames_done=len(command.span))
         await run.update_chunk(Attempt(chunk, made.rendered, made.pieces))
         return [ChunkDone(run.id, command.attempt, made.timings)]
@@ -107,7 +109,7 @@ class Renderer:
             raise _Distrust(error.message) from None
         parts = await self._pieces(run, rendered, keyframes)
         handover = result.handover if result.HasField("handover") else None
-        return _Made(rendered, parts, timings, handover)
+        return _Made(rendered, parts, timings, handover, result.report)
 
     async def _pieces(self, run: JobRun, rendered: Rendered, keyframes: list[int]) -> tuple[Rendered, ...]:
         """What of a chunk other jobs may use: any group of pictures, if frames do not depend on the chunk."""
@@ -194,6 +196,9 @@ def _request(run: JobRun, command: Render, speech: SpeechSlice) -> RenderChunkRe
         prompt=run.spec.prompt,
         handover=run.handover(command.span.first),
         fade_frames=run.fade_frames,
+        encoder=run.job.encoder,
+        background=run.spec.background if run.spec.HasField("background") else None,
+        enhancement=run.spec.enhancement if run.spec.HasField("enhancement") else None,
     )
 
 

@@ -8,6 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from mouthpiece.core.timeline import SPEECH_RATE, Span
 from mouthpiece.rpc.convert import duration, seconds
+from mouthpiece.v1.common_pb2 import ChunkReport
 from mouthpiece.v1.gateway_pb2 import CHUNK_STATE_FAILED, Chunk, JobStatistics
 from services.gateway.run import JobRun
 from services.gateway.store import Attempt, Outcome
@@ -42,6 +43,23 @@ def statistics(run: JobRun, speech_end: float, now: float) -> JobStatistics:
         sentences=len(run.sentences),
         cached_sentences=run.recalled,
         realtime_factor=run.samples / SPEECH_RATE / max(1e-3, now - created),
+    )
+
+
+def report(run: JobRun) -> ChunkReport | None:
+    """What was seen of the chunks that were rendered for a job, together; None when none was."""
+    done = [a.chunk.report for a in run.attempts.values() if a.result and a.chunk.HasField("report")]
+    if not done:
+        return None
+    speaking = sum(seen.speaking_frames for seen in done)
+    resting = sum(seen.frames - seen.speaking_frames for seen in done)
+    moved = sum(seen.speaking_motion * seen.speaking_frames for seen in done)
+    swayed = sum(seen.resting_motion * (seen.frames - seen.speaking_frames) for seen in done)
+    return ChunkReport(
+        frames=speaking + resting,
+        speaking_frames=speaking,
+        speaking_motion=moved / max(1, speaking),
+        resting_motion=swayed / max(1, resting),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
@@ -15,6 +15,7 @@ from mouthpiece import __version__
 from mouthpiece.core.engines import EngineClass, EngineInfo
 from mouthpiece.core.scheduler.events import JobSubmitted, Mode
 from mouthpiece.core.timeline import Span, frame_count, samples_of
+from mouthpiece.media.quality import Encoder
 from mouthpiece.rpc.convert import duration, engine_from_proto, engine_to_proto, span_to_proto, timestamp
 from mouthpiece.v1 import common_pb2, gateway_pb2
 from mouthpiece.v1.gateway_pb2 import (
@@ -120,6 +121,8 @@ class JobRun:
             str(self.spec.quality or common_pb2.QUALITY_MEDIUM),
             str(self.job.seed),
             *([self.spec.prompt] if self.engine.takes_prompt else []),
+            *([self.job.encoder] if self.job.encoder not in ("", Encoder.X264) else []),
+            *_retouching(self.spec),
         )
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -351,6 +354,13 @@ async def recall(job: Job, store: JobStore, watching: Watching) -> JobRun:
     for attempt in await store.attempts(job.id):
         run.take(attempt)
     return run
+
+
+def _retouching(spec: JobSpec) -> Iterator[str]:
+    """Names what is done to the engine's frames, if anything."""
+    for name in ("background", "enhancement"):
+        if spec.HasField(name):
+            yield name + getattr(spec, name).SerializeToString(deterministic=True).hex()
 
 
 _MODES = {

@@ -73,9 +73,10 @@ class StoreAway(Unavailable):
     be there: go on from what the store says."""
 
 
-def assets(spec: JobSpec) -> tuple[str, str, str]:
-    """The artifacts that a spec names: speech, face and voice; empty where there is none."""
-    return spec.audio_sha256, spec.avatar_sha256, spec.voice_reference_sha256
+def assets(spec: JobSpec) -> tuple[str, str, str, str]:
+    """The artifacts that a spec names: speech, face, voice and background; empty where there is none."""
+    background = spec.background.picture_sha256
+    return spec.audio_sha256, spec.avatar_sha256, spec.voice_reference_sha256, background
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,7 +317,7 @@ class JobStore:
         named = sa.or_(*(column == sha256 for column in _NAMED))
         async with self._read() as connection:
             found = bool(await connection.scalar(sa.select(sa.exists().where(named))))
-            return found or sha256 in await _voices(connection)
+            return found or sha256 in await _passing(connection)
 
     # ------------------------------------------------------------ what happens to a job
 
@@ -490,7 +491,7 @@ class JobStore:
         """Every artifact that a job, a sentence, an attempt, a segment or the cache names."""
         named: set[str] = set()
         async with self._read() as connection:
-            named |= await _voices(connection)
+            named |= await _passing(connection)
             named |= await _handed_over(connection)
             for column in (*_NAMED, *_KEPT):
                 named |= set(await connection.scalars(sa.select(column).distinct()))
@@ -763,8 +764,9 @@ def _rendered_row(recipe: str, rendered: Rendered) -> _Row:
     }
 
 
-async def _voices(connection: AsyncConnection) -> set[str]:
-    """Voice references of jobs that have not ended; later nobody needs them."""
+async def _passing(connection: AsyncConnection) -> set[str]:
+    """Voice references and backgrounds of jobs that have not ended; later nobody needs them."""
     running = sa.select(_jobs.c.document).where(_jobs.c.state.not_in(ENDED))
     jobs = [Job.FromString(document) for document in await connection.scalars(running)]
-    return {job.spec.voice_reference_sha256 for job in jobs}
+    named = ((job.spec.voice_reference_sha256, job.spec.background.picture_sha256) for job in jobs)
+    return {sha256 for names in named for sha256 in names}

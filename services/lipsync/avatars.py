@@ -15,14 +15,17 @@ from pathlib import Path
 
 from mouthpiece.artifacts import ArtifactStore
 from mouthpiece.errors import BadInput
+from mouthpiece.media.enhance import Backdrop
 from services.lipsync import metrics
 from services.lipsync.avatar import Avatar
 from services.lipsync.avatar.cache import AvatarCache
+from services.lipsync.avatar.color import I420
 from services.lipsync.avatar.confinement import inspect_confined, prepare_confined
 from services.lipsync.avatar.default import DEFAULT_KEY, default_avatar
 from services.lipsync.avatar.inspection import AvatarInfo
 from services.lipsync.avatar.limits import Limits
 from services.lipsync.avatar.preparation import Format, avatar_key
+from services.lipsync.backdrop import Wanted, backdrop, check_picture, check_screen
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +79,26 @@ class AvatarLibrary:
         if len(self._inspected) > _REMEMBERED:
             self._inspected.popitem(last=False)
         return self._inspected[sha256]
+
+    async def backdrop(self, wanted: Wanted | None, avatar: Avatar) -> Backdrop | None:
+        """What is to stand behind the person of a prepared avatar. Raises `NotFound`, and `BadInput`."""
+        return await self._backdrop(wanted, avatar.frame_i420(0)) if wanted else None
+
+    async def check_backdrop(self, wanted: Wanted | None, sha256: str) -> None:
+        """Raise what `backdrop` raises, for an avatar that need not be prepared."""
+        if wanted is None:
+            return
+        async with self._file(sha256) as path:
+            await asyncio.to_thread(check_screen, path, self._limits)
+        if wanted.picture_sha256:
+            async with self._file(wanted.picture_sha256) as path:
+                await asyncio.to_thread(check_picture, path, self._limits)
+
+    async def _backdrop(self, wanted: Wanted, frame: I420) -> Backdrop:
+        if not wanted.picture_sha256:
+            return await asyncio.to_thread(backdrop, wanted, None, frame, self._limits)
+        async with self._file(wanted.picture_sha256) as path:
+            return await asyncio.to_thread(backdrop, wanted, path, frame, self._limits)
 
     async def obtain(self, sha256: str, wanted: Format) -> Ready:
         """The avatar on the grid and at the size of a job. Raises what `inspect` and `prepare` raise."""

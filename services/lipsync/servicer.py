@@ -16,6 +16,7 @@ from grpc.aio import ServicerContext
 
 from mouthpiece.artifacts import ArtifactStore
 from mouthpiece.errors import MouthpieceError, Reason, Unmet
+from mouthpiece.media.encode import working_encoders
 from mouthpiece.rpc.convert import duration, engine_to_proto
 from mouthpiece.settings import CommonSettings, LipSyncSettings
 from mouthpiece.v1 import lipsync_pb2 as pb
@@ -32,6 +33,7 @@ from services.lipsync.scratch import sweep
 from services.lipsync.telemetry import Telemetry, open_telemetry
 from services.lipsync.wire import (
     avatar_name,
+    background_from_proto,
     device_to_proto,
     format_from_proto,
     info_to_proto,
@@ -84,13 +86,16 @@ class LipSyncServicer(LipSyncServiceServicer):
             max_clip_bytes=max(size // 2, _LEAST_CLIP_BYTES),
         )
         self._device = device_to_proto(await asyncio.to_thread(find_device))
+        encoders = await asyncio.to_thread(working_encoders)
         self._telemetry = await asyncio.to_thread(open_telemetry)
         metrics.telemetry_read_by(self._telemetry.read)
         await asyncio.to_thread(open_confinement)
         self._avatars = AvatarLibrary(store, folder, models, limits, size)
         engines, left_out = await asyncio.to_thread(_load_engines, self._settings)
         slots = self._settings.slots
-        self._worker = RenderWorker(engines, slots, self._avatars, store, scratch, self._telemetry, left_out)
+        self._worker = RenderWorker(
+            engines, slots, self._avatars, store, scratch, self._telemetry, encoders, left_out
+        )
 
     async def drain(self) -> None:
         """Wait for the chunks that are being rendered."""
@@ -111,7 +116,9 @@ class LipSyncServicer(LipSyncServiceServicer):
         self, request: pb.InspectAvatarRequest, context: Context
     ) -> pb.InspectAvatarResponse:
         """Look at an avatar."""
-        info = await self._loaded.avatars.inspect(avatar_name(request.avatar_sha256))
+        name, wanted = avatar_name(request.avatar_sha256), background_from_proto(request)
+        info = await self._loaded.avatars.inspect(name)
+        await self._loaded.avatars.check_backdrop(wanted, name)
         return pb.InspectAvatarResponse(info=info_to_proto(info))
 
     async def PrepareAvatar(
@@ -131,7 +138,8 @@ class LipSyncServicer(LipSyncServiceServicer):
     ) -> AsyncGenerator[pb.RenderChunkResponse]:
         """Render one chunk; the slot is held until the rendering has ended."""
         worker = self._loaded
-        order = order_from_proto(request, worker.engine(request.engine, request.engine_version))
+        engine = worker.engine(request.engine, request.engine_version)
+        order = order_from_proto(request, engine, worker.encoders)
         attempt, task = worker.admit(order)
         try:
             yield pb.RenderChunkResponse(accepted=pb.ChunkAccepted(worker=self._name))
@@ -160,6 +168,7 @@ class LipSyncServicer(LipSyncServiceServicer):
                 release=version("mouthpiece"),
                 ailments=worker.ailments,
                 telemetry=telemetry_to_proto(reading),
+                encoders=worker.encoders,
             )
         )
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from dataclasses import asdict
 
 from mouthpiece.artifacts import check_sha256
 from mouthpiece.core.engines import EngineClass, EngineInfo
 from mouthpiece.core.timeline import MAX_FPS, MIN_FPS, Span, sample_at
-from mouthpiece.errors import BadInput, Violation
+from mouthpiece.errors import BadInput, Reason, Unmet, Violation
+from mouthpiece.media.quality import PRESETS, Adjustment, Encoder, Quality, fits
 from mouthpiece.rpc.convert import (
     artifact_to_proto,
     duration,
@@ -22,6 +25,7 @@ from mouthpiece.v1 import lipsync_pb2 as pb
 from services.lipsync.avatar import AvatarKind
 from services.lipsync.avatar.inspection import AvatarInfo
 from services.lipsync.avatar.preparation import Format
+from services.lipsync.backdrop import Wanted
 from services.lipsync.device import Device
 from services.lipsync.engine import RenderTask
 from services.lipsync.telemetry import Reading
@@ -53,19 +57,73 @@ def format_from_proto(message: common_pb2.VideoFormat) -> Format:
     return Format(fps, message.width, message.height)
 
 
-def order_from_proto(request: pb.RenderChunkRequest, engine: EngineInfo) -> Order:
-    """What to render with `engine`. Raises `BadInput` when the request contradicts itself."""
+def order_from_proto(
+    request: pb.RenderChunkRequest, engine: EngineInfo, encoders: Collection[Encoder]
+) -> Order:
+    """What to render with `engine`.
+
+    Raises `BadInput` when the request contradicts itself, `Unmet` when none of `encoders` is what it wants.
+    """
     form = format_from_proto(request.format)
+    quality = quality_from_proto(request.quality, "quality")
     return Order(
         job_id=request.job_id,
         attempt_id=request.attempt_id,
         engine=engine.name,
         avatar_sha256=avatar_name(request.avatar_sha256),
         format=form,
-        quality=quality_from_proto(request.quality, "quality"),
+        quality=quality,
+        encoder=_encoder(request.encoder, encoders, quality, form),
         task=_task(request, engine, form),
         handover_sha256=_handover(request, engine),
         keyframes=_seams(request),
+        wanted=background_from_proto(request),
+        adjustment=_adjustment(request.enhancement, quality),
+    )
+
+
+def _encoder(name: str, encoders: Collection[Encoder], quality: Quality, form: Format) -> Encoder:
+    found = next((encoder for encoder in encoders if encoder == (name or Encoder.X264)), None)
+    if found is None:
+        raise Unmet(Reason.ENCODER_MISSING, f"encoder {name or Encoder.X264!s} does not work on this worker")
+    if not fits(found, quality, form.width, form.height):
+        raise BadInput("encoder", f"{found} does not do {form.width} × {form.height} at {quality} quality")
+    return found
+
+
+def background_from_proto(request: pb.RenderChunkRequest | pb.InspectAvatarRequest) -> Wanted | None:
+    """What is to stand behind the person; None: what stands there. Raises `BadInput`."""
+    message = request.background
+    match message.WhichOneof("kind"):
+        case "color":
+            return Wanted(color=parse_color(message.color))
+        case "picture_sha256":
+            check_sha256(message.picture_sha256, "background.picture_sha256")
+            return Wanted(picture_sha256=message.picture_sha256)
+        case _:
+            return None
+
+
+def parse_color(text: str) -> tuple[int, int, int]:
+    """Blue, green and red of "#rrggbb". Raises `BadInput`."""
+    if not re.fullmatch("#[0-9a-fA-F]{6}", text):
+        raise BadInput("background.color", f"{text!r} is not a colour such as #20304a")
+    red, green, blue = bytes.fromhex(text[1:])
+    return blue, green, red
+
+
+def _adjustment(message: common_pb2.Enhancement, quality: Quality) -> Adjustment:
+    """Raises `BadInput` when a figure is out of its range."""
+    base = PRESETS[quality].enhancement if message.automatic else Adjustment()
+    for name, low in (("brightness", -1), ("contrast", -1), ("saturation", -1), ("sharpness", 0)):
+        value = getattr(message, name)
+        if not low <= value <= 1:
+            raise BadInput(f"enhancement.{name}", f"{value:g} is not between {low} and 1")
+    return Adjustment(
+        base.brightness + message.brightness,
+        base.contrast + message.contrast,
+        base.saturation + message.saturation,
+        base.sharpness + message.sharpness,
     )
 
 
@@ -140,6 +198,7 @@ def result_to_proto(outcome: Outcome) -> pb.ChunkResult:
         warnings=outcome.warnings,
         handover=artifact_to_proto(outcome.handover) if outcome.handover else None,
         energy_joules=outcome.energy_joules,
+        report=common_pb2.ChunkReport(**asdict(outcome.report)),
     )
 
 

@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, field, replace
@@ -25,12 +25,15 @@ from mouthpiece.core.engines import EngineClass, EngineInfo
 from mouthpiece.errors import BadInput, Busy, MouthpieceError, Reason, Unavailable, Unmet
 from mouthpiece.logs import tag_logs
 from mouthpiece.media.encode import ChunkEncoder, EncodedChunk
-from mouthpiece.media.quality import Quality
+from mouthpiece.media.enhance import Backdrop, enhanced
+from mouthpiece.media.quality import Adjustment, Encoder, Quality
 from services.lipsync import metrics
 from services.lipsync.avatar import Avatar, AvatarKind
 from services.lipsync.avatar.preparation import Format
 from services.lipsync.avatars import AvatarLibrary, Ready
+from services.lipsync.backdrop import Wanted
 from services.lipsync.engine import Ailing, Closing, Engine, Frame, RenderTask
+from services.lipsync.gate import Gate, Report, gate_for
 from services.lipsync.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
@@ -59,11 +62,15 @@ class Order:
     avatar_sha256: str
     format: Format
     quality: Quality
+    encoder: Encoder
     task: RenderTask
     handover_sha256: str = ""
     """What the chunk before left in a chain."""
     keyframes: frozenset[int] = frozenset()
     """Frames at which the chunk must be cut later, counted from its own first."""
+    wanted: Wanted | None = None
+    """What is to stand behind the person."""
+    adjustment: Adjustment = field(default_factory=Adjustment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +84,7 @@ class Outcome:
     render_seconds: float
     encode_seconds: float
     warnings: tuple[str, ...]
+    report: Report
     handover: Artifact | None = None
     """What the next chunk of a chain begins from."""
     energy_joules: float | None = None
@@ -122,12 +130,14 @@ class RenderWorker:
         store: ArtifactStore,
         scratch: Path,
         telemetry: Telemetry,
+        encoders: tuple[Encoder, ...],
         left_out: Mapping[str, Unmet] = MappingProxyType({}),
     ) -> None:
         """`left_out` are engines that were wanted but could not be loaded, and what each of them lacks."""
         self.slots = slots
         self.avatars = avatars
         self.telemetry = telemetry
+        self.encoders = encoders
         self.speeds: dict[str, float] = {}
         """Measured frames per second by engine."""
         self._engines = engines
@@ -217,12 +227,15 @@ class RenderWorker:
             raise CalledOff("the caller went away")
         _check_kind(self._engines[order.engine].info, ready.avatar)
         prepared = await self.rig(order.engine, ready.avatar)
+        behind = await self.avatars.backdrop(order.wanted, ready.avatar)
         prepare_seconds = time.perf_counter() - start
         async with self._workplace(order) as (path, task):
-            rendering = _Rendering(attempt, self._engines[order.engine], prepared, path, task)
+            rendering = _Rendering(
+                attempt, self._engines[order.engine], ready.avatar, behind, prepared, path, task
+            )
             loop = asyncio.get_running_loop()
             energy = await asyncio.to_thread(self.telemetry.energy_joules)
-            chunk, seconds = await loop.run_in_executor(self._pool, rendering.run, loop)
+            chunk, report, seconds = await loop.run_in_executor(self._pool, rendering.run, loop)
             if attempt.stop.is_set():
                 raise CalledOff("the caller went away")
             used = _growth(energy, await asyncio.to_thread(self.telemetry.energy_joules))
@@ -234,7 +247,7 @@ class RenderWorker:
         video = float(chunk.frames / order.format.fps)
         metrics.chunk_rendered(order.engine, chunk.frames, video, *times, used)
         return Outcome(
-            artifact, chunk.frames, chunk.codec_sha256, *times, ready.avatar.warnings, handover, used
+            artifact, chunk.frames, chunk.codec_sha256, *times, ready.avatar.warnings, report, handover, used
         )
 
     @asynccontextmanager
@@ -302,25 +315,35 @@ class _Rendering:
 
     attempt: Attempt
     engine: Engine[Any]
+    avatar: Avatar
+    backdrop: Backdrop | None
     prepared: Any
     path: Path
     task: RenderTask
 
-    def run(self, loop: asyncio.AbstractEventLoop) -> tuple[EncodedChunk, float]:
-        """The chunk, and the seconds that it took. Raises `CalledOff` within a frame of being called off."""
+    def run(self, loop: asyncio.AbstractEventLoop) -> tuple[EncodedChunk, Report, float]:
+        """The chunk, what was seen of it, and the seconds that it took.
+
+        Raises `CalledOff` within a frame of being called off, and `Broken` when the chunk cannot be right.
+        """
         order, start, told = self.attempt.order, time.perf_counter(), 0.0
         form = order.format
+        gate = self._gate()
         task = replace(self.task, watch=_Watch(self.attempt, loop))
         frames = cast("Generator[Frame]", self.engine.render(self.prepared, task))
         with (
             closing(frames),
             ChunkEncoder(
-                self.path, form.fps, form.width, form.height, order.quality, keyframes=order.keyframes
+                self.path,
+                form.fps,
+                form.width,
+                form.height,
+                order.quality,
+                keyframes=order.keyframes,
+                encoder=order.encoder,
             ) as encoder,
         ):
-            for frame in frames:
-                if self.attempt.stop.is_set():
-                    raise CalledOff("the caller went away")
+            for frame in enhanced(self._seen(frames, gate), order.adjustment, self.backdrop):
                 encoder.write(frame)
                 if time.perf_counter() - told > _REPORT_SECONDS:
                     told = time.perf_counter()
@@ -332,7 +355,18 @@ class _Rendering:
                 raise MouthpieceError(f"engine {order.engine!r} made {encoder.frames} of {wanted} frames")
             chunk = encoder.finish()
         loop.call_soon_threadsafe(self.attempt.report, chunk.frames)
-        return chunk, time.perf_counter() - start
+        return chunk, gate.report(), time.perf_counter() - start
+
+    def _seen(self, frames: Iterable[Frame], gate: Gate) -> Iterator[Frame]:
+        for frame in frames:
+            if self.attempt.stop.is_set():
+                raise CalledOff("the caller went away")
+            gate.look(frame)
+            yield frame
+
+    def _gate(self) -> Gate:
+        task = self.task
+        return gate_for(task.frames, task.fps, task.speech, self.avatar)
 
 
 @dataclass(frozen=True, slots=True)

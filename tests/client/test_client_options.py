@@ -146,3 +146,11 @@ def test_patience_bounds_the_time_without_an_answer(failures: list[tuple[float, 
         assert wait >= 0
         now += wait
         assert now <= 1060 + 1e-6
+
+
+def test_a_background_is_a_colour_or_a_file() -> None:
+    assert VideoOptions(background="#20304A").spec(text="Hi.").background.color == "#20304A"
+    pictured = VideoOptions(background="studio.jpg").spec(text="Hi.", background_sha256="d" * 64)
+    assert pictured.background.picture_sha256 == "d" * 64
+    with pytest.raises(BadInput, match="neither a colour"):
+        VideoOptions(background="#2030")

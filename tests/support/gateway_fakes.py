@@ -153,6 +153,8 @@ class FakeWorker(_Idle, lipsync_pb2_grpc.LipSyncServiceServicer):
     lie: bool = False
     forgetful: bool = False
     codec: str = "c" * 64
+    encoders: tuple[str, ...] = ()
+    encoded_with: set[str] = field(default_factory=set)
     engine: EngineInfo = ENGINE
     avatar_error: MouthpieceError | None = None
     movie: Callable[[Span], bytes] = field(default_factory=lambda: fake_movie)
@@ -163,7 +165,11 @@ class FakeWorker(_Idle, lipsync_pb2_grpc.LipSyncServiceServicer):
     async def GetWorker(self, request: Any, context: Any) -> lipsync_pb2.GetWorkerResponse:
         return lipsync_pb2.GetWorkerResponse(
             worker=lipsync_pb2.Worker(
-                name=self.name, engines=[engine_to_proto(self.engine)], slots=1, busy_slots=self.rendering
+                name=self.name,
+                engines=[engine_to_proto(self.engine)],
+                slots=1,
+                busy_slots=self.rendering,
+                encoders=self.encoders,
             )
         )
 
@@ -187,6 +193,7 @@ class FakeWorker(_Idle, lipsync_pb2_grpc.LipSyncServiceServicer):
         if request.engine_version != self.engine.version:
             raise Unmet(Reason.ENGINE_UNKNOWN, f"there is no version {request.engine_version} here")
         self.rendering += 1
+        self.encoded_with.add(request.encoder)
         self.began.set()
         try:
             async for message in self._render(request):
