@@ -79,6 +79,8 @@ def test_every_option_reaches_the_job() -> None:
         longest_pause=1.0,
         callback="https://example.org/done",
         callback_secret="news",
+        enhance=True,
+        background="#20304a",
     ).spec(text="Hi.", audio_sha256="a" * 64, avatar_sha256="b" * 64, voice_reference_sha256="c" * 64)
     unset = {field.name for field in spec.DESCRIPTOR.fields} - {field.name for field, _ in spec.ListFields()}
     assert unset == set()
