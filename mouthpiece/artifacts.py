@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import os
 import tempfile
@@ -11,11 +12,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from obstore.exceptions import GenericError
 from obstore.store import LocalStore, ObjectStore, from_url
 
-from mouthpiece.errors import BadInput, DataLoss, NotFound
+from mouthpiece.errors import BadInput, Busy, DataLoss, NotFound
 
 BLOCK = 1 << 20
+_FULL = f"(os error {errno.ENOSPC})"
+"""How obstore says it: it has no error of its own for it."""
+_FULL_SECONDS = 60.0
+"""Until somebody whose file did not fit may come back."""
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -73,15 +79,24 @@ class ArtifactStore:
         """Store bytes under their hash."""
         artifact = Artifact(hashlib.sha256(data).hexdigest(), len(data))
         if not await self.has(artifact.sha256):
-            await self._store.put_async(_key(artifact.sha256), data)
+            await self._put(artifact, data)
         return artifact
 
     async def put_file(self, path: Path) -> Artifact:
         """Store a file's content under its hash; the file stays where it is."""
         artifact = await asyncio.to_thread(hash_file, path)
         if not await self.has(artifact.sha256):
-            await self._store.put_async(_key(artifact.sha256), path)
+            await self._put(artifact, path)
         return artifact
+
+    async def _put(self, artifact: Artifact, content: bytes | Path) -> None:
+        """Store content. It appears whole or not at all; raises `Busy` when the disk is full."""
+        try:
+            await self._store.put_async(_key(artifact.sha256), content)
+        except GenericError as error:
+            if _FULL not in str(error):
+                raise
+            raise Busy("the disk with the artifacts is full", _FULL_SECONDS) from None
 
     async def sync(self, sha256: str) -> None:
         """Wait until an artifact survives a power cut; buckets see to that themselves."""
