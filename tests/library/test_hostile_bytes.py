@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 
 from mouthpiece.errors import BadInput
-from mouthpiece.media.boxes import boxes, count_frames, keyframes
+from mouthpiece.media.boxes import Box, boxes, count_frames, keyframes
 from mouthpiece.media.mp4 import move_index_first
 from mouthpiece.rpc.speech_codec import sentence_from_proto, slice_from_proto
 from mouthpiece.text.ssml import read_ssml
@@ -58,13 +58,21 @@ def nested(*bodies: bytes) -> bytes:
     return box(b"ftyp", b"isom") + inside + box(b"mdat", b"data")
 
 
+def listed(movie: BinaryIO) -> list[Box]:
+    return list(boxes(movie))
+
+
+def chunk(name: bytes, size: int, body: bytes) -> bytes:
+    return name + struct.pack("<I", size) + body
+
+
 def moved(movie: BinaryIO) -> None:
     move_index_first(movie, BytesIO(), {"©nam": "t"})
 
 
 @fuzzed
 @given(st.one_of(st.binary(max_size=200), movies, st.lists(leaves, max_size=3).map(lambda x: nested(*x))))
-@pytest.mark.parametrize("read", [lambda m: list(boxes(m)), count_frames, keyframes, moved])
+@pytest.mark.parametrize("read", [listed, count_frames, keyframes, moved])
 def test_movies(read: Callable[[BinaryIO], object], content: bytes) -> None:
     with suppress(ValueError):
         read(BytesIO(content))
@@ -101,7 +109,7 @@ def test_orientations(head: bytes, rest: bytes) -> None:
 @given(
     st.lists(
         st.builds(
-            lambda name, size, body: name + struct.pack("<I", size) + body,
+            chunk,
             st.sampled_from([b"fmt ", b"data", b"LIST"]),
             st.integers(0, 0xFFFF_FFFF),
             st.binary(max_size=30),
@@ -157,8 +165,6 @@ _MARKUP = [
     "<sub alias=",
     "'x'>",
     "</sub>",
-]
-_MARKUP += [
     "&amp;",
     "&#65;",
     "&#x110000;",
@@ -192,8 +198,6 @@ _TOML = [
     "weight = ",
     "nan\n",
     "2\n",
-]
-_TOML += [
     "expires = 2027-01-01T00:00:00Z\n",
     "scopes = [",
     "'read'",
