@@ -304,7 +304,7 @@ class Client:
         Raises what `download` raises.
         """
         names: tuple[FileName, FileName] = ("captions_vtt", "captions_srt")
-        there = [name for name in names if job.result.HasField(name)]
+        there: list[FileName] = [name for name in names if job.result.HasField(name)]
         paths = [out.with_suffix(f".{name.rpartition('_')[2]}") for name in there]
         for name, path in zip(there, paths, strict=True):
             await self.download(job.id, path, file=name)

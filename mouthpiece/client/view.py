@@ -33,7 +33,7 @@ class JobView:
                 self.chunks[event.chunk.id] = event.chunk
             case "progress":
                 self._progressed(event.progress)
-            case None:
+            case "segment" | None:
                 pass
 
     def _enter(self, job: gateway_pb2.Job) -> None:

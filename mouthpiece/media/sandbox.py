@@ -78,7 +78,7 @@ def confined(
         deadline = threading.Timer(bounds.wall_seconds, process.kill)
         deadline.start()
         try:
-            answer = _answer(ours, go_on)
+            answer = _answer(cast("Connection", ours), go_on)
         finally:
             deadline.cancel()
             deadline.join()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -103,9 +103,9 @@ async def call(stub: Any, method: str, job: str) -> str:
     made = requests.get(method) or getattr(pb, f"{method}Request")(
         **({"job_id": job} if method in OF_A_JOB else {})
     )
-    answer = getattr(stub, method)(made)
+    answer: Any = getattr(stub, method)(made)
     try:
-        if isinstance(answer, AsyncIterator) or hasattr(answer, "__aiter__"):
+        if hasattr(answer, "__aiter__"):
             async for _ in answer:
                 break
             answer.cancel()

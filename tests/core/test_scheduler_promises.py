@@ -197,7 +197,8 @@ def test_somebody_wakes_when_the_pause_of_a_failing_worker_ends() -> None:
     scheduler.handle(0.0, submit(expected_frames=50))
     (first,) = renders(spoken(scheduler, 0.0, "j1", 50))
     (wake,) = scheduler.handle(1.0, ChunkFailed("j1", first.attempt, "broken"))
-    assert wake == WakeAt(1.0 + Tuning().first_pause)
+    assert isinstance(wake, WakeAt)
+    assert wake.at == 1.0 + Tuning().first_pause
     assert renders(scheduler.handle(wake.at, Tick()))
 
 

@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
 
-from mouthpiece.settings import GatewaySettings
 from mouthpiece.v1.gateway_pb2 import GetJobRequest
 from services.gateway.http.answers import as_dict
 from services.gateway.http.files import disposition, wanted_part
@@ -209,7 +208,7 @@ async def test_a_busy_gateway_tells_when_to_come_back(tmp_path: Path) -> None:
     async with fake_suite(tmp_path) as suite:
         for index in range(2):
             await suite.stop_worker(index)
-        suite.settings = GatewaySettings(**{**suite.settings.model_dump(), "workers": "127.0.0.1:1"})
+        suite.settings = suite.settings.model_copy(update={"workers": "127.0.0.1:1"})
         await suite.restart_gateway()
         async with client_of(suite) as back:
             answer = await back.post("/api/jobs", json={"text": "One."})

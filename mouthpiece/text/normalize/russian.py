@@ -65,17 +65,19 @@ for _stem, _soft in (
     ("год", "году годом годе годы годов годам годами годах"),
 ):
     _d, _i, _p, _n, _g, _dp, _ip, _pp = _soft.split()
-    _AGREEING |= {
-        _stem: (Case.NOMINATIVE, "m", False),
-        f"{_stem}а": (Case.GENITIVE, "m", False),
-        _d: (Case.DATIVE, "m", False),
-        _i: (Case.INSTRUMENTAL, "m", False),
-        _p: (Case.PREPOSITIONAL, "m", False),
-        _g: (Case.GENITIVE, "m", True),
-        _dp: (Case.DATIVE, "m", True),
-        _ip: (Case.INSTRUMENTAL, "m", True),
-        _pp: (Case.PREPOSITIONAL, "m", True),
-    }
+    _AGREEING.update(
+        {
+            _stem: (Case.NOMINATIVE, "m", False),
+            f"{_stem}а": (Case.GENITIVE, "m", False),
+            _d: (Case.DATIVE, "m", False),
+            _i: (Case.INSTRUMENTAL, "m", False),
+            _p: (Case.PREPOSITIONAL, "m", False),
+            _g: (Case.GENITIVE, "m", True),
+            _dp: (Case.DATIVE, "m", True),
+            _ip: (Case.INSTRUMENTAL, "m", True),
+            _pp: (Case.PREPOSITIONAL, "m", True),
+        }
+    )
 _AGREEING["годы"] = (Case.NOMINATIVE, "m", True)
 
 _SUFFIXES: dict[str, tuple[Case, str, bool]] = {

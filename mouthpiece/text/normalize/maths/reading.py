@@ -20,7 +20,7 @@ from pylatexenc.latexwalker import (
     LatexWalkerParseError,
     get_default_latex_context_db,
 )
-from pylatexenc.macrospec import MacroSpec, std_environment
+from pylatexenc.macrospec import MacroSpec, MacroStandardArgsParser, std_environment
 
 from mouthpiece.text.normalize.maths.tree import (
     Accent,
@@ -184,11 +184,19 @@ def _plain_scripts(latex: str) -> str:
 @cache
 def _context() -> Any:
     context = get_default_latex_context_db()
-    macros = [MacroSpec(name, "{") for name in sorted(_ACCENTS | _STYLES - {"displaystyle"} | {"ce"})]
-    macros += [
-        MacroSpec(name, "{{") for name in ("binom", "dbinom", "tbinom", "frac", "dfrac", "tfrac", "cfrac")
+    macros = [
+        MacroSpec(name, MacroStandardArgsParser("{"))
+        for name in sorted(_ACCENTS | _STYLES - {"displaystyle"} | {"ce"})
     ]
-    macros += [MacroSpec("sqrt", "[{"), MacroSpec("stackrel", "{{"), MacroSpec("hspace", "{")]
+    macros += [
+        MacroSpec(name, MacroStandardArgsParser("{{"))
+        for name in ("binom", "dbinom", "tbinom", "frac", "dfrac", "tfrac", "cfrac")
+    ]
+    macros += [
+        MacroSpec("sqrt", MacroStandardArgsParser("[{")),
+        MacroSpec("stackrel", MacroStandardArgsParser("{{")),
+        MacroSpec("hspace", MacroStandardArgsParser("{")),
+    ]
     environments = [std_environment(name, None) for name in sorted(_MATRICES | _ALIGNED) if name != "array"]
     context.add_context_category(
         "spoken", macros=macros, environments=environments, specials=[], prepend=True
