@@ -78,7 +78,7 @@ def confined(
         deadline = threading.Timer(bounds.wall_seconds, process.kill)
         deadline.start()
         try:
-            answer = _answer(cast("Connection", ours), go_on)
+            answer = _answer(ours, go_on)
         finally:
             deadline.cancel()
             deadline.join()
@@ -91,8 +91,8 @@ def confined(
     return cast("Result", result)
 
 
-def _answer(ours: Connection, go_on: Callable[[], object]) -> tuple[Any, Exception | None] | None:
-    """What the child sent, or nothing when it died."""
+def _answer(ours: Any, go_on: Callable[[], object]) -> tuple[Any, Exception | None] | None:
+    """What the child sent over a connection, or nothing when it died. (Checkers differ on the class of that.)"""
     while not ours.poll(_LOOK_SECONDS):
         go_on()
     try:
