@@ -92,7 +92,7 @@ def confined(
 
 
 def _answer(ours: Any, go_on: Callable[[], object]) -> tuple[Any, Exception | None] | None:
-    """What the child sent over a connection, or nothing when it died. (Checkers differ on the class of that.)"""
+    """What the child sent over a connection, or nothing when it died. Checkers differ on its class."""
     while not ours.poll(_LOOK_SECONDS):
         go_on()
     try:
