@@ -117,9 +117,11 @@ class SyncClient:
     delete = _blocking(Client.delete)
     upload = _blocking(Client.upload)
     download = _blocking(Client.download)
+    download_captions = _blocking(Client.download_captions)
     stream = _iterating(Client.stream)
     cluster = _blocking(Client.cluster)
     watch_cluster = _iterating(Client.watch_cluster)
+    normalize = _blocking(Client.normalize)
     voices = _blocking(Client.voices)
     engines = _blocking(Client.engines)
 

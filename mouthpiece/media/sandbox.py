@@ -20,8 +20,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing import Pipe, forkserver, get_context
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerProcess
+from multiprocessing.context import BaseContext, ForkServerProcess
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any, TypeVar, cast
 
 from mouthpiece.errors import BadInput, MouthpieceError
@@ -36,7 +37,11 @@ _OPEN_FILES = 64
 _NEW_USER, _NEW_NET = 0x1000_0000, 0x4000_0000
 """CLONE_NEWUSER and CLONE_NEWNET of Linux: `os.unshare` came with Python 3.12."""
 
-_context = get_context("forkserver")
+_LONGEST_FOLDER = 70
+"""Characters of a temporary folder in which the address of a fork server, a socket, finds room."""
+
+_roomy = len(gettempdir()) <= _LONGEST_FOLDER
+_context = get_context("forkserver") if _roomy else get_context("spawn")
 _processes = threading.Lock()
 """`multiprocessing` reaps children of other threads while it starts one, and loses how they ended."""
 
@@ -56,7 +61,8 @@ def get_ready(modules: Sequence[str]) -> None:
     """Start the server that children are forked from, with ``modules`` imported. The first call decides."""
     with _processes:
         _context.set_forkserver_preload(list(modules))
-        forkserver.ensure_running()
+        if _roomy:
+            forkserver.ensure_running()
 
 
 def confined(

@@ -70,5 +70,5 @@ def test_the_mouth_stays_closed_in_pauses(spoken: Result) -> None:
     pauses = [p for s in spoken.sentences for p in s.pauses if len(p) > 14_000]
     inner = [Span(frame_at(p.first + 6000, FPS), frame_at(p.end - 6000, FPS)) for p in pauses]
     resting = np.concatenate([spoken.opening[span.first : span.end] for span in inner if span])
-    assert resting.size > 5
+    assert resting.size >= 5
     assert np.quantile(resting, 0.9) < 0.03
