@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing import Pipe, forkserver, get_context
 from multiprocessing.connection import Connection
-from multiprocessing.context import BaseContext, ForkServerProcess
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any, TypeVar, cast
@@ -107,7 +107,7 @@ def _answer(ours: Any, go_on: Callable[[], object]) -> tuple[Any, Exception | No
         return None
 
 
-def _ended(process: ForkServerProcess) -> int | None:
+def _ended(process: BaseProcess) -> int | None:
     """End the child if it still runs; how it ended, as `Process.exitcode`."""
     process.kill()
     with _processes:
