@@ -17,8 +17,6 @@ import grpc.aio
 
 from mouthpiece.errors import BadInput
 
-Metadata = tuple[tuple[str, str | bytes], ...]
-
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:

@@ -287,12 +287,6 @@ class JobStore:
             for table in (_sentences, _chunks, _events, _segments, _callbacks):
                 await connection.execute(sa.delete(table).where(table.c.job_id == job_id))
 
-    async def job_count(self, states: Sequence[JobState.ValueType]) -> int:
-        """How many jobs are in these states."""
-        query = sa.select(sa.func.count()).select_from(_jobs).where(_jobs.c.state.in_(states))
-        async with self._read() as connection:
-            return await connection.scalar(query) or 0
-
     async def unfinished(self, tenant: str) -> int:
         """How many jobs of a tenant wait or run."""
         query = sa.select(sa.func.count()).select_from(_jobs)

@@ -42,7 +42,6 @@ _MINUS = "-−–"
 _SIGN = re.compile(rf"[{_MINUS}+±]")
 _DASH = re.compile(r"[-–—−]|[ \u00a0][–—][ \u00a0]")
 _PERCENT = re.compile(r"[ \u00a0\u202f]?(%|‰)")
-_TRAILING_WORD = re.compile(r"[^\W\d_]")
 
 
 @dataclass(frozen=True, slots=True)

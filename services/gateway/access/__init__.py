@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.gateway.access.callers import Caller, Scope, current_caller
-from services.gateway.access.document import AccessDocument, Tenant, read_access
+from services.gateway.access.document import Tenant
 from services.gateway.access.guard import Guard
 
-__all__ = ["AccessDocument", "Caller", "Guard", "Scope", "Tenant", "current_caller", "read_access"]
+__all__ = ["Caller", "Guard", "Scope", "Tenant", "current_caller"]

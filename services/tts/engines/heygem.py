@@ -47,8 +47,6 @@ _LEAST_BYTES = 10 * 1024
 """A shorter answer is a failure, whatever it holds."""
 _MOST_BYTES = 256 << 20
 _CONNECT_SECONDS = 5.0
-_SILENCE_SECONDS = 10.0
-"""Wait for the next bytes, once an answer has begun."""
 _BUSY_SECONDS = 1.0
 _BUSY_STATUSES = frozenset((429, 502, 503, 504))
 _BUSY_CODE = 10001
