@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, get_args
 
@@ -185,27 +186,25 @@ def test_an_upload_that_is_refused_names_the_option(run: Run, tmp_path: Path) ->
     assert (result.code, result.err) == (2, f"mouthpiece: --avatar: {face}: is empty\n")
 
 
-def hear_interrupts() -> None:
-    """Tests that run in the background of a shell inherit that Ctrl-C is ignored."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+HEARING_INTERRUPTS = (  # tests that run in the background of a shell inherit that Ctrl-C is ignored
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    "from mouthpiece.cli.main import run; run()"
+)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_generate_calls_the_job_off(tmp_path: Path, number: signal.Signals) -> None:
     with FakeProgram(endless=True) as fake:
-        command = [sys.executable, "-m", "mouthpiece.cli.main", "generate", "--text", "Hi."]
+        command = [sys.executable, "-c", HEARING_INTERRUPTS, "generate", "--text", "Hi."]
         command += ["-o", str(tmp_path / "out.mp4"), "--gateway", fake.address]
-        with subprocess.Popen(
-            command, stderr=subprocess.PIPE, text=True, preexec_fn=hear_interrupts
-        ) as process:
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
             assert process.stderr is not None
-            while "speaking" not in process.stderr.readline():
-                pass
+            told = [*takewhile(lambda line: "speaking" not in line, process.stderr)]
             process.send_signal(number)
-            last = process.stderr.read().splitlines()[-1]
+            told += process.stderr
         calls = fake.stop()
-    assert process.returncode == 130
-    assert re.fullmatch(r"mouthpiece: interrupted; job j\d{25} was called off", last)
+    assert process.returncode == 130, told
+    assert re.fullmatch(r"mouthpiece: interrupted; job j\d{25} was called off\n", told[-1])
     assert "CancelJob" in calls
     assert list(tmp_path.iterdir()) == []
 
