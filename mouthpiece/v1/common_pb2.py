@@ -23,45 +23,60 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1amouthpiece/v1/common.proto\x12\rmouthpiece.v1\x1a\x1egoogle/protobuf/duration.proto\"2\n\x08Rational\x12\x11\n\tnumerator\x18\x01 \x01(\x05\x12\x13\n\x0b\x64\x65nominator\x18\x02 \x01(\x05\"\"\n\x04Span\x12\r\n\x05\x66irst\x18\x01 \x01(\x03\x12\x0b\n\x03\x65nd\x18\x02 \x01(\x03\"1\n\x0b\x41rtifactRef\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\"R\n\x0bVideoFormat\x12$\n\x03\x66ps\x18\x01 \x01(\x0b\x32\x17.mouthpiece.v1.Rational\x12\r\n\x05width\x18\x02 \x01(\x05\x12\x0e\n\x06height\x18\x03 \x01(\x05\"\x92\x01\n\x07Segment\x12\r\n\x05index\x18\x01 \x01(\x05\x12#\n\x06\x66rames\x18\x02 \x01(\x0b\x32\x13.mouthpiece.v1.Span\x12)\n\x05media\x18\x03 \x01(\x0b\x32\x1a.mouthpiece.v1.ArtifactRef\x12(\n\x04init\x18\x04 \x01(\x0b\x32\x1a.mouthpiece.v1.ArtifactRef\"<\n\x07Phoneme\x12\x0b\n\x03ipa\x18\x01 \x01(\t\x12$\n\x07samples\x18\x02 \x01(\x0b\x32\x13.mouthpiece.v1.Span\"_\n\x04Word\x12\x0c\n\x04text\x18\x01 \x01(\t\x12$\n\x07samples\x18\x02 \x01(\x0b\x32\x13.mouthpiece.v1.Span\x12#\n\x06source\x18\x03 \x01(\x0b\x32\x13.mouthpiece.v1.Span\"\x8a\x02\n\x08Sentence\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x0c\n\x04text\x18\x02 \x01(\t\x12#\n\x06source\x18\x03 \x01(\x0b\x32\x13.mouthpiece.v1.Span\x12$\n\x07samples\x18\x04 \x01(\x0b\x32\x13.mouthpiece.v1.Span\x12\x0b\n\x03pcm\x18\x05 \x01(\x0c\x12\"\n\x05words\x18\x06 \x03(\x0b\x32\x13.mouthpiece.v1.Word\x12(\n\x08phonemes\x18\x07 \x03(\x0b\x32\x16.mouthpiece.v1.Phoneme\x12\x16\n\x0ephonemes_known\x18\x08 \x01(\x08\x12#\n\x06pauses\x18\t \x03(\x0b\x32\x13.mouthpiece.v1.Span\"\x8e\x01\n\x0bSpeechSlice\x12$\n\x07samples\x18\x01 \x01(\x0b\x32\x13.mouthpiece.v1.Span\x12\x0b\n\x03pcm\x18\x02 \x01(\x0c\x12(\n\x08phonemes\x18\x03 \x03(\x0b\x32\x16.mouthpiece.v1.Phoneme\x12\"\n\x05known\x18\x04 \x03(\x0b\x32\x13.mouthpiece.v1.Span\"\xaa\x02\n\x06\x45ngine\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x30\n\x0c\x65ngine_class\x18\x03 \x01(\x0e\x32\x1a.mouthpiece.v1.EngineClass\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x14\n\x0clead_samples\x18\x05 \x01(\x03\x12\x14\n\x0ctail_samples\x18\x06 \x01(\x03\x12\x18\n\x10max_chunk_frames\x18\x07 \x01(\x05\x12\x16\n\x0etakes_portrait\x18\x08 \x01(\x08\x12\x13\n\x0btakes_video\x18\t \x01(\x08\x12\x31\n\x0emax_chunk_time\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0ctakes_prompt\x18\x0b \x01(\x08\"I\n\x06\x44\x65vice\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05index\x18\x03 \x01(\x05\x12\x14\n\x0cmemory_bytes\x18\x04 \x01(\x03\"g\n\x0b\x43hunkReport\x12\x0e\n\x06\x66rames\x18\x01 \x01(\x03\x12\x17\n\x0fspeaking_frames\x18\x02 \x01(\x03\x12\x17\n\x0fspeaking_motion\x18\x03 \x01(\x01\x12\x16\n\x0eresting_motion\x18\x04 \x01(\x01\"m\n\x0b\x45nhancement\x12\x11\n\tautomatic\x18\x01 \x01(\x08\x12\x12\n\nbrightness\x18\x02 \x01(\x01\x12\x10\n\x08\x63ontrast\x18\x03 \x01(\x01\x12\x12\n\nsaturation\x18\x04 \x01(\x01\x12\x11\n\tsharpness\x18\x05 \x01(\x01\"?\n\nBackground\x12\x0f\n\x05\x63olor\x18\x01 \x01(\tH\x00\x12\x18\n\x0epicture_sha256\x18\x02 \x01(\tH\x00\x42\x06\n\x04kind*\x82\x01\n\x07Quality\x12\x17\n\x13QUALITY_UNSPECIFIED\x10\x00\x12\x0f\n\x0bQUALITY_LOW\x10\x01\x12\x12\n\x0eQUALITY_MEDIUM\x10\x02\x12\x10\n\x0cQUALITY_HIGH\x10\x03\x12\x11\n\rQUALITY_ULTRA\x10\x04\x12\x14\n\x10QUALITY_LOSSLESS\x10\x05*y\n\x0b\x45ngineClass\x12\x1c\n\x18\x45NGINE_CLASS_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45NGINE_CLASS_WINDOWED\x10\x01\x12\x17\n\x13\x45NGINE_CLASS_REMOTE\x10\x02\x12\x18\n\x14\x45NGINE_CLASS_CHAINED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1amouthpiece/v1/common.proto\x12\rmouthpiece.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"2\n\x08Rational\x12\x11\n\tnumerator\x18\x01 \x01(\x05\x12\x13\n\x0b\x64\x65nominator\x18\x02 \x01(\x05\"\"\n\x04Span\x12\r\n\x05\x66irst\x18\x01 \x01(\x03\x12\x0b\n\x03\x65nd\x18\x02 \x01(\x03\"1\n\x0b\x41rtifactRef\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\"R\n\x0bVideoFormat\x12$\n\x03\x66ps\x18\x01 \x01(\x0b\x32\x17.mouthpiece.v1.Rational\x12\r\n\x05width\x18\x02 \x01(\x05\x12\x0e\n\x06height\x18\x03 \x01(\x05\"\x92\x01\n\x07Segment\x12\r\n\x05index\x18\x01 \x01(\x05\x12#\n\x06\x66rames\x18\x02 \x01(\x0b\x32\x13.mouthpiece.v1.Span\x12)\n\x05media\x18\x03 \x01(\x0b\x32\x1a.mouthpiece.v1.ArtifactRef\x12(\n\x04init\x18\x04 \x01(\x0b\x32\x1a.mouthpiece.v1.ArtifactRef\"<\n\x07Phoneme\x12\x0b\n\x03ipa\x18\x01 \x01(\t\x12$\n\x07samples\x18\x02 \x01(\x0b\x32\x13.mouthpiece.v1.Span\"_\n\x04Word\x12\x0c\n\x04text\x18\x01 \x01(\t\x12$\n\x07samples\x18\x02 \x01(\x0b\x32\x13.mouthpiece.v1.Span\x12#\n\x06source\x18\x03 \x01(\x0b\x32\x13.mouthpiece.v1.Span\"\xb5\x02\n\x08Sentence\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x0c\n\x04text\x18\x02 \x01(\t\x12#\n\x06source\x18\x03 \x01(\x0b\x32\x13.mouthpiece.v1.Span\x12$\n\x07samples\x18\x04 \x01(\x0b\x32\x13.mouthpiece.v1.Span\x12\x0b\n\x03pcm\x18\x05 \x01(\x0c\x12\"\n\x05words\x18\x06 \x03(\x0b\x32\x13.mouthpiece.v1.Word\x12(\n\x08phonemes\x18\x07 \x03(\x0b\x32\x16.mouthpiece.v1.Phoneme\x12\x16\n\x0ephonemes_known\x18\x08 \x01(\x08\x12#\n\x06pauses\x18\t \x03(\x0b\x32\x13.mouthpiece.v1.Span\x12)\n\tspoken_by\x18\n \x01(\x0b\x32\x16.mouthpiece.v1.Speaker\"@\n\x07Speaker\x12\x0e\n\x06\x65ngine\x18\x01 \x01(\t\x12\x16\n\x0e\x65ngine_version\x18\x02 \x01(\t\x12\r\n\x05voice\x18\x03 \x01(\t\"\x8e\x01\n\x0bSpeechSlice\x12$\n\x07samples\x18\x01 \x01(\x0b\x32\x13.mouthpiece.v1.Span\x12\x0b\n\x03pcm\x18\x02 \x01(\x0c\x12(\n\x08phonemes\x18\x03 \x03(\x0b\x32\x16.mouthpiece.v1.Phoneme\x12\"\n\x05known\x18\x04 \x03(\x0b\x32\x13.mouthpiece.v1.Span\"\xd3\x02\n\x06\x45ngine\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x30\n\x0c\x65ngine_class\x18\x03 \x01(\x0e\x32\x1a.mouthpiece.v1.EngineClass\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x14\n\x0clead_samples\x18\x05 \x01(\x03\x12\x14\n\x0ctail_samples\x18\x06 \x01(\x03\x12\x18\n\x10max_chunk_frames\x18\x07 \x01(\x05\x12\x16\n\x0etakes_portrait\x18\x08 \x01(\x08\x12\x13\n\x0btakes_video\x18\t \x01(\x08\x12\x31\n\x0emax_chunk_time\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0ctakes_prompt\x18\x0b \x01(\x08\x12\'\n\x07weights\x18\x0c \x03(\x0b\x32\x16.mouthpiece.v1.Weights\"\'\n\x07Weights\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06sha256\x18\x02 \x01(\t\"I\n\x06\x44\x65vice\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05index\x18\x03 \x01(\x05\x12\x14\n\x0cmemory_bytes\x18\x04 \x01(\x03\"g\n\x0b\x43hunkReport\x12\x0e\n\x06\x66rames\x18\x01 \x01(\x03\x12\x17\n\x0fspeaking_frames\x18\x02 \x01(\x03\x12\x17\n\x0fspeaking_motion\x18\x03 \x01(\x01\x12\x16\n\x0eresting_motion\x18\x04 \x01(\x01\"m\n\x0b\x45nhancement\x12\x11\n\tautomatic\x18\x01 \x01(\x08\x12\x12\n\nbrightness\x18\x02 \x01(\x01\x12\x10\n\x08\x63ontrast\x18\x03 \x01(\x01\x12\x12\n\nsaturation\x18\x04 \x01(\x01\x12\x11\n\tsharpness\x18\x05 \x01(\x01\"?\n\nBackground\x12\x0f\n\x05\x63olor\x18\x01 \x01(\tH\x00\x12\x18\n\x0epicture_sha256\x18\x02 \x01(\tH\x00\x42\x06\n\x04kind\"M\n\x05Label\x12\x0c\n\x04text\x18\x01 \x01(\t\x12%\n\x06\x63orner\x18\x02 \x01(\x0e\x32\x15.mouthpiece.v1.Corner\x12\x0f\n\x07opacity\x18\x03 \x01(\x01\"\xff\x04\n\nProvenance\x12\x11\n\tgenerator\x18\x01 \x01(\t\x12\x0e\n\x06job_id\x18\x02 \x01(\t\x12+\n\x07\x63reated\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x65ngine\x18\x04 \x01(\t\x12\x16\n\x0e\x65ngine_version\x18\x05 \x01(\t\x12\'\n\x07weights\x18\x06 \x03(\x0b\x32\x16.mouthpiece.v1.Weights\x12\x0c\n\x04seed\x18\x07 \x01(\x03\x12\x0f\n\x07\x65ncoder\x18\x08 \x01(\t\x12\x15\n\ravatar_sha256\x18\t \x01(\t\x12\x18\n\x10recording_sha256\x18\n \x01(\t\x12\x1e\n\x16voice_reference_sha256\x18\x0b \x01(\t\x12\x19\n\x11\x62\x61\x63kground_sha256\x18\x0c \x01(\t\x12%\n\x05voice\x18\r \x01(\x0b\x32\x16.mouthpiece.v1.Speaker\x12(\n\x08speakers\x18\x0e \x03(\x0b\x32\x16.mouthpiece.v1.Speaker\x12.\n\x08\x66\x61llback\x18\x0f \x01(\x0e\x32\x1c.mouthpiece.v1.FallbackTaken\x12\x15\n\rnormalization\x18\x10 \x01(\t\x12\x15\n\rspeech_sha256\x18\x11 \x01(\t\x12\x19\n\x11\x63onsent_reference\x18\x12 \x01(\t\x12#\n\x05label\x18\x13 \x01(\x0b\x32\x14.mouthpiece.v1.Label\x12\x13\n\x0b\x61pproximate\x18\x14 \x01(\x08\x12.\n\x06\x63hunks\x18\x15 \x03(\x0b\x32\x1e.mouthpiece.v1.ProvenanceChunk\x12\x11\n\tsigned_by\x18\x16 \x01(\t\"F\n\x0fProvenanceChunk\x12#\n\x06\x66rames\x18\x01 \x01(\x0b\x32\x13.mouthpiece.v1.Span\x12\x0e\n\x06sha256\x18\x02 \x01(\t*\x82\x01\n\x07Quality\x12\x17\n\x13QUALITY_UNSPECIFIED\x10\x00\x12\x0f\n\x0bQUALITY_LOW\x10\x01\x12\x12\n\x0eQUALITY_MEDIUM\x10\x02\x12\x10\n\x0cQUALITY_HIGH\x10\x03\x12\x11\n\rQUALITY_ULTRA\x10\x04\x12\x14\n\x10QUALITY_LOSSLESS\x10\x05*y\n\x0b\x45ngineClass\x12\x1c\n\x18\x45NGINE_CLASS_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45NGINE_CLASS_WINDOWED\x10\x01\x12\x17\n\x13\x45NGINE_CLASS_REMOTE\x10\x02\x12\x18\n\x14\x45NGINE_CLASS_CHAINED\x10\x03*|\n\x06\x43orner\x12\x16\n\x12\x43ORNER_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43ORNER_BOTTOM_RIGHT\x10\x01\x12\x16\n\x12\x43ORNER_BOTTOM_LEFT\x10\x02\x12\x14\n\x10\x43ORNER_TOP_RIGHT\x10\x03\x12\x13\n\x0f\x43ORNER_TOP_LEFT\x10\x04*h\n\rFallbackTaken\x12\x1e\n\x1a\x46\x41LLBACK_TAKEN_UNSPECIFIED\x10\x00\x12\x19\n\x15\x46\x41LLBACK_TAKEN_ENGINE\x10\x01\x12\x1c\n\x18\x46\x41LLBACK_TAKEN_REFERENCE\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'mouthpiece.v1.common_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_QUALITY']._serialized_start=1680
-  _globals['_QUALITY']._serialized_end=1810
-  _globals['_ENGINECLASS']._serialized_start=1812
-  _globals['_ENGINECLASS']._serialized_end=1933
-  _globals['_RATIONAL']._serialized_start=77
-  _globals['_RATIONAL']._serialized_end=127
-  _globals['_SPAN']._serialized_start=129
-  _globals['_SPAN']._serialized_end=163
-  _globals['_ARTIFACTREF']._serialized_start=165
-  _globals['_ARTIFACTREF']._serialized_end=214
-  _globals['_VIDEOFORMAT']._serialized_start=216
-  _globals['_VIDEOFORMAT']._serialized_end=298
-  _globals['_SEGMENT']._serialized_start=301
-  _globals['_SEGMENT']._serialized_end=447
-  _globals['_PHONEME']._serialized_start=449
-  _globals['_PHONEME']._serialized_end=509
-  _globals['_WORD']._serialized_start=511
-  _globals['_WORD']._serialized_end=606
-  _globals['_SENTENCE']._serialized_start=609
-  _globals['_SENTENCE']._serialized_end=875
-  _globals['_SPEECHSLICE']._serialized_start=878
-  _globals['_SPEECHSLICE']._serialized_end=1020
-  _globals['_ENGINE']._serialized_start=1023
-  _globals['_ENGINE']._serialized_end=1321
-  _globals['_DEVICE']._serialized_start=1323
-  _globals['_DEVICE']._serialized_end=1396
-  _globals['_CHUNKREPORT']._serialized_start=1398
-  _globals['_CHUNKREPORT']._serialized_end=1501
-  _globals['_ENHANCEMENT']._serialized_start=1503
-  _globals['_ENHANCEMENT']._serialized_end=1612
-  _globals['_BACKGROUND']._serialized_start=1614
-  _globals['_BACKGROUND']._serialized_end=1677
+  _globals['_QUALITY']._serialized_start=2697
+  _globals['_QUALITY']._serialized_end=2827
+  _globals['_ENGINECLASS']._serialized_start=2829
+  _globals['_ENGINECLASS']._serialized_end=2950
+  _globals['_CORNER']._serialized_start=2952
+  _globals['_CORNER']._serialized_end=3076
+  _globals['_FALLBACKTAKEN']._serialized_start=3078
+  _globals['_FALLBACKTAKEN']._serialized_end=3182
+  _globals['_RATIONAL']._serialized_start=110
+  _globals['_RATIONAL']._serialized_end=160
+  _globals['_SPAN']._serialized_start=162
+  _globals['_SPAN']._serialized_end=196
+  _globals['_ARTIFACTREF']._serialized_start=198
+  _globals['_ARTIFACTREF']._serialized_end=247
+  _globals['_VIDEOFORMAT']._serialized_start=249
+  _globals['_VIDEOFORMAT']._serialized_end=331
+  _globals['_SEGMENT']._serialized_start=334
+  _globals['_SEGMENT']._serialized_end=480
+  _globals['_PHONEME']._serialized_start=482
+  _globals['_PHONEME']._serialized_end=542
+  _globals['_WORD']._serialized_start=544
+  _globals['_WORD']._serialized_end=639
+  _globals['_SENTENCE']._serialized_start=642
+  _globals['_SENTENCE']._serialized_end=951
+  _globals['_SPEAKER']._serialized_start=953
+  _globals['_SPEAKER']._serialized_end=1017
+  _globals['_SPEECHSLICE']._serialized_start=1020
+  _globals['_SPEECHSLICE']._serialized_end=1162
+  _globals['_ENGINE']._serialized_start=1165
+  _globals['_ENGINE']._serialized_end=1504
+  _globals['_WEIGHTS']._serialized_start=1506
+  _globals['_WEIGHTS']._serialized_end=1545
+  _globals['_DEVICE']._serialized_start=1547
+  _globals['_DEVICE']._serialized_end=1620
+  _globals['_CHUNKREPORT']._serialized_start=1622
+  _globals['_CHUNKREPORT']._serialized_end=1725
+  _globals['_ENHANCEMENT']._serialized_start=1727
+  _globals['_ENHANCEMENT']._serialized_end=1836
+  _globals['_BACKGROUND']._serialized_start=1838
+  _globals['_BACKGROUND']._serialized_end=1901
+  _globals['_LABEL']._serialized_start=1903
+  _globals['_LABEL']._serialized_end=1980
+  _globals['_PROVENANCE']._serialized_start=1983
+  _globals['_PROVENANCE']._serialized_end=2622
+  _globals['_PROVENANCECHUNK']._serialized_start=2624
+  _globals['_PROVENANCECHUNK']._serialized_end=2694
 # @@protoc_insertion_point(module_scope)

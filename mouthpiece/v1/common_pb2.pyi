@@ -20,6 +20,7 @@ import google.protobuf.duration_pb2
 import google.protobuf.internal.containers
 import google.protobuf.internal.enum_type_wrapper
 import google.protobuf.message
+import google.protobuf.timestamp_pb2
 import sys
 import typing
 
@@ -83,6 +84,53 @@ ENGINE_CLASS_REMOTE: EngineClass.ValueType  # 2
 ENGINE_CLASS_CHAINED: EngineClass.ValueType  # 3
 """A chunk needs the end of the one before it."""
 Global___EngineClass: typing_extensions.TypeAlias = EngineClass
+
+class _Corner:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _CornerEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_Corner.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    CORNER_UNSPECIFIED: _Corner.ValueType  # 0
+    """BOTTOM_RIGHT."""
+    CORNER_BOTTOM_RIGHT: _Corner.ValueType  # 1
+    CORNER_BOTTOM_LEFT: _Corner.ValueType  # 2
+    CORNER_TOP_RIGHT: _Corner.ValueType  # 3
+    CORNER_TOP_LEFT: _Corner.ValueType  # 4
+
+class Corner(_Corner, metaclass=_CornerEnumTypeWrapper):
+    """Where a label stands."""
+
+CORNER_UNSPECIFIED: Corner.ValueType  # 0
+"""BOTTOM_RIGHT."""
+CORNER_BOTTOM_RIGHT: Corner.ValueType  # 1
+CORNER_BOTTOM_LEFT: Corner.ValueType  # 2
+CORNER_TOP_RIGHT: Corner.ValueType  # 3
+CORNER_TOP_LEFT: Corner.ValueType  # 4
+Global___Corner: typing_extensions.TypeAlias = Corner
+
+class _FallbackTaken:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _FallbackTakenEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_FallbackTaken.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    FALLBACK_TAKEN_UNSPECIFIED: _FallbackTaken.ValueType  # 0
+    """None."""
+    FALLBACK_TAKEN_ENGINE: _FallbackTaken.ValueType  # 1
+    """Another speech engine spoke, from some sentence on."""
+    FALLBACK_TAKEN_REFERENCE: _FallbackTaken.ValueType  # 2
+    """The voice reference itself is the speech."""
+
+class FallbackTaken(_FallbackTaken, metaclass=_FallbackTakenEnumTypeWrapper): ...
+
+FALLBACK_TAKEN_UNSPECIFIED: FallbackTaken.ValueType  # 0
+"""None."""
+FALLBACK_TAKEN_ENGINE: FallbackTaken.ValueType  # 1
+"""Another speech engine spoke, from some sentence on."""
+FALLBACK_TAKEN_REFERENCE: FallbackTaken.ValueType  # 2
+"""The voice reference itself is the speech."""
+Global___FallbackTaken: typing_extensions.TypeAlias = FallbackTaken
 
 @typing.final
 class Rational(google.protobuf.message.Message):
@@ -288,6 +336,7 @@ class Sentence(google.protobuf.message.Message):
     PHONEMES_FIELD_NUMBER: builtins.int
     PHONEMES_KNOWN_FIELD_NUMBER: builtins.int
     PAUSES_FIELD_NUMBER: builtins.int
+    SPOKEN_BY_FIELD_NUMBER: builtins.int
     index: builtins.int
     """0, 1, 2, …"""
     text: builtins.str
@@ -313,6 +362,10 @@ class Sentence(google.protobuf.message.Message):
     def pauses(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Span]:
         """Stretches where nobody speaks, in order: where the video may be cut. At least 60 ms each."""
 
+    @property
+    def spoken_by(self) -> Global___Speaker:
+        """Who spoke it; unset for a piece of a recording."""
+
     def __init__(
         self,
         *,
@@ -325,11 +378,37 @@ class Sentence(google.protobuf.message.Message):
         phonemes: collections.abc.Iterable[Global___Phoneme] | None = ...,
         phonemes_known: builtins.bool = ...,
         pauses: collections.abc.Iterable[Global___Span] | None = ...,
+        spoken_by: Global___Speaker | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["samples", b"samples", "source", b"source"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["index", b"index", "pauses", b"pauses", "pcm", b"pcm", "phonemes", b"phonemes", "phonemes_known", b"phonemes_known", "samples", b"samples", "source", b"source", "text", b"text", "words", b"words"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["samples", b"samples", "source", b"source", "spoken_by", b"spoken_by"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["index", b"index", "pauses", b"pauses", "pcm", b"pcm", "phonemes", b"phonemes", "phonemes_known", b"phonemes_known", "samples", b"samples", "source", b"source", "spoken_by", b"spoken_by", "text", b"text", "words", b"words"]) -> None: ...
 
 Global___Sentence: typing_extensions.TypeAlias = Sentence
+
+@typing.final
+class Speaker(google.protobuf.message.Message):
+    """What made the sound of a sentence."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ENGINE_FIELD_NUMBER: builtins.int
+    ENGINE_VERSION_FIELD_NUMBER: builtins.int
+    VOICE_FIELD_NUMBER: builtins.int
+    engine: builtins.str
+    """Speech engine, and what names its sound: its code, models and the voice's own data."""
+    engine_version: builtins.str
+    voice: builtins.str
+    """Voice by the name under which it is listed."""
+    def __init__(
+        self,
+        *,
+        engine: builtins.str = ...,
+        engine_version: builtins.str = ...,
+        voice: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["engine", b"engine", "engine_version", b"engine_version", "voice", b"voice"]) -> None: ...
+
+Global___Speaker: typing_extensions.TypeAlias = Speaker
 
 @typing.final
 class SpeechSlice(google.protobuf.message.Message):
@@ -385,6 +464,7 @@ class Engine(google.protobuf.message.Message):
     TAKES_VIDEO_FIELD_NUMBER: builtins.int
     MAX_CHUNK_TIME_FIELD_NUMBER: builtins.int
     TAKES_PROMPT_FIELD_NUMBER: builtins.int
+    WEIGHTS_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Name used in JobSpec.engine, such as "viseme"."""
     description: builtins.str
@@ -408,6 +488,10 @@ class Engine(google.protobuf.message.Message):
     def max_chunk_time(self) -> google.protobuf.duration_pb2.Duration:
         """Longest time that one chunk may take; 0 means no limit. Slow workers get shorter chunks."""
 
+    @property
+    def weights(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Weights]:
+        """Models that its frames depend on."""
+
     def __init__(
         self,
         *,
@@ -422,11 +506,33 @@ class Engine(google.protobuf.message.Message):
         takes_video: builtins.bool = ...,
         max_chunk_time: google.protobuf.duration_pb2.Duration | None = ...,
         takes_prompt: builtins.bool = ...,
+        weights: collections.abc.Iterable[Global___Weights] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["max_chunk_time", b"max_chunk_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["description", b"description", "engine_class", b"engine_class", "lead_samples", b"lead_samples", "max_chunk_frames", b"max_chunk_frames", "max_chunk_time", b"max_chunk_time", "name", b"name", "tail_samples", b"tail_samples", "takes_portrait", b"takes_portrait", "takes_prompt", b"takes_prompt", "takes_video", b"takes_video", "version", b"version"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["description", b"description", "engine_class", b"engine_class", "lead_samples", b"lead_samples", "max_chunk_frames", b"max_chunk_frames", "max_chunk_time", b"max_chunk_time", "name", b"name", "tail_samples", b"tail_samples", "takes_portrait", b"takes_portrait", "takes_prompt", b"takes_prompt", "takes_video", b"takes_video", "version", b"version", "weights", b"weights"]) -> None: ...
 
 Global___Engine: typing_extensions.TypeAlias = Engine
+
+@typing.final
+class Weights(google.protobuf.message.Message):
+    """The file of a model."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    SHA256_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    sha256: builtins.str
+    """SHA-256 of the content; empty when only the name is known, as of what runs in somebody else's program."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        sha256: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["name", b"name", "sha256", b"sha256"]) -> None: ...
+
+Global___Weights: typing_extensions.TypeAlias = Weights
 
 @typing.final
 class Device(google.protobuf.message.Message):
@@ -542,3 +648,156 @@ class Background(google.protobuf.message.Message):
     def WhichOneof(self, oneof_group: typing.Literal["kind", b"kind"]) -> typing.Literal["color", "picture_sha256"] | None: ...
 
 Global___Background: typing_extensions.TypeAlias = Background
+
+@typing.final
+class Label(google.protobuf.message.Message):
+    """Words drawn on every frame, for all to see that the video is synthetic."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: builtins.int
+    CORNER_FIELD_NUMBER: builtins.int
+    OPACITY_FIELD_NUMBER: builtins.int
+    text: builtins.str
+    """1 to 64 characters on one line, in any script that the worker's font has."""
+    corner: Global___Corner.ValueType
+    opacity: builtins.float
+    """More than 0, up to 1; 0: 0.85."""
+    def __init__(
+        self,
+        *,
+        text: builtins.str = ...,
+        corner: Global___Corner.ValueType = ...,
+        opacity: builtins.float = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["corner", b"corner", "opacity", b"opacity", "text", b"text"]) -> None: ...
+
+Global___Label: typing_extensions.TypeAlias = Label
+
+@typing.final
+class Provenance(google.protobuf.message.Message):
+    """What made a video. It is in the metadata of the MP4 too, as protobuf JSON under the tag `provenance`, and where
+    videos are signed it is an assertion of the manifest. It does not say for whom the video was made.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    GENERATOR_FIELD_NUMBER: builtins.int
+    JOB_ID_FIELD_NUMBER: builtins.int
+    CREATED_FIELD_NUMBER: builtins.int
+    ENGINE_FIELD_NUMBER: builtins.int
+    ENGINE_VERSION_FIELD_NUMBER: builtins.int
+    WEIGHTS_FIELD_NUMBER: builtins.int
+    SEED_FIELD_NUMBER: builtins.int
+    ENCODER_FIELD_NUMBER: builtins.int
+    AVATAR_SHA256_FIELD_NUMBER: builtins.int
+    RECORDING_SHA256_FIELD_NUMBER: builtins.int
+    VOICE_REFERENCE_SHA256_FIELD_NUMBER: builtins.int
+    BACKGROUND_SHA256_FIELD_NUMBER: builtins.int
+    VOICE_FIELD_NUMBER: builtins.int
+    SPEAKERS_FIELD_NUMBER: builtins.int
+    FALLBACK_FIELD_NUMBER: builtins.int
+    NORMALIZATION_FIELD_NUMBER: builtins.int
+    SPEECH_SHA256_FIELD_NUMBER: builtins.int
+    CONSENT_REFERENCE_FIELD_NUMBER: builtins.int
+    LABEL_FIELD_NUMBER: builtins.int
+    APPROXIMATE_FIELD_NUMBER: builtins.int
+    CHUNKS_FIELD_NUMBER: builtins.int
+    SIGNED_BY_FIELD_NUMBER: builtins.int
+    generator: builtins.str
+    """Program and its release, such as "mouthpiece 0.1.0"."""
+    job_id: builtins.str
+    engine: builtins.str
+    """Lip-sync engine, all that names its frames, and the models among that."""
+    engine_version: builtins.str
+    seed: builtins.int
+    encoder: builtins.str
+    """H.264 encoder."""
+    avatar_sha256: builtins.str
+    """What was given, by SHA-256; empty: the default avatar, no recording, no voice reference, no other background."""
+    recording_sha256: builtins.str
+    voice_reference_sha256: builtins.str
+    background_sha256: builtins.str
+    fallback: Global___FallbackTaken.ValueType
+    """What was taken instead of the voice that was chosen, if it failed."""
+    normalization: builtins.str
+    """Names the rules by which numbers, dates and the like became words; empty for a recording."""
+    speech_sha256: builtins.str
+    """SHA-256 of the whole speech: 16-bit little-endian mono PCM at 48 000 Hz."""
+    consent_reference: builtins.str
+    """As JobSpec.consent_reference."""
+    approximate: builtins.bool
+    """As JobResult.approximate."""
+    signed_by: builtins.str
+    """Common name in the certificate with which the file was signed; empty: it is not. Not in the file itself."""
+    @property
+    def created(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When the job was accepted."""
+
+    @property
+    def weights(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Weights]: ...
+    @property
+    def voice(self) -> Global___Speaker:
+        """The voice that was chosen, and all that spoke, in order of their first sentence; unset and empty for a recording."""
+
+    @property
+    def speakers(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Speaker]: ...
+    @property
+    def label(self) -> Global___Label:
+        """What is drawn on every frame; unset: nothing."""
+
+    @property
+    def chunks(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___ProvenanceChunk]:
+        """The chunks that are shown. Not in lists of jobs."""
+
+    def __init__(
+        self,
+        *,
+        generator: builtins.str = ...,
+        job_id: builtins.str = ...,
+        created: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        engine: builtins.str = ...,
+        engine_version: builtins.str = ...,
+        weights: collections.abc.Iterable[Global___Weights] | None = ...,
+        seed: builtins.int = ...,
+        encoder: builtins.str = ...,
+        avatar_sha256: builtins.str = ...,
+        recording_sha256: builtins.str = ...,
+        voice_reference_sha256: builtins.str = ...,
+        background_sha256: builtins.str = ...,
+        voice: Global___Speaker | None = ...,
+        speakers: collections.abc.Iterable[Global___Speaker] | None = ...,
+        fallback: Global___FallbackTaken.ValueType = ...,
+        normalization: builtins.str = ...,
+        speech_sha256: builtins.str = ...,
+        consent_reference: builtins.str = ...,
+        label: Global___Label | None = ...,
+        approximate: builtins.bool = ...,
+        chunks: collections.abc.Iterable[Global___ProvenanceChunk] | None = ...,
+        signed_by: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["created", b"created", "label", b"label", "voice", b"voice"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["approximate", b"approximate", "avatar_sha256", b"avatar_sha256", "background_sha256", b"background_sha256", "chunks", b"chunks", "consent_reference", b"consent_reference", "created", b"created", "encoder", b"encoder", "engine", b"engine", "engine_version", b"engine_version", "fallback", b"fallback", "generator", b"generator", "job_id", b"job_id", "label", b"label", "normalization", b"normalization", "recording_sha256", b"recording_sha256", "seed", b"seed", "signed_by", b"signed_by", "speakers", b"speakers", "speech_sha256", b"speech_sha256", "voice", b"voice", "voice_reference_sha256", b"voice_reference_sha256", "weights", b"weights"]) -> None: ...
+
+Global___Provenance: typing_extensions.TypeAlias = Provenance
+
+@typing.final
+class ProvenanceChunk(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    FRAMES_FIELD_NUMBER: builtins.int
+    SHA256_FIELD_NUMBER: builtins.int
+    sha256: builtins.str
+    """Of the chunk's artifact."""
+    @property
+    def frames(self) -> Global___Span: ...
+    def __init__(
+        self,
+        *,
+        frames: Global___Span | None = ...,
+        sha256: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["frames", b"frames"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["frames", b"frames", "sha256", b"sha256"]) -> None: ...
+
+Global___ProvenanceChunk: typing_extensions.TypeAlias = ProvenanceChunk

@@ -124,6 +124,8 @@ class _ResultFileEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._Enu
     RESULT_FILE_CAPTIONS_VTT: _ResultFile.ValueType  # 2
     """Captions as WebVTT and as SRT, in UTF-8."""
     RESULT_FILE_CAPTIONS_SRT: _ResultFile.ValueType  # 3
+    RESULT_FILE_POSTER: _ResultFile.ValueType  # 4
+    """A frame as JPEG, at most 320 pixels wide and high."""
 
 class ResultFile(_ResultFile, metaclass=_ResultFileEnumTypeWrapper):
     """A file that a job makes."""
@@ -134,6 +136,8 @@ RESULT_FILE_VIDEO: ResultFile.ValueType  # 1
 RESULT_FILE_CAPTIONS_VTT: ResultFile.ValueType  # 2
 """Captions as WebVTT and as SRT, in UTF-8."""
 RESULT_FILE_CAPTIONS_SRT: ResultFile.ValueType  # 3
+RESULT_FILE_POSTER: ResultFile.ValueType  # 4
+"""A frame as JPEG, at most 320 pixels wide and high."""
 Global___ResultFile: typing_extensions.TypeAlias = ResultFile
 
 class _WorkerState:
@@ -301,6 +305,8 @@ class JobSpec(google.protobuf.message.Message):
     ENHANCEMENT_FIELD_NUMBER: builtins.int
     BACKGROUND_FIELD_NUMBER: builtins.int
     CALLBACK_FIELD_NUMBER: builtins.int
+    CONSENT_REFERENCE_FIELD_NUMBER: builtins.int
+    LABEL_FIELD_NUMBER: builtins.int
     text: builtins.str
     """Words to speak, at most 200 000 code points; with `audio_sha256`, the words that the recording says
     (may be empty).
@@ -352,6 +358,10 @@ class JobSpec(google.protobuf.message.Message):
     markup: mouthpiece.v1.tts_pb2.Markup.ValueType
     prompt: builtins.str
     """What the scene is, in words, at most 2000 code points; for engines that take a prompt."""
+    consent_reference: builtins.str
+    """Where it is kept that whoever is heard or seen has agreed, at most 200 printable characters; kept in the record
+    of what made the video. The gateway's policy says when it must be there: INVALID_ARGUMENT without it then.
+    """
     @property
     def chunk_length(self) -> google.protobuf.duration_pb2.Duration:
         """Wanted chunk length; unset: the scheduler decides. Between 0.2 s and 600 s. Cuts move to a pause nearby."""
@@ -391,6 +401,10 @@ class JobSpec(google.protobuf.message.Message):
     def callback(self) -> Global___Callback:
         """Whom to tell when the job ends. Unset: nobody."""
 
+    @property
+    def label(self) -> mouthpiece.v1.common_pb2.Label:
+        """Words to draw on every frame. A gateway that labels all videos draws its own instead."""
+
     def __init__(
         self,
         *,
@@ -425,9 +439,11 @@ class JobSpec(google.protobuf.message.Message):
         enhancement: mouthpiece.v1.common_pb2.Enhancement | None = ...,
         background: mouthpiece.v1.common_pb2.Background | None = ...,
         callback: Global___Callback | None = ...,
+        consent_reference: builtins.str = ...,
+        label: mouthpiece.v1.common_pb2.Label | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_seed", b"_seed", "background", b"background", "callback", b"callback", "chunk_length", b"chunk_length", "crossfade", b"crossfade", "deadline", b"deadline", "enhancement", b"enhancement", "fps", b"fps", "seed", b"seed", "sound", b"sound"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_seed", b"_seed", "audio_sha256", b"audio_sha256", "avatar_sha256", b"avatar_sha256", "background", b"background", "callback", b"callback", "captions", b"captions", "chunk_length", b"chunk_length", "crossfade", b"crossfade", "deadline", b"deadline", "engine", b"engine", "enhancement", b"enhancement", "fps", b"fps", "height", b"height", "ignore_cache", b"ignore_cache", "language", b"language", "markup", b"markup", "max_workers", b"max_workers", "mode", b"mode", "previous_job_id", b"previous_job_id", "priority", b"priority", "prompt", b"prompt", "pronunciations", b"pronunciations", "quality", b"quality", "seed", b"seed", "sound", b"sound", "speaking_rate", b"speaking_rate", "text", b"text", "title", b"title", "voice", b"voice", "voice_fallback", b"voice_fallback", "voice_reference_sha256", b"voice_reference_sha256", "width", b"width"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_seed", b"_seed", "background", b"background", "callback", b"callback", "chunk_length", b"chunk_length", "crossfade", b"crossfade", "deadline", b"deadline", "enhancement", b"enhancement", "fps", b"fps", "label", b"label", "seed", b"seed", "sound", b"sound"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_seed", b"_seed", "audio_sha256", b"audio_sha256", "avatar_sha256", b"avatar_sha256", "background", b"background", "callback", b"callback", "captions", b"captions", "chunk_length", b"chunk_length", "consent_reference", b"consent_reference", "crossfade", b"crossfade", "deadline", b"deadline", "engine", b"engine", "enhancement", b"enhancement", "fps", b"fps", "height", b"height", "ignore_cache", b"ignore_cache", "label", b"label", "language", b"language", "markup", b"markup", "max_workers", b"max_workers", "mode", b"mode", "previous_job_id", b"previous_job_id", "priority", b"priority", "prompt", b"prompt", "pronunciations", b"pronunciations", "quality", b"quality", "seed", b"seed", "sound", b"sound", "speaking_rate", b"speaking_rate", "text", b"text", "title", b"title", "voice", b"voice", "voice_fallback", b"voice_fallback", "voice_reference_sha256", b"voice_reference_sha256", "width", b"width"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_seed", b"_seed"]) -> typing.Literal["seed"] | None: ...
 
 Global___JobSpec: typing_extensions.TypeAlias = JobSpec
@@ -486,6 +502,7 @@ class Job(google.protobuf.message.Message):
     VOICE_FIELD_NUMBER: builtins.int
     TENANT_FIELD_NUMBER: builtins.int
     ENCODER_FIELD_NUMBER: builtins.int
+    PROVENANCE_FIELD_NUMBER: builtins.int
     id: builtins.str
     """"j" and 25 lower-case letters and digits; later jobs sort after earlier ones."""
     state: Global___JobState.ValueType
@@ -541,6 +558,10 @@ class Job(google.protobuf.message.Message):
     def engine(self) -> mouthpiece.v1.common_pb2.Engine:
         """What the spec left open, spelled out."""
 
+    @property
+    def provenance(self) -> mouthpiece.v1.common_pb2.Provenance:
+        """What makes the video: from acceptance on what is settled then, all of it when DONE."""
+
     def __init__(
         self,
         *,
@@ -568,9 +589,10 @@ class Job(google.protobuf.message.Message):
         voice: builtins.str = ...,
         tenant: builtins.str = ...,
         encoder: builtins.str = ...,
+        provenance: mouthpiece.v1.common_pb2.Provenance | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["created", b"created", "engine", b"engine", "error", b"error", "eta", b"eta", "finished", b"finished", "format", b"format", "result", b"result", "spec", b"spec", "started", b"started"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["chunks", b"chunks", "created", b"created", "encoder", b"encoder", "engine", b"engine", "error", b"error", "eta", b"eta", "finished", b"finished", "format", b"format", "frames", b"frames", "id", b"id", "language", b"language", "last_sequence", b"last_sequence", "percent", b"percent", "request_id", b"request_id", "result", b"result", "samples", b"samples", "seed", b"seed", "spec", b"spec", "speech_final", b"speech_final", "started", b"started", "state", b"state", "tenant", b"tenant", "voice", b"voice", "warnings", b"warnings"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["created", b"created", "engine", b"engine", "error", b"error", "eta", b"eta", "finished", b"finished", "format", b"format", "provenance", b"provenance", "result", b"result", "spec", b"spec", "started", b"started"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["chunks", b"chunks", "created", b"created", "encoder", b"encoder", "engine", b"engine", "error", b"error", "eta", b"eta", "finished", b"finished", "format", b"format", "frames", b"frames", "id", b"id", "language", b"language", "last_sequence", b"last_sequence", "percent", b"percent", "provenance", b"provenance", "request_id", b"request_id", "result", b"result", "samples", b"samples", "seed", b"seed", "spec", b"spec", "speech_final", b"speech_final", "started", b"started", "state", b"state", "tenant", b"tenant", "voice", b"voice", "warnings", b"warnings"]) -> None: ...
 
 Global___Job: typing_extensions.TypeAlias = Job
 
@@ -647,6 +669,7 @@ class JobResult(google.protobuf.message.Message):
     CAPTIONS_VTT_FIELD_NUMBER: builtins.int
     CAPTIONS_SRT_FIELD_NUMBER: builtins.int
     REPORT_FIELD_NUMBER: builtins.int
+    POSTER_FIELD_NUMBER: builtins.int
     frames: builtins.int
     samples: builtins.int
     approximate: builtins.bool
@@ -665,6 +688,10 @@ class JobResult(google.protobuf.message.Message):
     def report(self) -> mouthpiece.v1.common_pb2.ChunkReport:
         """What was seen of the chunks that were rendered for this job; unset when all came from the cache."""
 
+    @property
+    def poster(self) -> mouthpiece.v1.common_pb2.ArtifactRef:
+        """A frame of the video as a small JPEG."""
+
     def __init__(
         self,
         *,
@@ -676,9 +703,10 @@ class JobResult(google.protobuf.message.Message):
         captions_vtt: mouthpiece.v1.common_pb2.ArtifactRef | None = ...,
         captions_srt: mouthpiece.v1.common_pb2.ArtifactRef | None = ...,
         report: mouthpiece.v1.common_pb2.ChunkReport | None = ...,
+        poster: mouthpiece.v1.common_pb2.ArtifactRef | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["captions_srt", b"captions_srt", "captions_vtt", b"captions_vtt", "report", b"report", "statistics", b"statistics", "video", b"video"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["approximate", b"approximate", "captions_srt", b"captions_srt", "captions_vtt", b"captions_vtt", "frames", b"frames", "report", b"report", "samples", b"samples", "statistics", b"statistics", "video", b"video"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["captions_srt", b"captions_srt", "captions_vtt", b"captions_vtt", "poster", b"poster", "report", b"report", "statistics", b"statistics", "video", b"video"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["approximate", b"approximate", "captions_srt", b"captions_srt", "captions_vtt", b"captions_vtt", "frames", b"frames", "poster", b"poster", "report", b"report", "samples", b"samples", "statistics", b"statistics", "video", b"video"]) -> None: ...
 
 Global___JobResult: typing_extensions.TypeAlias = JobResult
 

@@ -215,7 +215,7 @@ class VideoServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DownloadVideo(self, request, context):
-        """Streams the finished MP4 or the captions, or a range of them. May be repeated, to resume from `offset`.
+        """Streams the finished MP4, its poster or its captions, or a range of them. May be repeated, to resume from `offset`.
 
         With `follow` also while the job is running.
 

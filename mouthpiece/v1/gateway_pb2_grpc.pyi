@@ -480,7 +480,7 @@ class VideoServiceStub(typing.Generic[_VideoServiceUploadAssetType, _VideoServic
     """
 
     DownloadVideo: _VideoServiceDownloadVideoType
-    """Streams the finished MP4 or the captions, or a range of them. May be repeated, to resume from `offset`.
+    """Streams the finished MP4, its poster or its captions, or a range of them. May be repeated, to resume from `offset`.
 
     With `follow` also while the job is running.
 
@@ -688,7 +688,7 @@ class VideoServiceServicer(metaclass=abc.ABCMeta):
         request: mouthpiece.v1.gateway_pb2.DownloadVideoRequest,
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[mouthpiece.v1.gateway_pb2.DownloadVideoResponse], collections.abc.AsyncIterator[mouthpiece.v1.gateway_pb2.DownloadVideoResponse]]:
-        """Streams the finished MP4 or the captions, or a range of them. May be repeated, to resume from `offset`.
+        """Streams the finished MP4, its poster or its captions, or a range of them. May be repeated, to resume from `offset`.
 
         With `follow` also while the job is running.
 

@@ -190,6 +190,7 @@ class RenderChunkRequest(google.protobuf.message.Message):
     ENCODER_FIELD_NUMBER: builtins.int
     BACKGROUND_FIELD_NUMBER: builtins.int
     ENHANCEMENT_FIELD_NUMBER: builtins.int
+    LABEL_FIELD_NUMBER: builtins.int
     job_id: builtins.str
     """Who asks, for logs: job id and attempt id. Not part of the result."""
     attempt_id: builtins.str
@@ -231,6 +232,8 @@ class RenderChunkRequest(google.protobuf.message.Message):
 
     @property
     def enhancement(self) -> mouthpiece.v1.common_pb2.Enhancement: ...
+    @property
+    def label(self) -> mouthpiece.v1.common_pb2.Label: ...
     def __init__(
         self,
         *,
@@ -250,9 +253,10 @@ class RenderChunkRequest(google.protobuf.message.Message):
         encoder: builtins.str = ...,
         background: mouthpiece.v1.common_pb2.Background | None = ...,
         enhancement: mouthpiece.v1.common_pb2.Enhancement | None = ...,
+        label: mouthpiece.v1.common_pb2.Label | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["background", b"background", "enhancement", b"enhancement", "format", b"format", "frames", b"frames", "handover", b"handover", "speech", b"speech"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["attempt_id", b"attempt_id", "avatar_sha256", b"avatar_sha256", "background", b"background", "encoder", b"encoder", "engine", b"engine", "engine_version", b"engine_version", "enhancement", b"enhancement", "fade_frames", b"fade_frames", "format", b"format", "frames", b"frames", "handover", b"handover", "job_id", b"job_id", "prompt", b"prompt", "quality", b"quality", "seed", b"seed", "speech", b"speech"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["background", b"background", "enhancement", b"enhancement", "format", b"format", "frames", b"frames", "handover", b"handover", "label", b"label", "speech", b"speech"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["attempt_id", b"attempt_id", "avatar_sha256", b"avatar_sha256", "background", b"background", "encoder", b"encoder", "engine", b"engine", "engine_version", b"engine_version", "enhancement", b"enhancement", "fade_frames", b"fade_frames", "format", b"format", "frames", b"frames", "handover", b"handover", "job_id", b"job_id", "label", b"label", "prompt", b"prompt", "quality", b"quality", "seed", b"seed", "speech", b"speech"]) -> None: ...
 
 Global___RenderChunkRequest: typing_extensions.TypeAlias = RenderChunkRequest
 

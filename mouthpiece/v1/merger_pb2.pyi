@@ -4,7 +4,9 @@ isort:skip_file
 """
 
 import builtins
+import collections.abc
 import google.protobuf.descriptor
+import google.protobuf.internal.containers
 import google.protobuf.message
 import mouthpiece.v1.common_pb2
 import sys
@@ -187,8 +189,8 @@ class MergeEnd(google.protobuf.message.Message):
     """Totals that must have been reached."""
     samples: builtins.int
     provenance_json: builtins.str
-    """JSON document with what made the video (chunk hashes, engine and its version, voice), written into the
-    file's metadata beside the mark that it is synthetic media.
+    """`Provenance` as JSON, written into the file's metadata beside the mark that it is synthetic media, and into the
+    manifest where files are signed.
     """
     def __init__(
         self,
@@ -255,8 +257,13 @@ class MergeResult(google.protobuf.message.Message):
     SAMPLES_FIELD_NUMBER: builtins.int
     CAPTIONS_VTT_FIELD_NUMBER: builtins.int
     CAPTIONS_SRT_FIELD_NUMBER: builtins.int
+    POSTER_FIELD_NUMBER: builtins.int
+    SIGNED_BY_FIELD_NUMBER: builtins.int
+    WARNINGS_FIELD_NUMBER: builtins.int
     frames: builtins.int
     samples: builtins.int
+    signed_by: builtins.str
+    """Common name in the certificate with which the file was signed; empty: it is not."""
     @property
     def video(self) -> mouthpiece.v1.common_pb2.ArtifactRef:
         """The finished MP4, its index in front of the data."""
@@ -267,6 +274,14 @@ class MergeResult(google.protobuf.message.Message):
 
     @property
     def captions_srt(self) -> mouthpiece.v1.common_pb2.ArtifactRef: ...
+    @property
+    def poster(self) -> mouthpiece.v1.common_pb2.ArtifactRef:
+        """A frame of the video as a small JPEG."""
+
+    @property
+    def warnings(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Things that a person should know."""
+
     def __init__(
         self,
         *,
@@ -275,8 +290,11 @@ class MergeResult(google.protobuf.message.Message):
         samples: builtins.int = ...,
         captions_vtt: mouthpiece.v1.common_pb2.ArtifactRef | None = ...,
         captions_srt: mouthpiece.v1.common_pb2.ArtifactRef | None = ...,
+        poster: mouthpiece.v1.common_pb2.ArtifactRef | None = ...,
+        signed_by: builtins.str = ...,
+        warnings: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["captions_srt", b"captions_srt", "captions_vtt", b"captions_vtt", "video", b"video"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["captions_srt", b"captions_srt", "captions_vtt", b"captions_vtt", "frames", b"frames", "samples", b"samples", "video", b"video"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["captions_srt", b"captions_srt", "captions_vtt", b"captions_vtt", "poster", b"poster", "video", b"video"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["captions_srt", b"captions_srt", "captions_vtt", b"captions_vtt", "frames", b"frames", "poster", b"poster", "samples", b"samples", "signed_by", b"signed_by", "video", b"video", "warnings", b"warnings"]) -> None: ...
 
 Global___MergeResult: typing_extensions.TypeAlias = MergeResult

@@ -55,12 +55,14 @@ class MergerServiceServicer(object):
         they become ready; then the client half-closes. Responses: `progress` as work is done, `segment` for each
         stretch that can be played, in order, then one `result`. A chunk gives segments as soon as speech beyond
         its end has arrived. A broken call may be repeated from the start: the same chunks and speech give the
-        same segments, bit for bit, however the messages interleave.
+        same segments and file, bit for bit, however the messages interleave; only a signed file differs, for no two
+        signatures are alike.
 
         INVALID_ARGUMENT: messages out of order, a gap between chunks, a chunk whose frames or decoder
         configuration do not fit (the field names which), or fewer frames than the header announced.
         NOT_FOUND, DATA_LOSS: a chunk's artifact is missing, or does not match its name.
         RESOURCE_EXHAUSTED with RetryInfo: too many merges at once.
+        UNAVAILABLE: the file cannot be signed now, and may not be handed out unsigned.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -122,6 +122,7 @@ class SpeechOutline(google.protobuf.message.Message):
     VOICE_FIELD_NUMBER: builtins.int
     ENGINE_FIELD_NUMBER: builtins.int
     ENGINE_VERSION_FIELD_NUMBER: builtins.int
+    NORMALIZATION_FIELD_NUMBER: builtins.int
     PLAN_FIELD_NUMBER: builtins.int
     sentences: builtins.int
     """Number of sentences to come; 0 means unknown. Known for a recording, and for a text with `check_only`."""
@@ -137,6 +138,8 @@ class SpeechOutline(google.protobuf.message.Message):
     sound differently. Empty for a recording.
     """
     engine_version: builtins.str
+    normalization: builtins.str
+    """Names the rules by which numbers, dates and the like become words. Empty for a recording."""
     @property
     def plan(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___PlannedSentence]:
         """The sentences to come, in order. Told with `check_only`: otherwise the first of them is spoken before the
@@ -152,9 +155,10 @@ class SpeechOutline(google.protobuf.message.Message):
         voice: builtins.str = ...,
         engine: builtins.str = ...,
         engine_version: builtins.str = ...,
+        normalization: builtins.str = ...,
         plan: collections.abc.Iterable[Global___PlannedSentence] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["engine", b"engine", "engine_version", b"engine_version", "expected_samples", b"expected_samples", "language", b"language", "plan", b"plan", "sentences", b"sentences", "voice", b"voice"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["engine", b"engine", "engine_version", b"engine_version", "expected_samples", b"expected_samples", "language", b"language", "normalization", b"normalization", "plan", b"plan", "sentences", b"sentences", "voice", b"voice"]) -> None: ...
 
 Global___SpeechOutline: typing_extensions.TypeAlias = SpeechOutline
 
