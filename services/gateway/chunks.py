@@ -12,7 +12,7 @@ from mouthpiece.artifacts import ArtifactStore
 from mouthpiece.core.timeline import Span
 from mouthpiece.errors import DataLoss, NotFound
 from mouthpiece.media.boxes import count_frames, keyframes
-from services.gateway.store import Rendered
+from services.gateway.records import Rendered
 
 
 class Chunks:

@@ -58,13 +58,15 @@ from mouthpiece.v1.gateway_pb2 import (
 from mouthpiece.v1.merger_pb2 import MergeResult
 from services.gateway import metrics
 from services.gateway.chunks import Chunks
+from services.gateway.database import StoreAway
 from services.gateway.merging import Merging
 from services.gateway.outlook import Outlook, engine_key, survey
+from services.gateway.records import ENDED, Attempt
 from services.gateway.rendering import Renderer
 from services.gateway.report import outcome, report, statistics
 from services.gateway.run import Estimate, JobRun, end_chunk, mergeable, recall, submission
 from services.gateway.speaking import Speaker
-from services.gateway.store import ENDED, Attempt, JobStore, StoreAway
+from services.gateway.store import JobStore
 from services.gateway.watching import Watching
 
 log = logging.getLogger(__name__)

@@ -11,10 +11,10 @@ from mouthpiece.v1 import common_pb2
 from mouthpiece.v1.tts_pb2 import PlannedSentence
 from services.gateway.growth import rendered_before
 from services.gateway.placing import move
+from services.gateway.records import StoredSentence
 from services.gateway.run import JobRun
 from services.gateway.speaking import speech_key
 from services.gateway.speech import SpeechLibrary
-from services.gateway.store import StoredSentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ async def foresee(run: JobRun, text: Sequence[PlannedSentence], library: SpeechL
         run.sentences = await run.store.same_speech(speech_key(run.spec))
         known, whole = len(run.sentences), bool(run.sentences)
     else:
-        spoken = await run.store.spoken([planned.key for planned in text])
+        spoken = await run.store.cache.spoken([planned.key for planned in text])
         run.sentences = _placed(text, spoken)
         known, whole = sum(planned.key in spoken for planned in text), len(run.sentences) == len(text)
     if not all([await library.holds(stored.pcm) for stored in run.sentences]):

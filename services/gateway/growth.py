@@ -10,9 +10,9 @@ from mouthpiece.core.timeline import Span, frame_count
 from mouthpiece.errors import DataLoss, MouthpieceError
 from mouthpiece.v1.gateway_pb2 import CHUNK_STATE_DONE, JOB_STATE_RENDERING
 from services.gateway.chunks import Chunks, joined
+from services.gateway.records import Attempt, Rendered, StoredSentence
 from services.gateway.run import JobRun, end_chunk, new_chunk
 from services.gateway.speech import SpeechLibrary, digest
-from services.gateway.store import Attempt, Rendered, StoredSentence
 
 
 class Growth:
@@ -72,7 +72,7 @@ class Growth:
         self._hits += 1
         chunk = new_chunk(f"c{self._hits}", rendered.frames, "")
         chunk.cached = True
-        await self._run.store.touch(self._run.recipe, rendered)
+        await self._run.store.cache.touch(self._run.recipe, rendered)
         end_chunk(chunk, CHUNK_STATE_DONE, frames_done=len(rendered.frames))
         await self._run.update_chunk(Attempt(chunk, rendered))
         return True
@@ -84,7 +84,7 @@ async def rendered_before(run: JobRun, library: SpeechLibrary, first: int, ready
         return []
     found: list[Rendered] = []
     heard: dict[Span, str] = {}
-    for piece in await run.store.rendered(run.recipe, Span(first, ready)):
+    for piece in await run.store.cache.rendered(run.recipe, Span(first, ready)):
         frames = piece.frames
         if frames.first < first or run.attempted(frames):
             continue

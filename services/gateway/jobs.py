@@ -45,18 +45,20 @@ from mouthpiece.v1.gateway_pb2 import (
 from services.gateway import metrics
 from services.gateway.access import Tenant, current_caller
 from services.gateway.admission import Admission, Admitted, warnings_of
+from services.gateway.database import StoreAway
 from services.gateway.director import UNFINISHED, Director, resumption
 from services.gateway.fleet import Fleet
 from services.gateway.foresight import foresee
 from services.gateway.ids import new_job_id
 from services.gateway.outlook import engine_key
 from services.gateway.planning import add_range, plan
+from services.gateway.records import ENDED, assets
 from services.gateway.room import Room
 from services.gateway.run import JobRun, recall, stamp
 from services.gateway.seat import Seat
 from services.gateway.speaking import speech_key
 from services.gateway.speech import SpeechLibrary
-from services.gateway.store import ENDED, JobStore, StoreAway, assets
+from services.gateway.store import JobStore
 from services.gateway.watching import Watching
 
 MAX_PAGE = 1000
@@ -188,7 +190,7 @@ class Jobs:
         known = await foresee(run, admitted.outline.plan, SpeechLibrary(self._artifacts))
         scheduler = await self._scheduler(now)
         planned = plan(scheduler, now, self._fleet, job, admitted, self._limits(job.tenant).weight, known)
-        add_range(planned, await self._store.surprises(admitted.engine.name, LEARNED_FROM))
+        add_range(planned, await self._store.history.surprises(admitted.engine.name, LEARNED_FROM))
         return planned
 
     async def _scheduler(self, now: float) -> Scheduler:

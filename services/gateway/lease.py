@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.gateway.database import reachable
 from services.gateway.notices import CHANNEL, Kind, Notice
 from services.gateway.outlook import Outlook, read_outlook, write_outlook
 from services.gateway.schema import lease as _lease
-from services.gateway.store import reachable
 
 LEASE_SECONDS = 4.0
 """How long a leader that is not heard of still leads."""

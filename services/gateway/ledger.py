@@ -8,7 +8,8 @@ from contextlib import suppress
 
 from mouthpiece.rpc.convert import duration
 from mouthpiece.v1.gateway_pb2 import ClusterStatistics
-from services.gateway.store import JobStore, StoreAway
+from services.gateway.database import StoreAway
+from services.gateway.store import JobStore
 
 PERIODS = (3_600.0, 86_400.0)
 """Seconds over which sums are told."""
@@ -35,6 +36,6 @@ class Ledger:
         return self._known
 
     async def _count(self, period: float) -> ClusterStatistics:
-        counted = await self._store.statistics(time.time() - period)
+        counted = await self._store.history.statistics(time.time() - period)
         counted.period.CopyFrom(duration(period))
         return counted

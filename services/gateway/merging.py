@@ -29,9 +29,10 @@ from mouthpiece.v1.merger_pb2 import (
     MergeSpeech,
 )
 from services.gateway.chunks import Chunks
+from services.gateway.database import StoreAway
+from services.gateway.records import Rendered, StoredSentence
 from services.gateway.run import JobRun
 from services.gateway.speech import SpeechLibrary
-from services.gateway.store import Rendered, StoreAway, StoredSentence
 
 if TYPE_CHECKING:
     from mouthpiece.v1.merger_pb2_grpc import MergerServiceAsyncStub

@@ -27,10 +27,11 @@ from mouthpiece.v1.common_pb2 import ArtifactRef, ChunkReport
 from mouthpiece.v1.gateway_pb2 import CHUNK_STATE_CANCELLED, CHUNK_STATE_DONE, CHUNK_STATE_FAILED
 from mouthpiece.v1.lipsync_pb2 import ChunkResult, RenderChunkRequest, RenderChunkResponse
 from services.gateway.chunks import Chunks, pieces
+from services.gateway.database import StoreAway
 from services.gateway.fleet import Fleet, Member
+from services.gateway.records import Attempt, Rendered
 from services.gateway.run import JobRun, end_chunk, new_chunk
 from services.gateway.speech import SpeechLibrary, digest
-from services.gateway.store import Attempt, Rendered, StoreAway
 
 STALL_SECONDS = 120.0
 """Longest silence of a worker that renders; preparing a long avatar clip is what takes longest."""

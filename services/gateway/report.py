@@ -10,8 +10,8 @@ from mouthpiece.core.timeline import SPEECH_RATE, Span
 from mouthpiece.rpc.convert import duration, seconds
 from mouthpiece.v1.common_pb2 import ChunkReport
 from mouthpiece.v1.gateway_pb2 import CHUNK_STATE_FAILED, Chunk, JobStatistics
+from services.gateway.records import Attempt, Outcome
 from services.gateway.run import JobRun
-from services.gateway.store import Attempt, Outcome
 
 
 def statistics(run: JobRun, speech_end: float, now: float) -> JobStatistics:

@@ -62,9 +62,9 @@ class Retention:
     async def sweep(self, now: float) -> Swept:
         """Remove what need not be kept at a moment (seconds since 1970)."""
         jobs = await self._forget_jobs(now)
-        await self._store.shorten_history(now - DAY * HISTORY_DAYS)
-        chunks = await self._store.shrink_cache(self._policy.cache_bytes)
-        sentences = await self._store.shrink_speech(self._policy.cache_bytes)
+        await self._store.history.shorten(now - DAY * HISTORY_DAYS)
+        chunks = await self._store.cache.shrink_rendered(self._policy.cache_bytes)
+        sentences = await self._store.cache.shrink_spoken(self._policy.cache_bytes)
         artifacts, size = await self._remove_artifacts(now)
         return Swept(jobs, chunks, sentences, artifacts, size)
 

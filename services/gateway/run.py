@@ -34,15 +34,9 @@ from mouthpiece.v1.gateway_pb2 import (
 )
 from services.gateway import metrics
 from services.gateway.admission import fade_frames, head_start, wanted_chunk_frames
-from services.gateway.store import (
-    ENDED,
-    Attempt,
-    JobStore,
-    Outcome,
-    Rendered,
-    StoreAway,
-    StoredSentence,
-)
+from services.gateway.database import StoreAway
+from services.gateway.records import ENDED, Attempt, Outcome, Rendered, StoredSentence
+from services.gateway.store import JobStore
 from services.gateway.watching import Watching
 
 SHOW_EVERY = 0.2

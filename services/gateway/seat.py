@@ -16,12 +16,13 @@ from typing import Self
 from mouthpiece.core.scheduler.events import Event
 from mouthpiece.v1.gateway_pb2 import JobEvent
 from services.gateway import metrics
+from services.gateway.database import StoreAway
 from services.gateway.director import Director
 from services.gateway.lease import RENEW_EVERY, Lease
 from services.gateway.notices import Kind, Notice
 from services.gateway.outlook import Outlook
 from services.gateway.peers import Peers
-from services.gateway.store import JobStore, StoreAway
+from services.gateway.store import JobStore
 from services.gateway.watching import Watching
 
 log = logging.getLogger(__name__)

@@ -26,9 +26,9 @@ from services.gateway.admission import start_speech
 from services.gateway.chunks import Chunks
 from services.gateway.growth import Growth
 from services.gateway.placing import end_at, move
+from services.gateway.records import StoredSentence
 from services.gateway.run import JobRun
 from services.gateway.speech import SpeechLibrary
-from services.gateway.store import StoredSentence
 
 if TYPE_CHECKING:
     from mouthpiece.v1.tts_pb2_grpc import SpeechServiceAsyncStub
@@ -158,10 +158,10 @@ class Speaker:
     async def _recall(self, run: JobRun, text: _Text) -> None:
         """Look up what was spoken before, and is still there."""
         keys = [planned.key for planned in text.plan]
-        found = await run.store.spoken(keys)
+        found = await run.store.cache.spoken(keys)
         there = await asyncio.gather(*(self._library.holds(stored.pcm) for stored in found.values()))
         text.known = {key: stored for (key, stored), held in zip(found.items(), there, strict=True) if held}
-        await run.store.forget_spoken([key for key in found if key not in text.known])
+        await run.store.cache.forget_spoken([key for key in found if key not in text.known])
         run.recalled = sum(key in text.known for key in keys)
 
     async def _spoken(self, run: JobRun, text: _Text, first: int) -> AsyncGenerator[StoredSentence]:
@@ -197,7 +197,7 @@ class Speaker:
             stored = await self._library.keep(sentence)
             if as_planned:
                 size = BYTES_PER_SAMPLE * await self._library.sounding(stored)
-                stored = await run.store.keep_spoken(key, stored, size)
+                stored = await run.store.cache.keep_spoken(key, stored, size)
             text.known[key] = stored
             yield stored
 

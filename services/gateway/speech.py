@@ -11,7 +11,7 @@ from mouthpiece.core.speech import BYTES_PER_SAMPLE, Sentence, SpeechSlice, slic
 from mouthpiece.core.timeline import Span
 from mouthpiece.rpc.speech_codec import sentence_from_proto, slice_to_proto
 from mouthpiece.v1 import common_pb2
-from services.gateway.store import StoredSentence
+from services.gateway.records import StoredSentence
 
 REMEMBERED_BYTES = 64 << 20
 

@@ -12,7 +12,8 @@ from collections.abc import AsyncGenerator, Callable
 
 from mouthpiece.errors import NotFound, Unavailable
 from mouthpiece.v1.gateway_pb2 import JobEvent
-from services.gateway.store import ENDED, JobStore
+from services.gateway.records import ENDED
+from services.gateway.store import JobStore
 
 PAGE = 200
 REMEMBERED = 256

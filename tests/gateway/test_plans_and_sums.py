@@ -12,7 +12,8 @@ from mouthpiece.client.report import cluster_report, plan_report
 from mouthpiece.errors import MouthpieceError
 from mouthpiece.v1 import gateway_pb2 as pb
 from services.gateway.planning import add_range
-from services.gateway.store import JobStore, Outcome
+from services.gateway.records import Outcome
+from services.gateway.store import JobStore
 from tests.gateway.test_gateway_jobs import FRAMES, TEXT, finish, hold_all, submit
 from tests.support.gateway_fakes import FakeSuite, fake_suite
 
@@ -99,7 +100,7 @@ async def test_ten_thousand_jobs_are_listed_and_summed_quickly(store: JobStore) 
     begin = time.process_time()
     page = await store.jobs(limit=51)
     done = await store.jobs(limit=51, states=[pb.JOB_STATE_DONE])
-    sums = await store.statistics(0)
+    sums = await store.history.statistics(0)
     assert await store.ended_before(1e12, 10)
     assert not await store.is_referred_to("0" * 64)
     assert time.process_time() - begin < 0.5

@@ -15,10 +15,11 @@ from mouthpiece.rpc.channel import dial
 from mouthpiece.rpc.server import serving
 from mouthpiece.v1 import gateway_pb2 as pb
 from services.gateway.__main__ import program
+from services.gateway.database import IDLE_SECONDS, StoreAway
 from services.gateway.lease import LEASE_SECONDS, Lease
 from services.gateway.outlook import Outlook, engine_key
 from services.gateway.schema import lease as lease_table
-from services.gateway.store import IDLE_SECONDS, JobStore, StoreAway
+from services.gateway.store import JobStore
 from tests.gateway.test_gateway_jobs import (
     FRAMES,
     LIMIT,

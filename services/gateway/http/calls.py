@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from mouthpiece.rpc.status import from_proto
 from mouthpiece.v1 import gateway_pb2 as pb
-from services.gateway.store import ENDED
+from services.gateway.records import ENDED
 
 if TYPE_CHECKING:
     from grpc.aio import ServicerContext
