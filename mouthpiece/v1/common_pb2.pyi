@@ -337,6 +337,7 @@ class Sentence(google.protobuf.message.Message):
     PHONEMES_KNOWN_FIELD_NUMBER: builtins.int
     PAUSES_FIELD_NUMBER: builtins.int
     SPOKEN_BY_FIELD_NUMBER: builtins.int
+    CROSSING_FIELD_NUMBER: builtins.int
     index: builtins.int
     """0, 1, 2, …"""
     text: builtins.str
@@ -366,6 +367,12 @@ class Sentence(google.protobuf.message.Message):
     def spoken_by(self) -> Global___Speaker:
         """Who spoke it; unset for a piece of a recording."""
 
+    @property
+    def crossing(self) -> Global___Crossing:
+        """Set where a stretch begins that goes on as in an earlier job: with this sentence, the avatar's motion goes over
+        to what it was there. In frames of this job.
+        """
+
     def __init__(
         self,
         *,
@@ -379,11 +386,43 @@ class Sentence(google.protobuf.message.Message):
         phonemes_known: builtins.bool = ...,
         pauses: collections.abc.Iterable[Global___Span] | None = ...,
         spoken_by: Global___Speaker | None = ...,
+        crossing: Global___Crossing | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["samples", b"samples", "source", b"source", "spoken_by", b"spoken_by"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["index", b"index", "pauses", b"pauses", "pcm", b"pcm", "phonemes", b"phonemes", "phonemes_known", b"phonemes_known", "samples", b"samples", "source", b"source", "spoken_by", b"spoken_by", "text", b"text", "words", b"words"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["crossing", b"crossing", "samples", b"samples", "source", b"source", "spoken_by", b"spoken_by"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["crossing", b"crossing", "index", b"index", "pauses", b"pauses", "pcm", b"pcm", "phonemes", b"phonemes", "phonemes_known", b"phonemes_known", "samples", b"samples", "source", b"source", "spoken_by", b"spoken_by", "text", b"text", "words", b"words"]) -> None: ...
 
 Global___Sentence: typing_extensions.TypeAlias = Sentence
+
+@typing.final
+class Crossing(google.protobuf.message.Message):
+    """Frames within which an avatar's motion (its clip, or the sway and blinks of a portrait) goes over to another place
+    of its course. Motion is counted in frames: without any crossing, frame n shows motion n.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    FRAMES_FIELD_NUMBER: builtins.int
+    BY_FIELD_NUMBER: builtins.int
+    by: builtins.int
+    """How many frames farther the motion is behind it; negative: back. As many frames of speech last a whole number of
+    samples.
+    """
+    @property
+    def frames(self) -> Global___Span:
+        """Where it may happen. The worker picks the moment at which both places look most alike, and for part of a second
+        turns one picture into the other.
+        """
+
+    def __init__(
+        self,
+        *,
+        frames: Global___Span | None = ...,
+        by: builtins.int = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["frames", b"frames"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["by", b"by", "frames", b"frames"]) -> None: ...
+
+Global___Crossing: typing_extensions.TypeAlias = Crossing
 
 @typing.final
 class Speaker(google.protobuf.message.Message):

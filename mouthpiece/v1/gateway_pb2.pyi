@@ -338,10 +338,11 @@ class JobSpec(google.protobuf.message.Message):
     not repeat itself exactly.
     """
     previous_job_id: builtins.str
-    """An earlier job of which this is an edit: sentences that both have are kept where they were in time, as far
-    as the pauses before them allow, so that what shows them need not be rendered again. Pauses stretch and
-    shrink for that within what sounds natural. Only for `text`. Without effect, which a warning says, when that
-    job was not spoken to its end. INVALID_ARGUMENT: no such job.
+    """An earlier job of which this is an edit: what shows a sentence that both have is not rendered again, but for a
+    second beside what changed. There the avatar's motion goes over to what it was in the earlier job, and pauses
+    change by less than a frame or a few, so that sentences keep their place between frames. Only for `text`.
+    Without effect, which a warning says, when that job was not spoken to its end, was to look otherwise, or is of a
+    chained engine. INVALID_ARGUMENT: no such job.
     """
     captions: builtins.bool
     """Make captions: WebVTT and SRT files, and a track in the video."""

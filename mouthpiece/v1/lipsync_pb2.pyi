@@ -191,6 +191,8 @@ class RenderChunkRequest(google.protobuf.message.Message):
     BACKGROUND_FIELD_NUMBER: builtins.int
     ENHANCEMENT_FIELD_NUMBER: builtins.int
     LABEL_FIELD_NUMBER: builtins.int
+    CROSSINGS_FIELD_NUMBER: builtins.int
+    KEYFRAMES_FIELD_NUMBER: builtins.int
     job_id: builtins.str
     """Who asks, for logs: job id and attempt id. Not part of the result."""
     attempt_id: builtins.str
@@ -214,7 +216,11 @@ class RenderChunkRequest(google.protobuf.message.Message):
     def format(self) -> mouthpiece.v1.common_pb2.VideoFormat: ...
     @property
     def frames(self) -> mouthpiece.v1.common_pb2.Span:
-        """Global frame indices of the chunk. At least one frame, at most the engine's limit."""
+        """Global frame indices of the chunk. At least one frame, at most the engine's limit. In a job with crossings these
+        are places in the avatar's motion: they count from where motion stands at the chunk's first frame, or stood before
+        the crossing that this frame is in. So do the samples of `speech`. Chunks that look and sound the same then
+        have the same request, wherever in a video they are shown.
+        """
 
     @property
     def speech(self) -> mouthpiece.v1.common_pb2.SpeechSlice:
@@ -234,6 +240,18 @@ class RenderChunkRequest(google.protobuf.message.Message):
     def enhancement(self) -> mouthpiece.v1.common_pb2.Enhancement: ...
     @property
     def label(self) -> mouthpiece.v1.common_pb2.Label: ...
+    @property
+    def crossings(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[mouthpiece.v1.common_pb2.Crossing]:
+        """Crossings that the chunk touches, ascending, without overlap, each at least as long as the worker's own
+        transition (0.6 s). Not for engines of class CHAINED.
+        """
+
+    @property
+    def keyframes(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
+        """Frames, counted from the first that is stored, that are to be keyframes, besides those that are anyway: decoding
+        can begin there.
+        """
+
     def __init__(
         self,
         *,
@@ -254,9 +272,11 @@ class RenderChunkRequest(google.protobuf.message.Message):
         background: mouthpiece.v1.common_pb2.Background | None = ...,
         enhancement: mouthpiece.v1.common_pb2.Enhancement | None = ...,
         label: mouthpiece.v1.common_pb2.Label | None = ...,
+        crossings: collections.abc.Iterable[mouthpiece.v1.common_pb2.Crossing] | None = ...,
+        keyframes: collections.abc.Iterable[builtins.int] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["background", b"background", "enhancement", b"enhancement", "format", b"format", "frames", b"frames", "handover", b"handover", "label", b"label", "speech", b"speech"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["attempt_id", b"attempt_id", "avatar_sha256", b"avatar_sha256", "background", b"background", "encoder", b"encoder", "engine", b"engine", "engine_version", b"engine_version", "enhancement", b"enhancement", "fade_frames", b"fade_frames", "format", b"format", "frames", b"frames", "handover", b"handover", "job_id", b"job_id", "label", b"label", "prompt", b"prompt", "quality", b"quality", "seed", b"seed", "speech", b"speech"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["attempt_id", b"attempt_id", "avatar_sha256", b"avatar_sha256", "background", b"background", "crossings", b"crossings", "encoder", b"encoder", "engine", b"engine", "engine_version", b"engine_version", "enhancement", b"enhancement", "fade_frames", b"fade_frames", "format", b"format", "frames", b"frames", "handover", b"handover", "job_id", b"job_id", "keyframes", b"keyframes", "label", b"label", "prompt", b"prompt", "quality", b"quality", "seed", b"seed", "speech", b"speech"]) -> None: ...
 
 Global___RenderChunkRequest: typing_extensions.TypeAlias = RenderChunkRequest
 
