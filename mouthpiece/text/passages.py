@@ -19,7 +19,7 @@ from mouthpiece.text.scripts import is_sounding
 from mouthpiece.text.sentences import Ending, bounded, sentence_spans
 from mouthpiece.text.ssml import Document
 
-_MISLEADING = re.compile(r"[.!?…;:\n\r]")
+_MISLEADING = re.compile(r"[.!?…;:\s]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +66,15 @@ class Passages:
     def __iter__(self) -> Iterator[Passage]:
         document = self.document
         breaks = deque(document.breaks)
+        opens = True
         for stretch in _stretches(self.script, document, self.language):
             for sentence, ending in stretch.sentences:
                 for part, part_ending, pause in _between_breaks(stretch.masked, sentence, ending, breaks):
-                    passages = list(
-                        _passages(stretch.normalized, part, part_ending, document, self.script.text)
-                    )
+                    passages = list(_passages(self, stretch.normalized, part, part_ending, opens=opens))
                     yield from passages[:-1]
                     if passages:
                         yield replace(passages[-1], pause_ms=pause)
+                        opens = False
 
 
 _STRETCH = 600
@@ -111,8 +111,8 @@ def _stretches(script: Script, document: Document, language: str) -> Iterator[_S
 class _Reader:
     """Goes over a text, token by token.
 
-    ``masked`` is the text as far as it is read, with digits in place of tokens whose marks would be taken for
-    ends of sentences.
+    ``masked`` is the text as far as it is read, with digits in place of tokens whose marks or spaces
+    would be taken for ends of sentences.
     """
 
     def __init__(self, text: str, tokens: Iterator[Token]) -> None:
@@ -172,13 +172,13 @@ def _after(text: str, end: int, breaks: deque[tuple[int, int]]) -> int | None:
 
 
 def _passages(
-    normalized: Normalized, sentence: Span, ending: Ending, document: Document, text: str
+    of: Passages, normalized: Normalized, sentence: Span, ending: Ending, *, opens: bool
 ) -> Iterator[Passage]:
     spoken = Span(normalized.spoken_at(sentence.first), normalized.spoken_at(sentence.end))
-    for piece in bounded(normalized.text, spoken, ending):
-        source = document.place_of(normalized.source_of(piece.source))
-        written = text[source.first : source.end]
-        yield Passage(piece.text, written, source, piece.ending, normalized, piece.source.first, document)
+    for piece in bounded(normalized.text, spoken, ending, normalized.is_within_token, opens=opens):
+        source = of.document.place_of(normalized.source_of(piece.source))
+        written = of.script.text[source.first : source.end]
+        yield Passage(piece.text, written, source, piece.ending, normalized, piece.source.first, of.document)
 
 
 def _sounds(text: str) -> bool:

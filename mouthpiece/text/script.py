@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from mouthpiece.core.timeline import Span
 from mouthpiece.errors import BadInput
 from mouthpiece.text.normalize import Kind, Language, Token, language_of
-from mouthpiece.text.normalize.token import Place
+from mouthpiece.text.normalize.token import Place, merged
 from mouthpiece.text.phonemes import pronounced, without_marks
 from mouthpiece.text.ssml import Document, Said, read_ssml
 
@@ -42,11 +42,10 @@ class Script:
             return read_ssml(self.text)
         return Document(without_marks(self.text), range(len(self.text)), range(1, len(self.text) + 1))
 
-    def decided(self, document: Document, language: str) -> list[Token]:
-        """What markup and dictionary say how to read, in order, without overlap; markup comes first."""
-        marked = [token for said in document.said if (token := _marked(said, document, language))]
-        words = [token for token in self._looked_up(document.text) if not _touches(token, marked)]
-        return sorted((*marked, *words), key=lambda token: token.source)
+    def decided(self, document: Document, language: str) -> Iterator[Token]:
+        """What markup and dictionary say how to read, in order, without overlap; markup has the last word."""
+        marked = (token for said in document.said if (token := _marked(said, document, language)))
+        return merged(self._looked_up(document.text), marked)
 
     def _looked_up(self, text: str) -> Iterator[Token]:
         if not self.pronunciations:
@@ -59,10 +58,6 @@ class Script:
             alias = self.pronunciations.get(word) or folded.get(word.lower())
             if alias:
                 yield Token(Span(*found.span()), alias, Kind.ALIAS)
-
-
-def _touches(token: Token, others: Sequence[Token]) -> bool:
-    return any(token.source.overlaps(other.source) for other in others)
 
 
 def _marked(said: Said, document: Document, tag: str) -> Token | None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from itertools import filterfalse
 
 from mouthpiece.core.timeline import Span
 from mouthpiece.text.abbreviations import UNITS, Abbreviations, abbreviations
@@ -19,6 +20,12 @@ from mouthpiece.text.scripts import HAN, KANA, is_sounding, script_of
 
 MAX_WEIGHT = 240
 """Longest piece, counted in letters of an alphabet; about 16 seconds of speech."""
+
+OPENING_WEIGHT = 75
+"""About where a speech's first piece ends, if there is a clause to end it with: 5 seconds."""
+
+_BREATH = 1_000
+"""Code points after which a sentence is read as two: so much has to be looked at before it can begin."""
 
 _WEIGHTS = {HAN: 4, KANA: 2, "HANGUL": 3}
 
@@ -62,10 +69,25 @@ def sentence_spans(text: str, language: str = "", first: int = 0) -> Iterator[tu
     known = abbreviations(language.partition("-")[0].lower())
     for paragraph in _paragraphs(text, first):
         ends = [*_sentence_ends(text, paragraph, known), paragraph.end]
-        yield from _sounding(text, paragraph.first, ends)
+        yield from _sounding(text, paragraph.first, _with_breaths(text, paragraph.first, ends))
 
 
-def _sounding(text: str, first: int, ends: list[int]) -> Iterator[tuple[Span, Ending]]:
+def _with_breaths(text: str, first: int, ends: Iterable[int]) -> Iterator[int]:
+    """The ends, and those spaces at which a sentence that goes on for a minute is divided."""
+    for end in ends:
+        while end - first > _BREATH and (space := _last_space(text, Span(first, first + _BREATH))):
+            yield space
+            first = space
+        yield end
+        first = end
+
+
+def _last_space(text: str, span: Span) -> int:
+    """Where the last white space within a span ends; 0 when there is none behind its beginning."""
+    return next((at for at in range(span.end, span.first + 1, -1) if text[at - 1].isspace()), 0)
+
+
+def _sounding(text: str, first: int, ends: Iterable[int]) -> Iterator[tuple[Span, Ending]]:
     spans: list[Span] = []
     for end in ends:
         span = _strip(text, Span(first, end))
@@ -200,34 +222,74 @@ _STRONG = frozenset(";:—–؛；：·")
 _WEAK = frozenset(",،、，)）»”")
 
 
-def bounded(text: str, span: Span, ending: Ending) -> Iterator[Piece]:
-    """The span as pieces of at most ``MAX_WEIGHT``; only the last one has ``ending``."""
+def bounded(
+    text: str,
+    span: Span,
+    ending: Ending,
+    is_joined: Callable[[int], bool] = lambda _: False,
+    *,
+    opens: bool = False,
+) -> Iterator[Piece]:
+    """The span as pieces of at most ``MAX_WEIGHT``; only the last one has ``ending``.
+
+    Positions that are ``is_joined`` are cut only where there is no other. When the span ``opens`` a speech,
+    its first clause is a piece if one ends around ``OPENING_WEIGHT``: there is something to hear early.
+    """
     first = span.first
-    while cut := _cut(text, Span(first, span.end)):
+    cut = _opening(text, span, is_joined) if opens else None
+    while cut := cut or _cut(text, Span(first, span.end), is_joined):
         end, kind = cut
         part = _strip(text, Span(first, end))
         if _sounds(text, part):
             yield Piece(text[part.first : part.end], part, kind)
-        first = end
+        first, cut = end, None
     rest = _strip(text, Span(first, span.end))
     if _sounds(text, rest):
         yield Piece(text[rest.first : rest.end], rest, ending)
 
 
-def _cut(text: str, span: Span) -> tuple[int, Ending] | None:
+_Cut = tuple[int, Ending]
+
+
+def _opening(text: str, span: Span, is_joined: Callable[[int], bool]) -> _Cut | None:
+    """Where the first clause of a span ends, if that is neither late nor next to the beginning."""
+    earliest, limit, latest = (_reach(text, span, OPENING_WEIGHT * share // 3) for share in (1, 3, 6))
+    if limit == span.end:
+        return None
+    for ends in (range(limit, earliest, -1), range(limit + 1, latest + 1)):
+        if found := _clause_end(text, filterfalse(is_joined, ends)):
+            return found
+    if _reach(text, span, MAX_WEIGHT) == span.end:
+        return None
+    return _anywhere(text, range(latest, limit, -1), is_joined)  # it must be cut somewhere
+
+
+def _cut(text: str, span: Span, is_joined: Callable[[int], bool]) -> _Cut | None:
     """Where to end the first piece of a span that is too long; ``None`` when it is not."""
     limit = _reach(text, span, MAX_WEIGHT)
     if limit == span.end:
         return None
     earliest = _reach(text, span, MAX_WEIGHT * 2 // 5)
-    for marks in (_STRONG, _WEAK):
-        for end in range(limit, earliest, -1):
-            if text[end - 1] in marks and not _within_number(text, end):
-                return end, Ending.CLAUSE
-    for end in range(limit, earliest, -1):
-        if text[end - 1].isspace():
-            return end, Ending.WORD
-    return _before_marks(text, limit, earliest), Ending.WORD
+    return _anywhere(text, range(limit, earliest, -1), is_joined)
+
+
+def _anywhere(text: str, every: range, is_joined: Callable[[int], bool]) -> _Cut:
+    for ends in (list(filterfalse(is_joined, every)), every):
+        if found := _clause_end(text, ends) or _word_end(text, ends):
+            return found
+    return _before_marks(text, every), Ending.WORD
+
+
+def _clause_end(text: str, ends: Iterable[int]) -> _Cut | None:
+    """The first of ``ends`` that is right behind a mark, the stronger marks before the weaker ones."""
+    marked = [end for end in ends if text[end - 1] in _STRONG | _WEAK and not _within_number(text, end)]
+    strong = (end for end in marked if text[end - 1] in _STRONG)
+    found = next(strong, marked[0] if marked else None)
+    return None if found is None else (found, Ending.CLAUSE)
+
+
+def _word_end(text: str, ends: Iterable[int]) -> _Cut | None:
+    return next(((end, Ending.WORD) for end in ends if text[end - 1].isspace()), None)
 
 
 def _reach(text: str, span: Span, limit: int) -> int:
@@ -244,9 +306,9 @@ def _within_number(text: str, end: int) -> bool:
     return text[end - 2 : end - 1].isdecimal() and text[end : end + 1].isdecimal()
 
 
-def _before_marks(text: str, limit: int, earliest: int) -> int:
-    """The last position up to ``limit`` that does not separate a letter from its accents."""
-    for end in range(limit, earliest, -1):
+def _before_marks(text: str, ends: range) -> int:
+    """The first of ``ends`` that does not separate a letter from its accents; the first of all if all do."""
+    for end in ends:
         if unicodedata.combining(text[end]) == 0 and unicodedata.category(text[end])[0] != "M":
             return end
-    return limit
+    return ends[0]

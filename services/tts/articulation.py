@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -250,7 +250,9 @@ def _snap(start: int, onsets: Sequence[int]) -> int:
 
 def spoken(span: Span, sounds: Sequence[Phoneme]) -> Span:
     """The span without the pauses at its ends; the whole of it when there is nothing else."""
-    voiced = [sound.samples for sound in sounds if sound.ipa and sound.samples.overlaps(span)]
+    begin = max(0, bisect_right(sounds, span.first, key=lambda sound: sound.samples.first) - 1)
+    until = bisect_left(sounds, span.end, begin, key=lambda sound: sound.samples.first)
+    voiced = [sound.samples for sound in sounds[begin:until] if sound.ipa and sound.samples.overlaps(span)]
     if not voiced:
         return span
     return span.clip(Span(voiced[0].first, voiced[-1].end))

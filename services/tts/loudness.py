@@ -8,6 +8,7 @@ smoothed over the same window, so it is never above what any peak allows and has
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -77,8 +78,8 @@ def gain_to_target(lufs: float) -> float:
 def true_peaks(sound: Sound) -> Sound:
     """The highest absolute value of the continuous sound around each sample."""
     fine = np.abs(soxr.resample(sound, SPEECH_RATE, _OVERSAMPLING * SPEECH_RATE, quality="HQ"))
-    fine = np.pad(fine, (0, _OVERSAMPLING * len(sound)))[: _OVERSAMPLING * len(sound)]
-    return np.asarray(np.maximum(fine.reshape(-1, _OVERSAMPLING).max(axis=1), np.abs(sound)), np.float32)
+    phases = [fine[phase::_OVERSAMPLING] for phase in range(_OVERSAMPLING)]
+    return np.asarray(reduce(np.maximum, phases, np.abs(sound)), np.float32)
 
 
 def limit(sound: Sound) -> Sound:

@@ -22,7 +22,7 @@ def normalized(request: pb.SpeechServiceNormalizeTextRequest) -> pb.NormalizedTe
     script = wire.script(request)
     document = script.document()
     language = choose_voice(document.text, request.language, "").voice.language
-    decided = [replace(token, spoken=as_heard(token.spoken)) for token in script.decided(document, language)]
+    decided = (replace(token, spoken=as_heard(token.spoken)) for token in script.decided(document, language))
     found = normalize(document.text, language, decided)
     return pb.NormalizedText(
         language=language, spoken=found.text, tokens=[_token(token, document) for token in found.tokens]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mouthpiece.text import passages
+from mouthpiece.text.normalize import Token, tokens_of
 from mouthpiece.text.passages import Passage, Passages
 from mouthpiece.text.script import Script
 from services.tts.casting import Wish, cast
@@ -84,6 +88,60 @@ def test_the_first_sentence_of_twenty_minutes_waits_for_no_other() -> None:
     alone = min(seconds_to_the_first_sound(DENSE) for _ in range(3))
     in_front = min(seconds_to_the_first_sound(twenty_minutes) for _ in range(3))
     assert in_front < alone + 0.1
+
+
+def texts(text: str) -> list[str]:
+    return [passage.text for passage in read(Script(text), 600)]
+
+
+def test_a_speech_opens_with_its_first_clause() -> None:
+    clauses = "The harbour wakes before the sun is up over the water", "and small boats leave in the dark;"
+    opening, *rest = texts(f"{clauses[0]}, {clauses[1]} nobody is there to see them go. {clauses[0]}.")
+    assert opening == f"{clauses[0]},"
+    assert rest == [f"{clauses[1]} nobody is there to see them go.", f"{clauses[0]}."]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Yes, of course, she said, and went.",
+        "Good morning, everybody, and welcome to the news of today.",
+        "Nobody had ever seen the old lighthouse keeper smile before the storm took his only boat away.",
+    ],
+)
+def test_an_ordinary_first_sentence_stays_whole(text: str) -> None:
+    assert texts(text) == [text]
+
+
+def test_a_speech_without_any_clause_opens_between_words() -> None:
+    opening, *_ = texts("word " * 300)
+    assert set(opening.split()) == {"word"}
+    assert 70 < len(opening) <= 150
+
+
+def test_the_words_of_one_token_stay_together() -> None:
+    dates = "We met on May 5, 2024 and May 6, 2024 and May 7, 2024 and May 8, 2024 and May 9, 2024 again " * 4
+    found = read(Script(dates), 600)
+    assert len(found) >= 4
+    assert all(one.source.end <= other.source.first for one, other in pairwise(found))
+
+
+def test_a_text_that_never_ends_is_read_a_minute_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = 0
+
+    def counted(*arguments: Any) -> Iterator[Token]:
+        nonlocal asked
+        for token in tokens_of(*arguments):
+            asked += 1
+            yield token
+
+    monkeypatch.setattr(passages, "tokens_of", counted)
+    script = Script("it cost $5 and " * 2_000)
+    found = iter(Passages(script, script.document(), "en"))
+    next(found)
+    assert 0 < asked < 400
+    assert sum(passage.text.count("five dollars") for passage in found) > 1_980
+    assert asked == 2_000
 
 
 def test_the_guess_of_the_length_is_near() -> None:

@@ -6,8 +6,7 @@ grammar. `scanner` goes over the text once; `normalize` is the way in.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from mouthpiece.text.normalize.english import English
 from mouthpiece.text.normalize.german import German
@@ -15,12 +14,12 @@ from mouthpiece.text.normalize.language import Language
 from mouthpiece.text.normalize.normalized import Normalized, Spoken
 from mouthpiece.text.normalize.russian import Russian
 from mouthpiece.text.normalize.scanner import scan
-from mouthpiece.text.normalize.token import Kind, Token
+from mouthpiece.text.normalize.token import Kind, Token, merged
 
 _LANGUAGES: dict[str, Language] = {language.tag: language for language in (English(), German(), Russian())}
 
 
-def normalize(text: str, language: str, decided: Sequence[Token] = ()) -> Normalized:
+def normalize(text: str, language: str, decided: Iterable[Token] = ()) -> Normalized:
     """A text as a person would say it.
 
     ``language`` is a BCP 47 tag. In languages that are not known here, everything stays as it is, but for the
@@ -29,26 +28,15 @@ def normalize(text: str, language: str, decided: Sequence[Token] = ()) -> Normal
     return Normalized(text, tokens_of(text, language, decided))
 
 
-def tokens_of(text: str, language: str, decided: Sequence[Token] = ()) -> Iterator[Token]:
+def tokens_of(text: str, language: str, decided: Iterable[Token] = ()) -> Iterator[Token]:
     """What `normalize` says otherwise than it is written, each found when it is asked for."""
     known = language_of(language)
-    return _merged(scan(text, known) if known else iter(()), decided)
+    return merged(scan(text, known) if known else iter(()), decided)
 
 
 def language_of(tag: str) -> Language | None:
     """The grammar of a language; ``None`` when it is not known here."""
     return _LANGUAGES.get(tag.partition("-")[0].lower())
-
-
-def _merged(found: Iterator[Token], decided: Sequence[Token]) -> Iterator[Token]:
-    """Both in order; what overlaps a decided token gives way."""
-    waiting = deque(decided)
-    for token in found:
-        while waiting and waiting[0].source.end <= token.source.first:
-            yield waiting.popleft()
-        if not (waiting and waiting[0].source.overlaps(token.source)):
-            yield token
-    yield from waiting
 
 
 __all__ = ["Kind", "Language", "Normalized", "Spoken", "Token", "language_of", "normalize", "tokens_of"]

@@ -82,6 +82,11 @@ class Normalized:
         first = min(stretch.source.first + at - stretch.first, stretch.source.end - 1)
         return Span(first, first + 1)
 
+    def is_within_token(self, spoken: int) -> bool:
+        """Whether a position of the spoken text, up to its end, has words of one token on both sides."""
+        at = bisect_right(self._firsts, spoken) - 1
+        return not self._stretches[at].copied and self._firsts[at] < spoken < self._end_of(at)
+
     def spoken_at(self, source: int) -> int:
         """Where in the spoken text a position of the source is said; for one within a token, its start."""
         index = bisect_right(self._sources, source) - 1

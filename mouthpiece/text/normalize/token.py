@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
@@ -70,6 +71,21 @@ class Place:
     def until(self, end: int) -> Place:
         """The same start with another end."""
         return Place(self.text, self.first, end)
+
+
+def merged(found: Iterable[Token], decided: Iterable[Token]) -> Iterator[Token]:
+    """Both in order, each asked for when it is due; what overlaps a decided token gives way."""
+    waiting = iter(decided)
+    due = next(waiting, None)
+    for token in found:
+        while due and due.source.end <= token.source.first:
+            yield due
+            due = next(waiting, None)
+        if not (due and due.source.overlaps(token.source)):
+            yield token
+    if due:
+        yield due
+    yield from waiting
 
 
 _REACH = 40
