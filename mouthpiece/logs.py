@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Literal
@@ -23,7 +24,14 @@ def tag_logs(**fields: str) -> None:
 
 
 class JsonFormatter(logging.Formatter):
-    """A record as an object: time (UTC), level, logger, message, its task's fields, and its traceback."""
+    """A record as an object: time (UTC), level, logger, message, its task's fields, and its traceback.
+
+    `more` tells further fields, whenever a line is written.
+    """
+
+    def __init__(self, more: Callable[[], Mapping[str, str]] = dict) -> None:
+        super().__init__()
+        self._more = more
 
     def format(self, record: logging.LogRecord) -> str:
         """One line."""
@@ -33,14 +41,17 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
             **_fields.get(),
+            **self._more(),
         }
         if record.exc_info:
             told["exception"] = self.formatException(record.exc_info)
         return json.dumps(told, ensure_ascii=False)
 
 
-def configure_logging(level: str, form: LogFormat = "text") -> None:
-    """Send records of `level` and above to standard error."""
+def configure_logging(
+    level: str, form: LogFormat = "text", more: Callable[[], Mapping[str, str]] = dict
+) -> None:
+    """Send records of `level` and above to standard error, as JSON with `more` fields."""
     handler = logging.StreamHandler()
-    handler.setFormatter(JsonFormatter() if form == "json" else logging.Formatter(_TEXT))
+    handler.setFormatter(JsonFormatter(more) if form == "json" else logging.Formatter(_TEXT))
     logging.basicConfig(level=level, handlers=[handler], force=True)

@@ -96,7 +96,12 @@ class CommonSettings(_Settings):
     """DEBUG, INFO, WARNING or ERROR."""
 
     log_format: LogFormat = "text"
-    """`text`, or `json`: an object a line, with the job, attempt and worker if it has any. Default: text."""
+    """`text`, or `json`: an object a line, with the job, attempt, worker and trace if it has any. Default:
+    text."""
+
+    tracing: bool = False
+    """Whether each job is a trace, with OpenTelemetry; needs the extra `tracing`. Exporter, sampling and
+    names are set by OpenTelemetry's own variables: see docs/operations.md. Default: false."""
 
     drain_seconds: float = Field(default=30, ge=0, le=3600)
     """Seconds that running work gets to end after SIGTERM. Default: 30."""

@@ -1,4 +1,4 @@
-"""Spans as OpenTelemetry has them. Sampling, limits, names and exporters are set by its own OTEL_* variables."""
+"""Spans as OpenTelemetry has them; its OTEL_* variables set sampling, limits, names and exporters."""
 
 from __future__ import annotations
 
@@ -65,9 +65,8 @@ class _Told:
         """Add attributes."""
         self._span.set_attributes(_named(attributes))
 
-    def end(self, problem: str = "", **attributes: Value) -> None:
+    def end(self, problem: str = "") -> None:
         """End it."""
-        self.note(**attributes)
         if problem:
             self._span.set_status(Status(StatusCode.ERROR, problem))
         self._span.end()

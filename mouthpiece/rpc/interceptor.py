@@ -14,7 +14,7 @@ import grpc
 from grpc.aio import AbortError, ServerInterceptor, ServicerContext
 
 from mouthpiece.errors import MouthpieceError
-from mouthpiece.rpc import metrics
+from mouthpiece.rpc import metrics, tracing
 from mouthpiece.rpc.status import DETAILS_KEY, to_proto
 
 log = logging.getLogger(__name__)
@@ -83,9 +83,11 @@ class EdgeInterceptor(ServerInterceptor):
     async def _edge(self, method: str, context: Context) -> AsyncGenerator[None]:
         start = time.perf_counter()
         code = "OK"
+        headers = _headers(context)
         metrics.call_started(method)
+        span = _span(method, headers)
         try:
-            self._admit(method, _headers(context))
+            self._admit(method, headers)
             yield
         except MouthpieceError as error:
             code = error.status
@@ -104,6 +106,19 @@ class EdgeInterceptor(ServerInterceptor):
             await _abort(context, MouthpieceError("internal error; the service's log tells more"))
         finally:
             metrics.call_ended(method, code, time.perf_counter() - start)
+            span.note(**{"rpc.grpc.status_code": _number(code)})
+            span.end("" if code == "OK" else code)
+
+
+def _span(method: str, headers: Mapping[str, str]) -> tracing.Span:
+    service, _, name = method[1:].partition("/")
+    told = {"rpc.system": "grpc", "rpc.service": service, "rpc.method": name}
+    return tracing.answer(method[1:], headers, told)
+
+
+def _number(code: str) -> int:
+    number: int = grpc.StatusCode[code].value[0]
+    return number
 
 
 def _headers(context: Context) -> dict[str, str]:

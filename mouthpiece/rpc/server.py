@@ -16,7 +16,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -26,7 +26,7 @@ from prometheus_client import start_http_server
 
 from mouthpiece.errors import MouthpieceError, Unavailable
 from mouthpiece.logs import configure_logging
-from mouthpiece.rpc import metrics
+from mouthpiece.rpc import metrics, tracing
 from mouthpiece.rpc.channel import SERVER_OPTIONS
 from mouthpiece.rpc.interceptor import Admit, EdgeInterceptor
 from mouthpiece.rpc.security import PLAIN, TlsFiles, server_credentials
@@ -69,6 +69,22 @@ class Program:
     admit: Admit = lambda _method, _headers: None
     identifies: bool = False
     asks_callers: bool = True
+
+
+class Offered(Protocol):
+    """Settings of a service, as far as all services have them."""
+
+    table: ClassVar[str]
+
+    @property
+    def port(self) -> int:
+        """gRPC port."""
+        ...
+
+    @property
+    def metrics_port(self) -> int:
+        """Prometheus port; 0: none."""
+        ...
 
 
 @dataclass
@@ -211,11 +227,15 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def run(program: Program, common: CommonSettings, port: int, metrics_port: int) -> None:
+def run(program: Program, common: CommonSettings, settings: Offered) -> None:
     """Serve until SIGTERM or SIGINT, then drain. The body of every service's main program."""
-    configure_logging(common.log_level, common.log_format)
+    configure_logging(common.log_level, common.log_format, tracing.log_fields)
     try:
+        if common.tracing:
+            tracing.switch_on(f"mouthpiece-{settings.table}")
         _warn_if_open(program, common)
-        asyncio.run(_run(program, common, port, metrics_port))
+        asyncio.run(_run(program, common, settings.port, settings.metrics_port))
     except MouthpieceError as error:
         raise SystemExit(f"{program.service}: {error.message}") from None
+    finally:
+        tracing.switch_off()

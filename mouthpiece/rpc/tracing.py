@@ -1,4 +1,4 @@
-"""One trace for a job, through all services; with OpenTelemetry, of which nothing is imported unless asked for.
+"""One trace for a job, through all services: with OpenTelemetry, which is imported only when asked for.
 
     [call of a client that is traced]
     └─ submit                            until the job is stored
@@ -49,10 +49,10 @@ class Span(Protocol):
     """Something that is being done, and takes a while."""
 
     def note(self, **attributes: Value) -> None:
-        """Say more of it."""
+        """Say more of it. Names without a dot are ours: `mouthpiece.` goes in front."""
         ...
 
-    def end(self, problem: str = "", **attributes: Value) -> None:
+    def end(self, problem: str = "") -> None:
         """It is over, and went wrong if there is a problem."""
         ...
 
@@ -61,7 +61,7 @@ class _Untold:
     def note(self, **attributes: Value) -> None:
         pass
 
-    def end(self, problem: str = "", **attributes: Value) -> None:
+    def end(self, problem: str = "") -> None:
         pass
 
 
@@ -104,64 +104,8 @@ def answer(name: str, headers: Headers, attributes: Mapping[str, Value]) -> Span
     return _Switch.spans.answer(name, headers, attributes)
 
 
-def note(self, **attributes: Value) -> None:
-        """Say more of it."""
-        ...
-
-    def end(self, problem: str = "", **attributes: Value) -> None:
-        """It is over, and went wrong if there is a problem."""
-        ...
-
-
-class _Untold:
-    def note(self, **attributes: Value) -> None:
-        pass
-
-    def end(self, problem: str = "", **attributes: Value) -> None:
-        pass
-
-
-_UNTOLD = _Untold()
-
-
-class _Switch:
-    spans: Spans | None = None
-
-
-def switch_on(service: str, exporters: Sequence[SpanExporter] | None = None) -> None:
-    """Trace what this process does as `service`; to the exporters that OTEL_TRACES_EXPORTER names by default.
-
-    Raises `BadInput` when OpenTelemetry or an exporter is not installed.
-    """
-    try:
-        from mouthpiece.rpc import _spans
-    except ModuleNotFoundError as error:
-        raise BadInput("MOUTHPIECE_TRACING", f"needs the extra `tracing`: {error}") from None
-    told = _spans.named_exporters() if exporters is None else exporters
-    _Switch.spans = _spans.Spans(service, told)
-
-
-def switch_off() -> None:
-    """Export what is left, and trace no more."""
-    spans, _Switch.spans = _Switch.spans, None
-    if spans is not None:
-        spans.close()
-
-
-def begin(name: str) -> Span:
-    """A span within the current one, if there is any; the current one of this task from here on."""
-    return _Switch.spans.begin(name) if _Switch.spans is not None else _UNTOLD
-
-
-def begin_call(name: str, headers: Headers, **attributes: Value) -> Span:
-    """A call is answered: a span if its caller is traced, and then the current one of this task."""
-    if _Switch.spans is None or "traceparent" not in headers:
-        return _UNTOLD
-    return _Switch.spans.begin_call(name, headers, attributes)
-
-
 def note(**attributes: Value) -> None:
-    """Say more of the current span. Names without a dot are ours: `mouthpiece.` goes in front."""
+    """Say more of the current span."""
     if _Switch.spans is not None:
         _Switch.spans.note(attributes)
 

@@ -37,7 +37,7 @@ def program(common: CommonSettings, settings: GatewaySettings) -> Program:
 def main() -> None:
     """Read the settings and serve."""
     common, settings = CommonSettings.read(), GatewaySettings.read()
-    run(program(common, settings), common, settings.port, settings.metrics_port)
+    run(program(common, settings), common, settings)
 
 
 if __name__ == "__main__":

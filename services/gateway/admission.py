@@ -19,6 +19,7 @@ from mouthpiece.core.format import MAX_SIDE, MIN_SIDE, choose_fps, choose_size
 from mouthpiece.core.timeline import MAX_FPS, MIN_FPS, Span
 from mouthpiece.errors import BadInput, MouthpieceError, NotFound, Unavailable, Violation
 from mouthpiece.media.quality import Encoder, fits
+from mouthpiece.rpc import tracing
 from mouthpiece.rpc.convert import rational_to_proto
 from mouthpiece.rpc.convert import seconds as seconds_of
 from mouthpiece.rpc.quality import quality_from_proto
@@ -253,7 +254,8 @@ class Admission:
         behind = spec.background if spec.HasField("background") else None
         request = InspectAvatarRequest(avatar_sha256=spec.avatar_sha256, background=behind)
         try:
-            return (await stub.InspectAvatar(request, timeout=CHECK_SECONDS)).info
+            told = tracing.metadata()
+            return (await stub.InspectAvatar(request, timeout=CHECK_SECONDS, metadata=told)).info
         except grpc.aio.AioRpcError as error:
             raise _as_ours(from_rpc_error(error)) from None
 
@@ -293,6 +295,7 @@ def start_speech(stub: SpeechServiceAsyncStub, spec: JobSpec, *, sentences: Span
                 sound=spec.sound,
             ),
             timeout=limit,
+            metadata=tracing.metadata(),
         )
     return stub.Synthesize(
         tts_pb2.SynthesizeRequest(
@@ -310,6 +313,7 @@ def start_speech(stub: SpeechServiceAsyncStub, spec: JobSpec, *, sentences: Span
             end_sentence=sentences.end if sentences else 0,
         ),
         timeout=limit,
+        metadata=tracing.metadata(),
     )
 
 

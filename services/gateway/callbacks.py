@@ -25,6 +25,7 @@ from google.protobuf import json_format
 from pydantic import SecretStr
 
 from mouthpiece.errors import BadInput
+from mouthpiece.rpc.tracing import JobTrace
 from mouthpiece.v1.gateway_pb2 import Callback, Job, JobSpec
 from services.gateway.store import JobStore
 
@@ -101,8 +102,8 @@ class Callbacks:
         await asyncio.gather(*(self._call(job_id, tries + 1, now) for job_id, tries in due))
 
     async def _call(self, job_id: str, tries: int, now: float) -> None:
-        job = await self._store.job(job_id)
-        problem = await asyncio.to_thread(self._send, job, int(now)) if job is not None else ""
+        job, trace = await self._store.job(job_id), await self._store.trace(job_id)
+        problem = await asyncio.to_thread(self._send, job, trace, int(now)) if job is not None else ""
         if problem and tries < MOST_TRIES:
             await self._store.put_callback(job_id, now + wait_after(tries), tries)
             return
@@ -110,10 +111,11 @@ class Callbacks:
             log.warning("job %s: its callback is given up: %s", job_id, problem)
         await self._store.drop_callback(job_id)
 
-    def _send(self, job: Job, now: int) -> str:
+    def _send(self, job: Job, trace: JobTrace, now: int) -> str:
         """Make one call. Returns what went wrong, empty when nothing did."""
         body = _body(job)
         headers = {
+            **trace.headers(),
             "Content-Type": "application/json",
             "Mouthpiece-Event": "job.ended",
             "Mouthpiece-Job": job.id,

@@ -40,7 +40,9 @@ from mouthpiece.core.scheduler.events import (
 from mouthpiece.core.timeline import Span
 from mouthpiece.errors import Busy, MouthpieceError
 from mouthpiece.logs import tag_logs
+from mouthpiece.rpc import tracing
 from mouthpiece.rpc.status import to_proto
+from mouthpiece.rpc.tracing import JobTrace
 from mouthpiece.v1 import gateway_pb2
 from mouthpiece.v1.gateway_pb2 import (
     CHUNK_STATE_CANCELLED,
@@ -65,6 +67,7 @@ from services.gateway.records import ENDED, Attempt
 from services.gateway.rendering import Renderer
 from services.gateway.report import outcome, report, statistics
 from services.gateway.run import Estimate, JobRun, end_chunk, mergeable, recall, submission
+from services.gateway.spans import attempt_key
 from services.gateway.speaking import Speaker
 from services.gateway.store import JobStore
 from services.gateway.watching import Watching
@@ -122,7 +125,8 @@ class Director:
 
     def offer(self, job: Job, engine: EngineInfo) -> JobRun:
         """Ask the scheduler to take a new job; it does nothing for it before `begin`. Raises `Busy`."""
-        run = JobRun(job, engine, self._store, self._watching)
+        trace = JobTrace(job.id, tracing.context())
+        run = JobRun(job, engine, self._store, self._watching, trace)
         commands = self.scheduler.handle(self._loop.time(), submission(job, engine, self._weigh(job.tenant)))
         for command in commands:
             if isinstance(command, Refuse) and command.job == job.id:
@@ -335,6 +339,7 @@ class Director:
 
     async def _attempt(self, run: JobRun, command: Render) -> None:
         tag_logs(job=run.id, attempt=command.attempt, worker=command.worker)
+        run.trace.enter(attempt_key(command.attempt))
         try:
             events = await self._renderer.attempt(run, command)
         except asyncio.CancelledError:
@@ -357,7 +362,9 @@ class Director:
     async def _carry(self, run: JobRun) -> None:
         """From the first word to the finished file."""
         tag_logs(job=run.id)
+        run.trace.enter("merge")
         merging = self._loop.create_task(self._merging.merge(run))
+        run.trace.enter("speech")
         try:
             await self._speaker.speak(run)
             speech_end = time.time()

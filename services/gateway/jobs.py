@@ -23,6 +23,7 @@ from mouthpiece.errors import (
     Unavailable,
     Unmet,
 )
+from mouthpiece.rpc import tracing
 from mouthpiece.rpc.convert import artifact_from_proto, artifact_to_proto, engine_to_proto, timestamp
 from mouthpiece.rpc.status import from_proto
 from mouthpiece.v1.common_pb2 import Segment
@@ -104,6 +105,12 @@ class Jobs:
 
     async def submit(self, spec: JobSpec, request_id: str) -> Job:
         """Check and store a job, then begin it. With a known request id: the job that it made."""
+        with tracing.doing("submit") as span:
+            job = await self._submit(spec, request_id)
+            span.note(job=job.id)
+            return job
+
+    async def _submit(self, spec: JobSpec, request_id: str) -> Job:
         if len(request_id) > MAX_REQUEST_ID:
             raise BadInput("request_id", f"is longer than {MAX_REQUEST_ID} characters")
         if not request_id:
@@ -165,7 +172,8 @@ class Jobs:
         return job
 
     async def _add(self, job: Job, promised: float) -> None:
-        await self._store.add_job(job, speech_key(job.spec), stamp(JobEvent(state=job), job, 1), promised)
+        first = stamp(JobEvent(state=job), job, 1)
+        await self._store.add_job(job, speech_key(job.spec), first, promised, tracing.context())
 
     async def _check_previous(self, spec: JobSpec) -> None:
         if not spec.previous_job_id:

@@ -15,6 +15,7 @@ from mouthpiece.core.speech import BYTES_PER_SAMPLE, Sentence
 from mouthpiece.core.timeline import Span
 from mouthpiece.errors import BadInput, Busy, DataLoss, MouthpieceError, NotFound, Unavailable
 from mouthpiece.media.captions import Cue, cues
+from mouthpiece.rpc import tracing
 from mouthpiece.rpc.convert import artifact_to_proto, span_to_proto
 from mouthpiece.rpc.speech_codec import sentence_from_proto
 from mouthpiece.rpc.status import from_rpc_error
@@ -98,7 +99,7 @@ class Merging:
         return lost
 
     async def _once(self, run: JobRun) -> MergeResult:
-        call = self._stub.Merge(self._requests(run))
+        call = self._stub.Merge(self._requests(run), metadata=tracing.metadata())
         try:
             async for message in call:
                 if message.HasField("segment"):

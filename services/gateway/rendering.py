@@ -20,6 +20,7 @@ from mouthpiece.core.scheduler.events import (
 )
 from mouthpiece.core.speech import SpeechSlice
 from mouthpiece.errors import BadInput, Busy, DataLoss, MouthpieceError, Reason, Unavailable, Unmet
+from mouthpiece.rpc import tracing
 from mouthpiece.rpc.convert import artifact_from_proto, seconds, span_to_proto
 from mouthpiece.rpc.speech_codec import slice_to_proto
 from mouthpiece.rpc.status import from_rpc_error
@@ -97,7 +98,7 @@ class Renderer:
         speech = await self._library.cut(run.sentences, run.heard(command.span))
         loop = asyncio.get_running_loop()
         start = loop.time()
-        call = member.stub.RenderChunk(_request(run, command, speech))
+        call = member.stub.RenderChunk(_request(run, command, speech), metadata=tracing.metadata())
         try:
             result = await self._follow(run, command, call)
         finally:

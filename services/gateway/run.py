@@ -17,12 +17,14 @@ from mouthpiece.core.scheduler.events import JobSubmitted, Mode
 from mouthpiece.core.timeline import Span, frame_count, samples_of
 from mouthpiece.media.quality import Encoder
 from mouthpiece.rpc.convert import duration, engine_from_proto, engine_to_proto, span_to_proto, timestamp
+from mouthpiece.rpc.tracing import JobTrace
 from mouthpiece.v1 import common_pb2, gateway_pb2
 from mouthpiece.v1.gateway_pb2 import (
     CHUNK_STATE_CANCELLED,
     CHUNK_STATE_DONE,
     CHUNK_STATE_FAILED,
     CHUNK_STATE_RUNNING,
+    JOB_STATE_SPEAKING,
     Chunk,
     ChunkState,
     Job,
@@ -32,7 +34,7 @@ from mouthpiece.v1.gateway_pb2 import (
     JobState,
     SpeechGrew,
 )
-from services.gateway import metrics
+from services.gateway import metrics, spans
 from services.gateway.admission import fade_frames, head_start, wanted_chunk_frames
 from services.gateway.database import StoreAway
 from services.gateway.records import ENDED, Attempt, Outcome, Rendered, StoredSentence
@@ -60,6 +62,7 @@ class JobRun:
     engine: EngineInfo
     store: JobStore
     watching: Watching
+    trace: JobTrace = field(default_factory=JobTrace)
     sentences: list[StoredSentence] = field(default_factory=list)
     attempts: dict[str, Attempt] = field(default_factory=dict)
     rendered: dict[Span, Rendered] = field(default_factory=dict)
@@ -74,6 +77,8 @@ class JobRun:
     moved: asyncio.Event = field(default_factory=asyncio.Event)
     _recording: asyncio.Lock = field(default_factory=asyncio.Lock)
     _adrift: bool = False
+    _at_work: set[str] = field(default_factory=set[str])
+    """Attempts whose end nobody has told of."""
     _shown: float = 0.0
 
     @property
@@ -161,19 +166,29 @@ class JobRun:
         if self.ended or state == self.job.state:
             return
         before, self.job.state = self.job.state, state
+        begins = not self.job.HasField("started")
         if error is not None:
             self.job.error.CopyFrom(error)
         if state in ENDED:
             self.job.finished.CopyFrom(timestamp(time.time()))
             self.job.ClearField("eta")
-        elif not self.job.HasField("started"):
+        elif begins:
             self.job.started.CopyFrom(timestamp(time.time()))
         await self.record(JobEvent(state=self.job), outcome=outcome)
+        self._tell_of_step(before, begins=begins)
         if state in ENDED:
             metrics.job_ended(before, self.job)
             self.watching.end(self.id)
         else:
             metrics.job_moved(before, state)
+
+    def _tell_of_step(self, before: JobState.ValueType, *, begins: bool) -> None:
+        if begins and not self.ended:
+            spans.tell_of_queue(self.trace, self.job)
+        if before == JOB_STATE_SPEAKING:
+            spans.tell_of_speech(self.trace, self.job, time.time_ns(), len(self.sentences), self.recalled)
+        if self.ended:
+            spans.tell_of_job(self.trace, self.job, self._chunks())
 
     async def add_sentence(self, stored: StoredSentence, *, final: bool) -> None:
         """More was spoken."""
@@ -202,6 +217,9 @@ class JobRun:
         self.take(attempt)
         recipe = self.recipe if self.reusable and not attempt.chunk.cached else ""
         await self.record(JobEvent(chunk=attempt.chunk), attempt=attempt, recipe=recipe)
+        if attempt.chunk.state != CHUNK_STATE_RUNNING and attempt.chunk.id in self._at_work:
+            self._at_work.discard(attempt.chunk.id)
+            spans.tell_of_attempt(self.trace, self.job, attempt.chunk, self._chunks())
 
     def attempted(self, frames: Span) -> bool:
         """Whether some of these frames are rendered already, or are being rendered."""
@@ -224,6 +242,8 @@ class JobRun:
             fitted = replace(attempt.result, skip=self.lead(attempt.result.frames))
             attempt = replace(attempt, result=fitted)
         self.attempts[attempt.chunk.id] = attempt
+        if attempt.chunk.state == CHUNK_STATE_RUNNING:
+            self._at_work.add(attempt.chunk.id)
         if attempt.result is not None:
             self.rendered.setdefault(attempt.result.frames, attempt.result)
 
@@ -316,8 +336,11 @@ class JobRun:
             progress.eta.CopyFrom(duration(self.estimate.done))
         return progress
 
+    def _chunks(self) -> list[Chunk]:
+        return [attempt.chunk for attempt in self.attempts.values()]
+
     def _running(self) -> list[Chunk]:
-        return [a.chunk for a in self.attempts.values() if a.chunk.state == CHUNK_STATE_RUNNING]
+        return [chunk for chunk in self._chunks() if chunk.state == CHUNK_STATE_RUNNING]
 
     @property
     def percent(self) -> float:
@@ -331,7 +354,7 @@ class JobRun:
         """The job as GetJob shows it, live figures and chunks included."""
         job = Job()
         job.CopyFrom(self.job)
-        job.chunks.extend(sorted((a.chunk for a in self.attempts.values()), key=_first_frame))
+        job.chunks.extend(sorted(self._chunks(), key=_first_frame))
         if not self.ended:
             progress = self.progress()
             job.percent = progress.percent
@@ -342,7 +365,7 @@ class JobRun:
 
 async def recall(job: Job, store: JobStore, watching: Watching) -> JobRun:
     """A stored job as far as it went. Raises `StoreAway`."""
-    run = JobRun(job, engine_from_proto(job.engine), store, watching)
+    run = JobRun(job, engine_from_proto(job.engine), store, watching, await store.trace(job.id))
     run.sentences = await store.sentences(job.id)
     run.playable = await store.segments(job.id)
     for attempt in await store.attempts(job.id):

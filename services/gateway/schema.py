@@ -31,6 +31,8 @@ jobs = sa.Table(
     sa.Column("srt", sa.String(64), nullable=False, server_default="", index=True),
     # On whose behalf it was submitted; empty while the gateway asks nobody.
     sa.Column("tenant", sa.String(64), nullable=False, server_default=""),
+    # The context that its trace began in: headers as JSON; empty: nobody traced.
+    sa.Column("trace", sa.Text, nullable=False, server_default=""),
     sa.Index("ix_jobs_state_id", "state", "id"),
     sa.Index("ix_jobs_tenant_id", "tenant", "id"),
 )

@@ -13,6 +13,7 @@ from sqlalchemy import exc as sql_error
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from mouthpiece.errors import AlreadyExists
+from mouthpiece.rpc.tracing import JobTrace
 from mouthpiece.v1 import common_pb2
 from mouthpiece.v1.gateway_pb2 import Chunk, Job, JobEvent, JobState
 from services.gateway.cache import Cache
@@ -83,11 +84,13 @@ class JobStore:
 
     # ------------------------------------------------------------ jobs
 
-    async def add_job(self, job: Job, speech_key: str, event: JobEvent, promised: float = 0.0) -> None:
+    async def add_job(
+        self, job: Job, speech_key: str, event: JobEvent, promised: float = 0.0, trace: str = ""
+    ) -> None:
         """Store a new job with its first event. What SubmitJob does before it answers.
 
-        `promised` is how many seconds it is expected to take. Raises `AlreadyExists` when the request id is
-        taken.
+        `promised` is how many seconds it is expected to take, `trace` the context of its trace. Raises
+        `AlreadyExists` when the request id is taken.
         """
         row = {
             "id": job.id,
@@ -95,6 +98,7 @@ class JobStore:
             "tenant": job.tenant,
             "speech_key": speech_key,
             "promised": promised,
+            "trace": trace,
             "audio": job.spec.audio_sha256,
             "avatar": job.spec.avatar_sha256,
             "state": job.state,
@@ -114,6 +118,12 @@ class JobStore:
     async def job_by_request(self, request_id: str, tenant: str = "") -> Job | None:
         """The job that a request id of a tenant made."""
         return await self._one_job(_jobs.c.request_id == request_key(request_id, tenant))
+
+    async def trace(self, job_id: str) -> JobTrace:
+        """The trace of a job, which is none if nobody traced when it was submitted."""
+        query = sa.select(_jobs.c.trace).where(_jobs.c.id == job_id)
+        async with self._database.read() as connection:
+            return JobTrace(job_id, await connection.scalar(query) or "")
 
     async def _one_job(self, where: sa.ColumnElement[bool]) -> Job | None:
         async with self._database.read() as connection:

@@ -23,7 +23,7 @@ def program(common: CommonSettings, settings: LipSyncSettings) -> Program:
 def main() -> None:
     """Read the settings and serve."""
     common, settings = CommonSettings.read(), LipSyncSettings.read()
-    run(program(common, settings), common, settings.port, settings.metrics_port)
+    run(program(common, settings), common, settings)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from mouthpiece.logs import tag_logs
 from mouthpiece.media.encode import ChunkEncoder, EncodedChunk
 from mouthpiece.media.enhance import Backdrop, enhanced
 from mouthpiece.media.quality import Adjustment, Encoder, Quality
+from mouthpiece.rpc import tracing
 from services.lipsync import metrics
 from services.lipsync.avatar import Avatar, AvatarKind
 from services.lipsync.avatar.preparation import Format
@@ -221,7 +222,7 @@ class RenderWorker:
     async def _attempt(self, attempt: Attempt) -> Outcome:
         order = attempt.order
         tag_logs(job=order.job_id, attempt=order.attempt_id)
-        start = time.perf_counter()
+        start, began = time.perf_counter(), time.time_ns()
         ready = await self._obtain(attempt)
         if attempt.stop.is_set():
             raise CalledOff("the caller went away")
@@ -229,16 +230,19 @@ class RenderWorker:
         prepared = await self.rig(order.engine, ready.avatar)
         behind = await self.avatars.backdrop(order.wanted, ready.avatar)
         prepare_seconds = time.perf_counter() - start
+        tracing.happened("prepare", began, ready_before=ready.was_ready)
         async with self._workplace(order) as (path, task):
             rendering = _Rendering(
                 attempt, self._engines[order.engine], ready.avatar, behind, prepared, path, task
             )
             loop = asyncio.get_running_loop()
             energy = await asyncio.to_thread(self.telemetry.energy_joules)
+            began = time.time_ns()
             chunk, report, seconds = await loop.run_in_executor(self._pool, rendering.run, loop)
             if attempt.stop.is_set():
                 raise CalledOff("the caller went away")
             used = _growth(energy, await asyncio.to_thread(self.telemetry.energy_joules))
+            tracing.happened("render", began, frames=chunk.frames, encode_seconds=chunk.encode_seconds)
             artifact = await self._store.put_file(chunk.path)
             handover = await self._store.put_file(task.leave) if task.leave else None
         self._learn(order.engine, chunk.frames / max(seconds, 1e-6))

@@ -16,6 +16,7 @@ from mouthpiece.errors import BadInput, Busy, MouthpieceError
 from mouthpiece.logs import tag_logs
 from mouthpiece.media.captions import Cue
 from mouthpiece.media.merge import MergeFormat
+from mouthpiece.rpc import tracing
 from mouthpiece.rpc.convert import artifact_to_proto, rational_from_proto, span_from_proto, span_to_proto
 from mouthpiece.rpc.quality import quality_from_proto
 from mouthpiece.settings import CommonSettings, MergerSettings
@@ -98,6 +99,7 @@ class MergerServicer(MergerServiceServicer):
                         yield _segment(segment)
                     if request.HasField("end"):
                         video, captions = await work.store_movie(), await work.store_captions()
+                        tracing.note(frames=request.end.frames, size_bytes=video.size_bytes)
                         metrics.movie_stored(
                             request.end.frames, video.size_bytes, time.perf_counter() - start
                         )

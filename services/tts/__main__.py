@@ -23,7 +23,7 @@ def program(common: CommonSettings, settings: TtsSettings) -> Program:
 def main() -> None:
     """Read the settings and serve."""
     common, settings = CommonSettings.read(), TtsSettings.read()
-    run(program(common, settings), common, settings.port, settings.metrics_port)
+    run(program(common, settings), common, settings)
 
 
 if __name__ == "__main__":

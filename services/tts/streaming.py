@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from mouthpiece.core.speech import Sentence
+from mouthpiece.rpc import tracing
 from services.tts import metrics
 
 Result = TypeVar("Result")
@@ -40,12 +41,13 @@ async def in_thread(make: Callable[[Stopped], Generator[Item]], source: str) -> 
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="speech") as thread:
         try:
             while True:
-                start = time.perf_counter()
+                start, began = time.perf_counter(), time.time_ns()
                 item = await loop.run_in_executor(thread, next, items, None)
                 if item is None:
                     return
                 if isinstance(item, Sentence):
                     metrics.sentence_made(source, len(item.samples), time.perf_counter() - start)
+                    tracing.happened("sentence", began, sentence=item.index, samples=len(item.samples))
                 yield item
         finally:
             stop.set()

@@ -70,10 +70,10 @@ def arm(order: Path) -> None:
     add_job, record = JobStore.add_job, JobStore.record
 
     async def deadly_add_job(
-        self: JobStore, job: pb.Job, speech_key: str, event: pb.JobEvent, promised: float = 0.0
+        self: JobStore, job: pb.Job, speech_key: str, event: pb.JobEvent, *rest: Any
     ) -> None:
         die(order, event, stored=False)
-        await add_job(self, job, speech_key, event, promised)
+        await add_job(self, job, speech_key, event, *rest)
         die(order, event, stored=True)
 
     async def deadly_record(self: JobStore, job: pb.Job, event: pb.JobEvent, **rest: Any) -> None:

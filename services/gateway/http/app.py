@@ -17,6 +17,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Message
 
 from mouthpiece.errors import BadInput, MouthpieceError, NotFound
+from mouthpiece.rpc import tracing
 from mouthpiece.settings import GatewaySettings
 from services.gateway.http import metrics, openapi
 from services.gateway.http.access import Access
@@ -57,8 +58,11 @@ def application(endpoints: Sequence[Endpoint], access: Access, settings: Gateway
 def _edge(endpoint: Endpoint, access: Access, limit: int) -> Callable[[Request], Awaitable[Response]]:
     """The one place where errors become answers, requests are counted, and those that may not are refused."""
 
+    told = {"http.request.method": endpoint.method, "http.route": endpoint.path}
+
     async def call(request: Request) -> Response:
         start = time.perf_counter()
+        span = tracing.answer(f"{endpoint.method} {endpoint.path}", request.headers, told)
         try:
             access.admit(request, endpoint.rpc)
             response = await endpoint.handler(_limited(request, limit))
@@ -72,6 +76,8 @@ def _edge(endpoint: Endpoint, access: Access, limit: int) -> Callable[[Request],
             log.exception("%s %s failed", endpoint.method, endpoint.path)
             response = problem(MouthpieceError("internal error; the service's log tells more"))
         metrics.answered(endpoint.method, endpoint.path, response.status_code, time.perf_counter() - start)
+        span.note(**{"http.response.status_code": response.status_code})
+        span.end("failed" if response.status_code >= 500 else "")
         return response
 
     return call
