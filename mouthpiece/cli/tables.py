@@ -15,6 +15,7 @@ from rich.text import Text
 
 from mouthpiece.cli.gantt import Bar, gantt
 from mouthpiece.cli.job_panel import outcome
+from mouthpiece.cli.provenance import made_with
 from mouthpiece.cli.words import brief, count, excerpt, rate, size
 from mouthpiece.client.report import (
     busy_seconds,
@@ -98,6 +99,7 @@ def _facts(found: gateway_pb2.Job) -> Table:
         "voice": escape(" ".join(filter(None, (found.voice, found.language)))),
         "video": f"{about}{found.frames} frames, {found.format.width}×{found.format.height} at {fps} fps",
         "engine": escape(" ".join(filter(None, (found.engine.name, found.engine.version)))),
+        "made with": "\n".join(map(escape, made_with(found.provenance))),
         "file": f"{size(found.result.video.size_bytes)}, {found.result.video.sha256[:12]}…"
         if found.HasField("result")
         else "",

@@ -12,10 +12,11 @@ from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from mouthpiece.core.timeline import SPEECH_RATE
-from mouthpiece.v1 import common_pb2, gateway_pb2, tts_pb2
+from mouthpiece.v1 import common_pb2, gateway_pb2
 
 Plain = dict[str, Any]
 
@@ -47,6 +48,8 @@ def job_report(job: gateway_pb2.Job) -> Plain:
     report["warnings"] = list(job.warnings)
     report["chunks"] = [_chunk(job, chunk) for chunk in job.chunks]
     report["workers"] = worker_report(job.chunks)
+    if job.HasField("provenance"):
+        report["provenance"] = _plain(job.provenance)
     if job.HasField("result"):
         report |= _result(job.result)
     return report
@@ -152,11 +155,20 @@ def _spec(spec: gateway_pb2.JobSpec) -> Plain:
             case int() if field.enum_type is not None:
                 name = field.enum_type.values_by_number[value].name
                 plain[field.name] = name.removeprefix(f"{field.name.upper()}_").lower()
-            case tts_pb2.SoundOptions():
-                plain[field.name] = MessageToDict(value, preserving_proto_field_name=True)
+            case Timestamp():
+                plain[field.name] = value.ToJsonString()
+            case Message():
+                plain[field.name] = _plain(value)
+            case Sequence() if field.message_type is not None:
+                plain[field.name] = [_plain(one) for one in value]
             case _:
                 plain[field.name] = value
     return plain
+
+
+def _plain(message: Message) -> Plain:
+    """A message by the names of its fields."""
+    return MessageToDict(message, preserving_proto_field_name=True)
 
 
 def _seconds(value: Duration) -> float:

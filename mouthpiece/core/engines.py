@@ -18,12 +18,21 @@ class EngineClass(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Weights:
+    """The file of a model, by name and SHA-256; the latter is empty when only the name is known."""
+
+    name: str
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class EngineInfo:
     """Capabilities of an engine, as data.
 
     ``version`` names code revision and weights, and so is part of every cache key. ``lead_samples`` and
     ``tail_samples`` of speech (48 kHz) are needed around a chunk. ``max_chunk_frames`` and
-    ``max_chunk_seconds``, the time that rendering one may take, are 0 for no limit.
+    ``max_chunk_seconds``, the time that rendering one may take, are 0 for no limit. ``weights`` are the
+    models that its frames depend on.
     """
 
     name: str
@@ -37,3 +46,4 @@ class EngineInfo:
     takes_video: bool = True
     max_chunk_seconds: float = 0.0
     takes_prompt: bool = False
+    weights: tuple[Weights, ...] = ()

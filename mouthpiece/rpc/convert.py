@@ -9,7 +9,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from mouthpiece.artifacts import Artifact
-from mouthpiece.core.engines import EngineClass, EngineInfo
+from mouthpiece.core.engines import EngineClass, EngineInfo, Weights
 from mouthpiece.core.timeline import Span
 from mouthpiece.errors import BadInput
 from mouthpiece.v1 import common_pb2
@@ -89,6 +89,7 @@ def engine_to_proto(info: EngineInfo) -> common_pb2.Engine:
         takes_video=info.takes_video,
         max_chunk_time=duration(info.max_chunk_seconds) if info.max_chunk_seconds else None,
         takes_prompt=info.takes_prompt,
+        weights=[common_pb2.Weights(name=model.name, sha256=model.sha256) for model in info.weights],
     )
 
 
@@ -107,4 +108,5 @@ def engine_from_proto(message: common_pb2.Engine) -> EngineInfo:
         takes_video=message.takes_video,
         max_chunk_seconds=seconds(message.max_chunk_time),
         takes_prompt=message.takes_prompt,
+        weights=tuple(Weights(model.name, model.sha256) for model in message.weights),
     )

@@ -81,6 +81,8 @@ class Admitted:
     outline: tts_pb2.SpeechOutline
     seed: int
     encoder: Encoder
+    label: common_pb2.Label | None
+    """What is drawn on every frame."""
 
     @property
     def fps(self) -> Fraction:
@@ -229,7 +231,8 @@ class Admission:
         _check_engine(engine, spec)
         form = _format(spec, avatar)
         encoder = choose_encoder(spec, form, self._fleet.encoders(engine))
-        return Admitted(form, engine, avatar, outline, _seed(spec), encoder)
+        label = spec.label if spec.HasField("label") else None
+        return Admitted(form, engine, avatar, outline, _seed(spec), encoder, label)
 
     def _engine(self, spec: JobSpec) -> EngineInfo:
         engines = self._fleet.engines()

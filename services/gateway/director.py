@@ -402,6 +402,8 @@ class Director:
                 report=report(run),
             )
         )
+        run.job.provenance.signed_by = merged.signed_by
+        run.job.warnings.extend(merged.warnings)
         if run.spec.captions and not merged.HasField("captions_vtt"):
             run.job.warnings.append("there are no captions, for the words of the recording are not known")
         run.job.percent = 100.0

@@ -53,6 +53,7 @@ from services.gateway.foresight import foresee
 from services.gateway.ids import new_job_id
 from services.gateway.outlook import engine_key
 from services.gateway.planning import add_range, plan
+from services.gateway.provenance import begun
 from services.gateway.records import ENDED, assets
 from services.gateway.room import Room
 from services.gateway.run import JobRun, recall, stamp
@@ -255,6 +256,8 @@ class Jobs:
         tenant = current_caller().tenant
         jobs = await self._store.jobs(limit=size + 1, before=token, states=states, tenant=tenant)
         shown = [self._live(job) for job in jobs[:size]]
+        for job in shown:
+            job.provenance.ClearField("chunks")
         return shown, shown[-1].id if len(jobs) > size else ""
 
     def _live(self, job: Job) -> Job:
@@ -385,6 +388,7 @@ def _new_job(spec: JobSpec, request_id: str, admitted: Admitted) -> Job:
         language=admitted.outline.language,
         voice=admitted.outline.voice,
         tenant=current_caller().tenant,
+        provenance=begun(spec, admitted.outline, admitted.label),
     )
     job.frames = frame_count(job.samples, admitted.fps)
     return job

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import hashlib
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 import grpc.aio
 
-from mouthpiece import __version__
 from mouthpiece.core.speech import BYTES_PER_SAMPLE, Sentence
 from mouthpiece.core.timeline import Span
 from mouthpiece.errors import BadInput, Busy, DataLoss, MouthpieceError, NotFound, Unavailable
@@ -31,6 +30,7 @@ from mouthpiece.v1.merger_pb2 import (
 )
 from services.gateway.chunks import Chunks
 from services.gateway.database import StoreAway
+from services.gateway.provenance import as_json, completed
 from services.gateway.records import Rendered, StoredSentence
 from services.gateway.run import JobRun
 from services.gateway.speech import SpeechLibrary
@@ -129,11 +129,12 @@ class Merging:
                 quality=_fading(run),
             )
         )
-        sent, sentences, complete = 0, 0, False
+        sent, sentences, complete, speech = 0, 0, False, hashlib.sha256()
         while not complete:
             moved, complete = run.moved, run.complete
             async for request in self._speech(run, sentences):
                 sentences += 1
+                speech.update(request.speech.pcm)
                 yield request
             for frames in run.segments[sent:]:
                 sent += 1
@@ -142,8 +143,11 @@ class Merging:
                 await moved.wait()
         for cue in await asyncio.to_thread(_captions, run) if run.spec.captions else ():
             yield MergeRequest(caption=MergeCaption(samples=span_to_proto(cue.samples), text=cue.text))
+        shown = [(span, run.rendered[span].chunk.sha256) for span in run.segments]
+        record = completed(run.job, run.sentences, shown, speech.hexdigest(), approximate=run.fade_frames > 0)
+        run.job.provenance.CopyFrom(record)
         yield MergeRequest(
-            end=MergeEnd(frames=run.job.frames, samples=run.samples, provenance_json=provenance(run))
+            end=MergeEnd(frames=run.job.frames, samples=run.samples, provenance_json=as_json(record))
         )
 
     async def _speech(self, run: JobRun, first: int) -> AsyncGenerator[MergeRequest]:
@@ -178,26 +182,4 @@ def _chunk(rendered: Rendered, fade: int) -> MergeChunk:
         skip=rendered.skip,
         rest=rendered.rest,
         fade_frames=fade,
-    )
-
-
-def provenance(run: JobRun) -> str:
-    """What made a video, as JSON."""
-    chunks = [
-        {"frames": [span.first, span.end], "sha256": run.rendered[span].chunk.sha256} for span in run.segments
-    ]
-    return json.dumps(
-        {
-            "generator": f"mouthpiece {__version__}",
-            "job": run.id,
-            "engine": run.engine.name,
-            "engine_version": run.engine.version,
-            "voice": run.job.voice,
-            "voice_reference": run.spec.voice_reference_sha256,
-            "recording": run.spec.audio_sha256,
-            "avatar": run.spec.avatar_sha256,
-            "seed": run.job.seed,
-            "chunks": chunks,
-        },
-        separators=(",", ":"),
     )

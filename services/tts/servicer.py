@@ -86,17 +86,22 @@ class SpeechServicer(SpeechServiceServicer):
                 if request.check_only:
                     return
                 async for part in self._spoken(chosen, fallback, wanted):
-                    yield wire.part(part)
+                    yield part
 
     async def _spoken(
         self, chosen: Cast, fallback: Fallback, wanted: slice
-    ) -> AsyncGenerator[Sentence | Notice]:
+    ) -> AsyncGenerator[pb.SynthesizeResponse]:
+        role = chosen.roles[0]
         spoken = in_thread(
             lambda stopped: self._studio.perform(chosen, fallback, wanted, stopped), metrics.TEXT
         )
         async with aclosing(spoken):
             async for part in spoken:
-                yield part
+                if isinstance(part, Notice):
+                    role = part.role or role
+                    yield wire.notice(part)
+                else:
+                    yield wire.sentence(part, role)
 
     @asynccontextmanager
     async def _reference(self, sha256: str, care: Care) -> AsyncGenerator[Reference | None]:

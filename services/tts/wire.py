@@ -9,9 +9,11 @@ from mouthpiece.core.timeline import SPEECH_RATE
 from mouthpiece.errors import BadInput
 from mouthpiece.rpc.convert import seconds
 from mouthpiece.rpc.speech_codec import sentence_to_proto
+from mouthpiece.text.normalize.rules import rules
 from mouthpiece.text.phonemes import MAX_IPA, pronounced, without_marks
 from mouthpiece.text.script import Script
 from mouthpiece.v1 import tts_pb2 as pb
+from mouthpiece.v1.common_pb2 import Speaker
 from services.tts import voices
 from services.tts.casting import Cast, is_listed
 from services.tts.engine import SpeechEngine
@@ -19,6 +21,7 @@ from services.tts.keys import planned
 from services.tts.performance import Fallback, Notice
 from services.tts.recording import Care, Recording
 from services.tts.synthesis import Plan, check_length
+from services.tts.voicing import Role
 
 _FALLBACKS = {
     pb.VOICE_FALLBACK_UNSPECIFIED: Fallback.NEXT_ENGINE,
@@ -84,12 +87,13 @@ def _longest_pause(message: pb.SoundOptions) -> int:
 
 def outline(request: pb.SynthesizeRequest, chosen: Cast) -> pb.SpeechOutline:
     """What is known of a speech before it is made; of its sentences only for who asks for nothing else."""
-    role = chosen.roles[0]
+    speaks = speaker(chosen.roles[0])
     found = pb.SpeechOutline(
         language=chosen.plan.choice.voice.language,
-        voice=role.voice,
-        engine=role.engine.name,
-        engine_version=role.engine.version(role.speaker.voice),
+        voice=speaks.voice,
+        engine=speaks.engine,
+        engine_version=speaks.engine_version,
+        normalization=rules(),
     )
     if not request.check_only:
         found.expected_samples = chosen.roughly_expected_samples
@@ -109,15 +113,26 @@ def outline_of_recording(found: Recording, plan: Plan | None) -> pb.SpeechOutlin
     )
 
 
-def part(spoken: Sentence | Notice) -> pb.SynthesizeResponse:
-    """A sentence or a notice as message."""
-    if isinstance(spoken, Sentence):
-        return pb.SynthesizeResponse(sentence=sentence_to_proto(spoken))
-    notice = pb.SpeechNotice(warning=spoken.warning)
-    if spoken.role is not None:
-        notice.engine = spoken.role.engine.name
-        notice.engine_version = spoken.role.engine.version(spoken.role.speaker.voice)
-    return pb.SynthesizeResponse(notice=notice)
+def speaker(role: Role) -> Speaker:
+    """Who speaks in a role."""
+    engine = role.engine
+    return Speaker(engine=engine.name, engine_version=engine.version(role.speaker.voice), voice=role.voice)
+
+
+def sentence(spoken: Sentence, role: Role) -> pb.SynthesizeResponse:
+    """A sentence as message, with the role in which it was spoken."""
+    message = sentence_to_proto(spoken)
+    message.spoken_by.CopyFrom(speaker(role))
+    return pb.SynthesizeResponse(sentence=message)
+
+
+def notice(told: Notice) -> pb.SynthesizeResponse:
+    """A notice as message."""
+    message = pb.SpeechNotice(warning=told.warning)
+    if told.role is not None:
+        speaks = speaker(told.role)
+        message.engine, message.engine_version = speaks.engine, speaks.engine_version
+    return pb.SynthesizeResponse(notice=message)
 
 
 def listed_voices(engines: Sequence[SpeechEngine], language: str) -> Iterator[pb.Voice]:

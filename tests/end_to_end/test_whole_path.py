@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from google.protobuf import json_format
 
 from mouthpiece.client import VideoOptions
 from mouthpiece.core.timeline import SPEECH_RATE, frame_count
@@ -39,9 +40,15 @@ def test_a_video_says_that_it_is_synthetic_and_how_it_was_made(running: RunningS
     metadata = read_movie(out).metadata
     assert "AI-generated" in metadata["comment"]
     record = next(json.loads(value) for value in metadata.values() if value.startswith("{"))
+    told = json_format.MessageToDict(job.provenance, preserving_proto_field_name=True)
+    assert record == told
     assert record["engine"] == "viseme"
-    assert record["voice"] == job.voice
-    assert record["chunks"][-1]["frames"][1] == job.frames
+    assert {model["name"] for model in record["weights"]} >= {"face_landmark.tflite", "hearing.npz"}
+    assert record["speakers"] == [record["voice"]]
+    assert record["voice"]["engine"] == "espeak"
+    assert record["chunks"][-1]["frames"]["end"] == str(job.frames)
+    assert len(record["speech_sha256"]) == 64
+    assert "tenant" not in record
 
 
 def test_a_recording_keeps_every_sample_and_a_tone_its_phase(running: RunningSuite, tmp_path: Path) -> None:

@@ -74,6 +74,8 @@ class FakeSpeech(_Idle, tts_pb2_grpc.SpeechServiceServicer):
     fail_at: int | None = None
     sound: Callable[[Span], bytes] | None = None
     """What is heard instead of silence, as 16-bit samples."""
+    engines: Callable[[int], str] = field(default=lambda _: "fake")
+    """Who speaks a sentence; `fake` is who was chosen."""
 
     async def NormalizeText(self, request: Any, context: Any) -> tts_pb2.SpeechServiceNormalizeTextResponse:
         return tts_pb2.SpeechServiceNormalizeTextResponse()
@@ -90,6 +92,9 @@ class FakeSpeech(_Idle, tts_pb2_grpc.SpeechServiceServicer):
                 expected_samples=samples,
                 language="en",
                 voice="fake",
+                engine="fake",
+                engine_version="1",
+                normalization="rules",
                 plan=[fake_plan(text) for text in texts],
             )
         )
@@ -109,6 +114,8 @@ class FakeSpeech(_Idle, tts_pb2_grpc.SpeechServiceServicer):
             sentence = fake_sentence(index, text, request.first_sentence)
             if self.sound is not None:
                 sentence.pcm = self.sound(Span(sentence.samples.first, sentence.samples.end))
+            speaker = common_pb2.Speaker(engine=self.engines(index), engine_version="1", voice="fake")
+            sentence.spoken_by.CopyFrom(speaker)
             yield tts_pb2.SynthesizeResponse(sentence=sentence)
 
     async def ImportSpeech(self, request: Any, context: Any) -> AsyncGenerator[tts_pb2.ImportSpeechResponse]:
@@ -251,6 +258,8 @@ class FakeMerger(_Idle, merger_pb2_grpc.MergerServiceServicer):
 
     artifacts: ArtifactStore
     merges: int = 0
+    record: str = ""
+    """What the last movie was told to be made of."""
     break_times: int = 0
     hold: asyncio.Event | None = None
 
@@ -284,6 +293,8 @@ class FakeMerger(_Idle, merger_pb2_grpc.MergerServiceServicer):
             elif request.HasField("speech"):
                 assert request.speech.samples.first == samples, "a gap in the speech"
                 samples = request.speech.samples.end
+            elif request.HasField("end"):
+                self.record = request.end.provenance_json
             if self.break_times:
                 self.break_times -= 1
                 raise Busy("the merger hiccups", 0.01)

@@ -10,6 +10,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from mouthpiece.core.engines import Weights
 from mouthpiece.errors import Reason, Unmet
 
 
@@ -38,6 +39,8 @@ FACE_DETECTION_FULL = ModelFile(
     "2c3728e6da56f21e21a320433396fb06d40d9088f2247c05e5635a688d45dfe1",
 )
 FACE_MODELS = (FACE_LANDMARK, FACE_DETECTION_SHORT, FACE_DETECTION_FULL)
+FACE_WEIGHTS = tuple(Weights(model.name, model.sha256) for model in FACE_MODELS)
+"""The same as engines declare them."""
 
 
 def default_models_dir() -> Path:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mouthpiece.core.engines import EngineClass, EngineInfo
+from mouthpiece.core.engines import EngineClass, EngineInfo, Weights
 from mouthpiece.core.timeline import clip_index
 from mouthpiece.errors import MouthpieceError, Reason, Unavailable, Unmet
 from services.lipsync.engine import Frame, RenderTask, Watch
@@ -93,6 +93,7 @@ class HeygemEngine:
             tail_samples=CONTEXT,
             max_chunk_frames=config.max_chunk_frames,
             max_chunk_seconds=config.task_seconds,
+            weights=(Weights(config.model),) if config.model else (),
         )
 
     @property

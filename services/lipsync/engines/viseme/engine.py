@@ -8,11 +8,11 @@ from functools import cache
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from mouthpiece.core.engines import EngineClass, EngineInfo
-from services.lipsync.avatar.models import FACE_MODELS
+from mouthpiece.core.engines import EngineClass, EngineInfo, Weights
+from services.lipsync.avatar.models import FACE_WEIGHTS
 from services.lipsync.engines.viseme.accents import REACH, articulate_with_accents
 from services.lipsync.engines.viseme.articulation import LEAD, TAIL
-from services.lipsync.engines.viseme.hearing import weights_sha256
+from services.lipsync.engines.viseme.hearing import WEIGHTS, weights_sha256
 
 if TYPE_CHECKING:
     from services.lipsync.avatar import Avatar
@@ -36,6 +36,7 @@ class VisemeEngine:
             version=_version(),
             lead_samples=LEAD + REACH,
             tail_samples=TAIL + REACH,
+            weights=_weights(),
         )
 
     def load(self) -> None:
@@ -61,7 +62,13 @@ class VisemeEngine:
 
 
 @cache
+def _weights() -> tuple[Weights, ...]:
+    """What the pictures depend on."""
+    return *FACE_WEIGHTS, Weights(WEIGHTS.name, weights_sha256())
+
+
+@cache
 def _version() -> str:
-    """Revision of the code, and a digest of all weights that the pictures depend on."""
-    weights = (*(model.sha256 for model in FACE_MODELS), weights_sha256())
-    return f"viseme-{REVISION}-{sha256(''.join(weights).encode()).hexdigest()[:8]}"
+    """Revision of the code, and a digest of all weights."""
+    digests = "".join(model.sha256 for model in _weights())
+    return f"viseme-{REVISION}-{sha256(digests.encode()).hexdigest()[:8]}"

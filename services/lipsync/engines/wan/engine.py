@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from mouthpiece.core.engines import EngineClass, EngineInfo
+from mouthpiece.core.engines import EngineClass, EngineInfo, Weights
 from mouthpiece.core.timeline import Span
 from mouthpiece.errors import Reason, Unmet
 from services.lipsync.avatar.color import bgr_to_i420
@@ -80,6 +80,7 @@ class WanEngine:
             tail_samples=TAIL,
             takes_video=False,
             takes_prompt=True,
+            weights=(Weights(config.model),) if config.model else (),
         )
 
     @property

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mouthpiece.core.engines import EngineClass, EngineInfo
+from mouthpiece.core.engines import EngineClass, EngineInfo, Weights
 from mouthpiece.core.timeline import Span, clip_index, sample_at
 from mouthpiece.errors import Reason, Unmet
 from mouthpiece.settings import LipSyncSettings
-from services.lipsync.avatar.models import FACE_MODELS
+from services.lipsync.avatar.models import FACE_WEIGHTS
 from services.lipsync.engines.wav2lip.architecture import MEL_BANDS, MEL_COLUMNS
 from services.lipsync.engines.wav2lip.mel import LEAD, TAIL, heard, windows
 
@@ -82,7 +82,7 @@ class Wav2LipEngine:
         self._variant = variant
         self._settings = settings
         self._networks: tuple[Network, ...] = ()
-        self._weights: tuple[str, ...] = ()
+        self._weights: tuple[Weights, ...] = ()
 
     @property
     def info(self) -> EngineInfo:
@@ -94,6 +94,7 @@ class Wav2LipEngine:
             version=self._version(),
             lead_samples=LEAD,
             tail_samples=TAIL,
+            weights=self._weights,
         )
 
     def load(self) -> None:
@@ -102,11 +103,13 @@ class Wav2LipEngine:
         from services.lipsync.engines.wav2lip.checkpoint import digest
         from services.lipsync.engines.wav2lip.compute import load_network
 
-        self._weights = tuple(digest(file) for file in files)
+        digests = [digest(file) for file in files]
         threads = self._settings.wav2lip_threads
         self._networks = tuple(
-            load_network(file, name, threads) for file, name in zip(files, self._weights, strict=True)
+            load_network(file, name, threads) for file, name in zip(files, digests, strict=True)
         )
+        named = (Weights(file.name, name) for file, name in zip(files, digests, strict=True))
+        self._weights = (*FACE_WEIGHTS, *named)
 
     def prepare(self, avatar: Avatar) -> Prepared:
         """Put a box around the face of every frame. Faces are encoded when they are first rendered."""
@@ -152,8 +155,8 @@ class Wav2LipEngine:
         named = f"{self._variant.name}-{REVISION}{soft}"
         if not self._networks:
             return named
-        made_of = (*(model.sha256 for model in FACE_MODELS), *self._weights)
-        content = sha256("".join(made_of).encode()).hexdigest()[:8]
+        made_of = "".join(model.sha256 for model in self._weights)
+        content = sha256(made_of.encode()).hexdigest()[:8]
         return f"{named}-{self._networks[0].precision}-{content}"
 
 
