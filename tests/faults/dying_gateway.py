@@ -81,7 +81,7 @@ def arm(order: Path) -> None:
         await record(self, job, event, **rest)
         die(order, event, stored=True)
 
-    JobStore.add_job = deadly_add_job  # type: ignore[method-assign]
+    JobStore.add_job = deadly_add_job  # type: ignore[method-assign, assignment]
     JobStore.record = deadly_record  # type: ignore[method-assign]
 
 
