@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import hashlib
 import os
 import tempfile
@@ -12,16 +11,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from obstore.exceptions import GenericError
 from obstore.store import LocalStore, ObjectStore, from_url
 
-from mouthpiece.errors import BadInput, Busy, DataLoss, NotFound
+from mouthpiece.durable import sync_name, write_durably
+from mouthpiece.errors import BadInput, DataLoss, NotFound, writing
+from mouthpiece.scratch import sweep
 
 BLOCK = 1 << 20
-_FULL = f"(os error {errno.ENOSPC})"
-"""How obstore says it: it has no error of its own for it."""
-_FULL_SECONDS = 60.0
-"""Until somebody whose file did not fit may come back."""
+_UNFINISHED = "unfinished"
+"""Folder of files that are being written, beside those that are there."""
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -76,32 +74,42 @@ class ArtifactStore:
         return cls(LocalStore(folder), folder)
 
     async def put_bytes(self, data: bytes) -> Artifact:
-        """Store bytes under their hash."""
+        """Store bytes under their hash. Raises `Busy` when the disk is full."""
         artifact = Artifact(hashlib.sha256(data).hexdigest(), len(data))
-        if not await self.has(artifact.sha256):
-            await self._put(artifact, data)
+        await self._put(artifact, data)
         return artifact
 
     async def put_file(self, path: Path) -> Artifact:
-        """Store a file's content under its hash; the file stays where it is."""
+        """Store a file's content under its hash; the file stays where it is. Raises `Busy` when the disk is
+        full."""
         artifact = await asyncio.to_thread(hash_file, path)
-        if not await self.has(artifact.sha256):
-            await self._put(artifact, path)
+        await self._put(artifact, path)
         return artifact
 
     async def _put(self, artifact: Artifact, content: bytes | Path) -> None:
-        """Store content. It appears whole or not at all; raises `Busy` when the disk is full."""
-        try:
-            await self._store.put_async(_key(artifact.sha256), content)
-        except GenericError as error:
-            if _FULL not in str(error):
-                raise
-            raise Busy("the disk with the artifacts is full", _FULL_SECONDS) from None
-
-    async def sync(self, sha256: str) -> None:
-        """Wait until an artifact survives a power cut; buckets see to that themselves."""
+        """Store content. It appears whole or not at all, and survives a power cut by then."""
+        there = await self._size(artifact.sha256) == artifact.size_bytes
         if self._folder is not None:
-            await asyncio.to_thread(_sync, self._folder / _key(sha256))
+            await asyncio.to_thread(self._keep, artifact, None if there else content)
+        elif not there:
+            await self._store.put_async(_key(artifact.sha256), content)
+
+    def _keep(self, artifact: Artifact, content: bytes | Path | None) -> None:
+        """Write a file, or without content see to it that the one that is there stays."""
+        assert self._folder is not None
+        path = self._folder / _key(artifact.sha256)
+        with writing("the artifacts"):
+            if content is not None:
+                write_durably(path, content, self._folder / _UNFINISHED)
+                return
+            # Whoever wrote it may have been killed before its name was safe, and a sweep may think it old.
+            sync_name(path)
+            os.utime(path)
+
+    async def sweep(self) -> None:
+        """Delete what processes that were killed were writing."""
+        if self._folder is not None:
+            await asyncio.to_thread(sweep, (self._folder / _UNFINISHED).glob("*"))
 
     async def has(self, sha256: str) -> bool:
         """Whether the artifact is there."""
@@ -150,7 +158,7 @@ class ArtifactStore:
             return
         with tempfile.TemporaryDirectory(prefix="mouthpiece-") as folder:
             path = Path(folder) / sha256
-            with path.open("wb") as file:
+            with writing("scratch files"), path.open("wb") as file:
                 async for block in self.read(sha256):
                     file.write(block)
             await _check(path, sha256)
@@ -175,16 +183,6 @@ class ArtifactStore:
 def _key(sha256: str) -> str:
     check_sha256(sha256, "sha256")
     return f"{sha256[:2]}/{sha256}"
-
-
-def _sync(path: Path) -> None:
-    """The file, and the two folders that lead to it."""
-    for part in (path, path.parent, path.parent.parent):
-        descriptor = os.open(part, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 async def _check(path: Path, sha256: str) -> None:

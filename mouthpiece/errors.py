@@ -16,7 +16,9 @@ Code raises these wherever it finds the fault; `mouthpiece.rpc.status` converts 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import errno
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
@@ -133,3 +135,31 @@ class DataLoss(MouthpieceError):
     """Stored content does not match its name. It was damaged; store it again."""
 
     status = "DATA_LOSS"
+
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+_NO_ROOM_SECONDS = 60.0
+"""Until somebody whose file did not fit may come back: room is made by deletion, which takes its time."""
+
+
+def is_full_disk(error: BaseException) -> bool:
+    """Whether an error says that a file did not fit on its disk, or into its owner's quota."""
+    return isinstance(error, OSError) and error.errno in _NO_ROOM
+
+
+def as_told(error: BaseException) -> MouthpieceError:
+    """What callers hear of an error that none of us raised: that a disk is full, or else nothing."""
+    if is_full_disk(error):
+        return Busy("a disk of the service is full", _NO_ROOM_SECONDS)
+    return MouthpieceError("internal error; the service's log tells more")
+
+
+@contextmanager
+def writing(what: str) -> Generator[None]:
+    """Raise `Busy` when the disk with something is full."""
+    try:
+        yield
+    except OSError as error:
+        if not is_full_disk(error):
+            raise
+        raise Busy(f"the disk with {what} is full", _NO_ROOM_SECONDS) from None

@@ -18,7 +18,7 @@ from av.error import FFmpegError
 
 from mouthpiece.core.speech import BYTES_PER_SAMPLE
 from mouthpiece.core.timeline import SPEECH_RATE, Span, frame_count, sample_at
-from mouthpiece.errors import BadInput
+from mouthpiece.errors import BadInput, is_full_disk
 from mouthpiece.media.captions import Cue
 from mouthpiece.media.crossfade import write_fade
 from mouthpiece.media.language import iso_639_2
@@ -336,6 +336,8 @@ def _readable(path: Path) -> Generator[tuple[InputContainer, VideoStream]]:
                 raise BadInput("chunk.chunk", "holds no video")
             yield container, container.streams.video[0]
     except FFmpegError as error:
+        if is_full_disk(error):
+            raise
         raise BadInput("chunk.chunk", f"not a usable MP4: {error.strerror}") from error
 
 

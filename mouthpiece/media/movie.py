@@ -99,7 +99,8 @@ class MovieWriter:
         captions: bool = False,
     ) -> None:
         with ExitStack() as stack:
-            self._file = stack.enter_context(TemporaryFile(dir=folder, buffering=0))
+            # Buffered: an unbuffered file may take a part of what it is given, and the muxer would not know.
+            self._file = stack.enter_context(TemporaryFile(dir=folder))
             self._container = av.open(
                 self._file, "w", format="mp4", options=_CONTAINER_OPTIONS, buffer_size=_BUFFER
             )

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import grpc
 from grpc.aio import AbortError, ServerInterceptor, ServicerContext
 
-from mouthpiece.errors import MouthpieceError
+from mouthpiece.errors import MouthpieceError, as_told
 from mouthpiece.rpc import metrics, tracing
 from mouthpiece.rpc.status import DETAILS_KEY, to_proto
 
@@ -100,10 +100,11 @@ class EdgeInterceptor(ServerInterceptor):
         except AbortError:
             code = "ABORTED"
             raise
-        except Exception:  # the edge: what nobody foresaw must not leak its text
-            code = "INTERNAL"
+        except Exception as error:  # the edge: what nobody foresaw must not leak its text
+            told = as_told(error)
+            code = told.status
             log.exception("%s failed", method)
-            await _abort(context, MouthpieceError("internal error; the service's log tells more"))
+            await _abort(context, told)
         finally:
             metrics.call_ended(method, code, time.perf_counter() - start)
             span.note(**{"rpc.grpc.status_code": _number(code)})

@@ -8,6 +8,7 @@ others of it, and a database `under` a term refuses to be written once another g
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from functools import wraps
@@ -34,9 +35,23 @@ IDLE_SECONDS = 3.0
 """When PostgreSQL gives up a transaction whose gateway has frozen, and with it the locks that it holds."""
 
 
+FULL_SECONDS = 30.0
+"""Until a write that did not fit is worth another try."""
+
+_DISK_FULL = "53100"
+"""SQLSTATE of PostgreSQL's `disk_full`."""
+
+
 class StoreAway(Unavailable):
     """The job store does not answer, or another gateway leads by now. What was to be written may or may not
     be there: go on from what the store says."""
+
+
+class StoreFull(StoreAway):
+    """The disk under the job store is full. Nothing was written; what is stored can be read. Room is made by
+    deletion, which takes its time."""
+
+    status = "RESOURCE_EXHAUSTED"
 
 
 def to_the_end(
@@ -138,7 +153,15 @@ def reachable() -> Generator[None]:
     except (sql_error.IntegrityError, sql_error.ProgrammingError, sql_error.DataError):
         raise
     except (sql_error.DBAPIError, sql_error.TimeoutError, TimeoutError, OSError) as error:
+        if isinstance(error, sql_error.DBAPIError) and _tells_of_full_disk(error.orig):
+            raise StoreFull("the disk with the job store is full", FULL_SECONDS) from error
         raise StoreAway("the job store does not answer") from error
+
+
+def _tells_of_full_disk(error: BaseException | None) -> bool:
+    if isinstance(error, sqlite3.Error):
+        return getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL
+    return getattr(error, "sqlstate", "") == _DISK_FULL
 
 
 def _create_engine(url: str) -> AsyncEngine:
@@ -157,8 +180,9 @@ def _create_engine(url: str) -> AsyncEngine:
 
 def _tune_sqlite(connection: sa.engine.interfaces.DBAPIConnection, _record: object) -> None:
     cursor = connection.cursor()
-    # Readers do not wait for the writer, and a killed process loses nothing.
+    # Readers do not wait for the writer.
     cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=NORMAL")
+    # The log is flushed at every commit: what was answered survives a power cut.
+    cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA busy_timeout=10000")
     cursor.close()

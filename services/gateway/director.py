@@ -38,7 +38,7 @@ from mouthpiece.core.scheduler.events import (
     WakeAt,
 )
 from mouthpiece.core.timeline import Span
-from mouthpiece.errors import Busy, MouthpieceError
+from mouthpiece.errors import Busy, MouthpieceError, as_told
 from mouthpiece.logs import tag_logs
 from mouthpiece.rpc import tracing
 from mouthpiece.rpc.status import to_proto
@@ -91,12 +91,13 @@ class Director:
         """`weigh` tells a tenant's share of a busy cluster."""
         self.scheduler = scheduler
         self.runs: dict[str, JobRun] = {}
-        self.over = asyncio.Event()
         self._store = store
         self._chunks = chunks
         self._weigh = weigh
         self._watching = watching
         self._loop = asyncio.get_running_loop()
+        self.over: asyncio.Future[StoreAway] = self._loop.create_future()
+        """Set to what ended the term."""
         self._alarm: asyncio.TimerHandle | None = None
         self._jobs: dict[str, asyncio.Task[None]] = {}
         self._attempts: dict[tuple[str, str], asyncio.Task[None]] = {}
@@ -221,9 +222,9 @@ class Director:
 
     def step_down(self, error: StoreAway) -> None:
         """The store is away, or not ours to write to any more."""
-        if not self.over.is_set():
+        if not self.over.done():
             log.warning("nothing more is scheduled here: %s", error.message)
-            self.over.set()
+            self.over.set_result(error)
 
     # ------------------------------------------------------------ the ends of jobs
 
@@ -350,9 +351,9 @@ class Director:
         except StoreAway as error:
             self.step_down(error)
             return
-        except Exception:
+        except Exception as error:
             log.exception("job %s: attempt %s failed", run.id, command.attempt)
-            events = await self._renderer.give_up(run, command)
+            events = await self._renderer.give_up(run, command, as_told(error))
         for event in events:
             metrics.attempt_ended(run.engine.name, event)
             self.tell(event)
@@ -377,12 +378,10 @@ class Director:
         except MouthpieceError as error:
             self.tell(JobCancelled(run.id))
             self._finish(run, JOB_STATE_FAILED, error)
-        except Exception:
+        except Exception as error:
             log.exception("job %s failed", run.id)
             self.tell(JobCancelled(run.id))
-            self._finish(
-                run, JOB_STATE_FAILED, MouthpieceError("internal error; the gateway's log tells more")
-            )
+            self._finish(run, JOB_STATE_FAILED, as_told(error))
         finally:
             merging.cancel()
             await asyncio.gather(merging, return_exceptions=True)

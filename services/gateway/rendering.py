@@ -139,9 +139,8 @@ class Renderer:
             raise _Distrust(f"no sign of life for {STALL_SECONDS:g} s") from None
         raise _Distrust("the worker ended the call without a result")
 
-    async def give_up(self, run: JobRun, command: Render) -> list[Event]:
+    async def give_up(self, run: JobRun, command: Render, error: MouthpieceError) -> list[Event]:
         """End an attempt that broke for a reason of our own."""
-        error = MouthpieceError("internal error; the gateway's log tells more")
         return await self._failed(run, command, error, broken=False)
 
     async def _failed(

@@ -65,6 +65,7 @@ class Retention:
         await self._store.history.shorten(now - DAY * HISTORY_DAYS)
         chunks = await self._store.cache.shrink_rendered(self._policy.cache_bytes)
         sentences = await self._store.cache.shrink_spoken(self._policy.cache_bytes)
+        await self._artifacts.sweep()
         artifacts, size = await self._remove_artifacts(now)
         return Swept(jobs, chunks, sentences, artifacts, size)
 

@@ -16,7 +16,7 @@ from typing import Self
 from mouthpiece.core.scheduler.events import Event
 from mouthpiece.v1.gateway_pb2 import JobEvent
 from services.gateway import metrics
-from services.gateway.database import StoreAway
+from services.gateway.database import StoreAway, StoreFull
 from services.gateway.director import Director
 from services.gateway.lease import RENEW_EVERY, Lease
 from services.gateway.notices import Kind, Notice
@@ -31,6 +31,8 @@ LOOK_EVERY = 0.5
 """Seconds between two looks at a lease that another gateway has."""
 REST = 0.5
 """Seconds from the end of a term to the next try."""
+FULL_REST = 5.0
+"""The same, where the term ended because nothing more could be written."""
 
 
 class Seat:
@@ -100,11 +102,13 @@ class Seat:
 
     async def _serve_terms(self) -> None:
         while True:
+            rest = REST
             try:
                 await self._serve_term()
             except StoreAway as error:
                 log.warning("%s", error.message)
-            await asyncio.sleep(REST)
+                rest = FULL_REST if isinstance(error, StoreFull) else REST
+            await asyncio.sleep(rest)
 
     # ------------------------------------------------------------ following
 
@@ -147,13 +151,13 @@ class Seat:
                 await self._lease.release(term)
 
     async def _preside(self, director: Director) -> None:
-        """Schedule until the term is over."""
+        """Schedule until the term is over; raises why."""
         self.director = director
         metrics.leads(now=True)
         try:
             await director.restore()
             self._settled.set()
-            await director.over.wait()
+            raise await director.over
         finally:
             self.director = None
             metrics.leads(now=False)

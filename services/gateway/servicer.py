@@ -93,6 +93,7 @@ class VideoServicer(VideoServiceServicer):
             admission, self._fleet, self._seat, store, artifacts, self._watching, self._guard.tenant, room
         )
         self._uploads = Uploads(common.data / "uploads", artifacts, store, settings.max_upload_bytes, room)
+        self._open.push_async_callback(_stop, asyncio.create_task(self._uploads.run()))
         self.http = HttpFront(self, self._jobs, self._uploads, artifacts, settings, self._guard)
         await self._open.enter_async_context(self.http.serving(common))
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import BinaryIO, Literal
 
 from mouthpiece.artifacts import Artifact, ArtifactStore, check_sha256, hash_file
-from mouthpiece.errors import BadInput, DataLoss
+from mouthpiece.errors import BadInput, Busy, DataLoss, writing
+from mouthpiece.scratch import sweep
 from services.gateway import metrics
 from services.gateway.access import current_caller
 from services.gateway.room import Room
 from services.gateway.store import JobStore
 
 MAX_BLOCK = 1 << 20
+SWEEP_EVERY = 3600.0
+STALE_SECONDS = 86_400.0
 
 
 async def has_asset(artifacts: ArtifactStore, store: JobStore, sha256: str) -> bool:
@@ -70,7 +75,7 @@ class Uploads:
         """Store content of which neither hash nor size is known beforehand. Raises `BadInput` and `Busy`."""
         await self._room.check()
         self._folder.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(dir=self._folder, prefix="new-") as file:
+        with writing("uploads"), NamedTemporaryFile(dir=self._folder, prefix="new-") as file:
             async for block in data:
                 if file.tell() + len(block) > self._max_bytes:
                     raise BadInput("data", f"the file is larger than the limit of {self._max_bytes} bytes")
@@ -91,7 +96,7 @@ class Uploads:
         if not 0 <= offset <= have:
             raise BadInput("header.offset", f"{offset} leaves a gap: {have} bytes have arrived")
         self._folder.mkdir(parents=True, exist_ok=True)
-        with self._path(announced.sha256).open("r+b" if have else "wb") as file:
+        with self._part(announced.sha256, "r+b" if have else "wb") as file:
             file.seek(offset)
             async for block in data:
                 if len(block) > MAX_BLOCK:
@@ -100,6 +105,17 @@ class Uploads:
                     raise BadInput("data", "more data than was announced")
                 metrics.uploaded(len(block))
                 await asyncio.to_thread(file.write, block)
+
+    @contextmanager
+    def _part(self, sha256: str, mode: Literal["r+b", "wb"]) -> Generator[BinaryIO]:
+        """The file of an unfinished upload, which goes when the disk is full: it would keep it so."""
+        path = self._path(sha256)
+        try:
+            with writing("uploads"), path.open(mode) as file:
+                yield file
+        except Busy:
+            path.unlink(missing_ok=True)
+            raise
 
     async def _finish(self, announced: Artifact) -> Artifact:
         path = self._path(announced.sha256)
@@ -115,11 +131,20 @@ class Uploads:
 
     async def _keep(self, path: Path) -> Artifact:
         asset = await self._artifacts.put_file(path)
-        await self._artifacts.sync(asset.sha256)
         tenant = current_caller().tenant
         if tenant:
             await self._store.add_asset(asset.sha256, tenant)
         return asset
+
+    async def run(self) -> None:
+        """Remove what nobody has gone on with for a day, every hour, until cancelled."""
+        while True:
+            await asyncio.to_thread(self.sweep)
+            await asyncio.sleep(SWEEP_EVERY)
+
+    def sweep(self) -> None:
+        """Remove what nobody has gone on with for a day."""
+        sweep((path for path in self._uploads.rglob("*") if path.is_file()), STALE_SECONDS)
 
     @property
     def _folder(self) -> Path:

@@ -18,6 +18,7 @@ from mouthpiece.artifacts import ArtifactStore
 from mouthpiece.errors import MouthpieceError, Reason, Unmet
 from mouthpiece.media.encode import working_encoders
 from mouthpiece.rpc.convert import duration, engine_to_proto
+from mouthpiece.scratch import sweep
 from mouthpiece.settings import CommonSettings, LipSyncSettings
 from mouthpiece.v1 import lipsync_pb2 as pb
 from mouthpiece.v1.lipsync_pb2_grpc import LipSyncServiceServicer
@@ -29,7 +30,6 @@ from services.lipsync.avatars import AvatarLibrary
 from services.lipsync.device import find_device
 from services.lipsync.engine import Engine
 from services.lipsync.engines import create_engine
-from services.lipsync.scratch import sweep
 from services.lipsync.telemetry import Telemetry, open_telemetry
 from services.lipsync.wire import (
     avatar_name,
@@ -75,7 +75,7 @@ class LipSyncServicer(LipSyncServiceServicer):
         folder = self._common.cache_folder / "lipsync"
         scratch = folder / "chunks"
         await asyncio.to_thread(scratch.mkdir, parents=True, exist_ok=True)
-        await asyncio.to_thread(sweep, scratch)
+        await asyncio.to_thread(sweep, scratch.iterdir())
         models = self._common.models or default_models_dir()
         for name in missing_models(models):
             log.warning("face model %s is missing: avatars cannot be prepared", name)

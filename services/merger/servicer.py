@@ -19,6 +19,7 @@ from mouthpiece.media.merge import MergeFormat
 from mouthpiece.rpc import tracing
 from mouthpiece.rpc.convert import artifact_to_proto, rational_from_proto, span_from_proto, span_to_proto
 from mouthpiece.rpc.quality import quality_from_proto
+from mouthpiece.scratch import sweep
 from mouthpiece.settings import CommonSettings, MergerSettings
 from mouthpiece.v1 import merger_pb2 as pb
 from mouthpiece.v1.common_pb2 import Segment, VideoFormat
@@ -52,6 +53,7 @@ class MergerServicer(MergerServiceServicer):
         self._artifacts = ArtifactStore.open(self._common.artifacts_url)
         self._folder = self._common.cache_folder / "merger"
         self._folder.mkdir(parents=True, exist_ok=True)
+        await asyncio.to_thread(sweep, self._folder.iterdir())
 
     async def drain(self) -> None:
         """Wait for the merges that run; their callers repeat those that are called off."""

@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Message
 
-from mouthpiece.errors import BadInput, MouthpieceError, NotFound
+from mouthpiece.errors import BadInput, MouthpieceError, NotFound, as_told
 from mouthpiece.rpc import tracing
 from mouthpiece.settings import GatewaySettings
 from services.gateway.http import metrics, openapi
@@ -72,9 +72,9 @@ def _edge(endpoint: Endpoint, access: Access, limit: int) -> Callable[[Request],
             response = problem(error)
         except HTTPException:
             raise
-        except Exception:  # the edge: what nobody foresaw must not leak its text
+        except Exception as error:  # the edge: what nobody foresaw must not leak its text
             log.exception("%s %s failed", endpoint.method, endpoint.path)
-            response = problem(MouthpieceError("internal error; the service's log tells more"))
+            response = problem(as_told(error))
         metrics.answered(endpoint.method, endpoint.path, response.status_code, time.perf_counter() - start)
         span.note(**{"http.response.status_code": response.status_code})
         span.end("failed" if response.status_code >= 500 else "")

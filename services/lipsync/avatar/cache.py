@@ -18,10 +18,10 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from mouthpiece.errors import MouthpieceError
+from mouthpiece.scratch import sweep
 from services.lipsync.avatar.clip import Avatar
 from services.lipsync.avatar.inspection import AvatarInfo
 from services.lipsync.avatar.preparation import Stopped, load
-from services.lipsync.scratch import sweep
 
 _LOCKS, _SCRATCH = ".locks", ".scratch"
 _POLL_SECONDS = 0.05
@@ -37,7 +37,7 @@ class AvatarCache:
         self._limit = limit_bytes
         for name in (_LOCKS, _SCRATCH):
             (folder / name).mkdir(parents=True, exist_ok=True)
-        sweep(folder / _SCRATCH)
+        sweep((folder / _SCRATCH).iterdir())
 
     def find(self, key: str) -> tuple[Avatar, AvatarInfo] | None:
         """The avatar, when it is there; it counts as used now."""

@@ -8,6 +8,7 @@ where sound belongs, with a sound too short to be one, not at all, or half.
 from __future__ import annotations
 
 import json
+import secrets
 import tempfile
 import threading
 import time
@@ -277,12 +278,14 @@ def _decoded(wav: bytes) -> Sound:
 
 def _write(path: Path, sound: Sound) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        with wave.open(file, "wb") as wav:
+    unfinished = path.with_name(f".{secrets.token_hex(8)}")
+    try:
+        with wave.open(str(unfinished), "wb") as wav:
             wav.setnchannels(1)
             wav.setsampwidth(2)
             wav.setframerate(REFERENCE_RATE)
             wav.writeframes(np.asarray(np.clip(np.rint(sound * 32767), -32768, 32767), "<i2").tobytes())
-        temporary = Path(file.name)
-    temporary.chmod(0o644)  # the container runs as somebody else
-    temporary.replace(path)
+        unfinished.chmod(0o644)  # the container runs as somebody else
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
