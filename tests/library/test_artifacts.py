@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,57 @@ async def test_what_is_not_there_is_not_found_and_deleting_it_does_nothing(store
 async def test_a_name_that_is_no_hash_never_becomes_a_path(store: ArtifactStore, name: str) -> None:
     with pytest.raises(BadInput):
         await store.find(name)
+
+
+def stored(folder: Path) -> list[str]:
+    return [path.name for path in folder.rglob("*") if path.is_file()]
+
+
+async def test_content_that_was_cut_off_is_put_again(store: ArtifactStore, tmp_path: Path) -> None:
+    await store.put_bytes(CONTENT)
+    (tmp_path / "store" / NAME[:2] / NAME).write_bytes(CONTENT[:100])
+    await store.put_bytes(CONTENT)
+    assert await store.get_bytes(NAME) == CONTENT
+
+
+async def test_putting_what_is_there_makes_it_young_again(store: ArtifactStore, tmp_path: Path) -> None:
+    await store.put_bytes(CONTENT)
+    os.utime(tmp_path / "store" / NAME[:2] / NAME, (1, 1))
+    await store.put_bytes(CONTENT)
+    assert [entry.stored > 1 async for entry in store.entries()] == [True]
+
+
+async def test_what_a_killed_process_was_writing_is_no_artifact_and_goes_when_it_is_old(
+    store: ArtifactStore, tmp_path: Path
+) -> None:
+    await store.put_bytes(CONTENT)
+    left = [tmp_path / "store" / "unfinished" / name for name in ("young", "old")]
+    for path in left:
+        path.write_bytes(CONTENT[:50])
+    os.utime(left[1], (1, 1))
+    assert [entry.artifact.sha256 async for entry in store.entries()] == [NAME]
+    await store.sweep()
+    assert sorted(stored(tmp_path / "store")) == sorted([NAME, "young"])
+
+
+async def test_content_is_on_the_disk_before_its_name_and_the_name_before_put_returns(
+    store: ArtifactStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a power cut would leave is what was flushed: the file without its name, then both."""
+    flushed: list[tuple[str, list[str]]] = []
+    flush = os.fsync
+
+    def record(descriptor: int) -> None:
+        flush(descriptor)
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        flushed.append((path.parent.name if path.is_file() else path.name, stored(tmp_path / "store")))
+
+    monkeypatch.setattr(os, "fsync", record)
+    await store.put_bytes(CONTENT)
+    (content, before), *names = flushed
+    assert content == "unfinished"
+    assert NAME not in before
+    assert [(folder, NAME in there) for folder, there in names] == [(NAME[:2], True), ("store", True)]
+    flushed.clear()
+    await store.put_bytes(CONTENT)
+    assert [folder for folder, _ in flushed] == [NAME[:2], "store"]

@@ -35,6 +35,7 @@ from tests.support.lipsync_worker import (
     video_format,
     with_portrait,
 )
+from tests.support.small_disk import leave_free, small_disk
 
 TIMED = LipSyncSettings(engines="timed", name="worker-7", timed_frames_per_second=1e5)
 
@@ -374,3 +375,22 @@ async def test_work_that_does_not_end_in_time_is_called_off(holding: Service, he
     assert (await anext(aiter(call))).HasField("accepted")
     held.permits.release(100_000)
     await until(held.started)  # leaving the test drains for 0.2 s, and must then come to an end
+
+
+async def test_a_chunk_that_does_not_fit_leaves_nothing_and_may_come_again(
+    tmp_path: Path, portrait_file: Path
+) -> None:
+    request = chunk_request("timed", 0, 50)
+    with small_disk(tmp_path / "disk", 4) as disk:
+        with_portrait(disk, portrait_file)
+        async with service(disk, TIMED) as running:
+            await running.stub.PrepareAvatar(pb.PrepareAvatarRequest(format=video_format()))
+            for free in (0, 8192):  # for its file, and for the artifact
+                ballast = leave_free(disk, free)
+                error = await error_of(running.stub.RenderChunk(request))
+                assert isinstance(error, Busy)
+                assert error.retry_after > 0
+                assert not running.artifacts()
+                assert not list((disk / "cache" / "lipsync" / "chunks").iterdir())
+                ballast.unlink()
+            assert (await rendered(running, request))[-1].result.frames == 50

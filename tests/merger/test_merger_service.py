@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -30,6 +30,7 @@ from mouthpiece.v1.merger_pb2_grpc import MergerServiceStub
 from services.merger.__main__ import program
 from tests.support.media_chunks import NTSC, encode, pictures, samples_for, spans, tone
 from tests.support.media_packets import packets
+from tests.support.small_disk import leave_free, small_disk
 
 CUTS = (0, 25, 26, 60)
 SPEECH = tone(samples_for(60, NTSC)).tobytes()
@@ -56,7 +57,12 @@ class Service:
 
 @pytest.fixture
 async def service(tmp_path: Path) -> AsyncGenerator[Service]:
-    common = CommonSettings(data=tmp_path / "data")
+    async with merger_with_chunks(CommonSettings(data=tmp_path / "data"), tmp_path) as running:
+        yield running
+
+
+@asynccontextmanager
+async def merger_with_chunks(common: CommonSettings, tmp_path: Path) -> AsyncGenerator[Service]:
     merger = program(common, MergerSettings(max_merges=2))
     async with AsyncExitStack() as stack:
         running = await stack.enter_async_context(serving(merger, "127.0.0.1", 0, 5))
@@ -250,3 +256,15 @@ async def test_what_is_in_the_store_but_no_chunk_is_refused(service: Service) ->
     text = await service.store.put_bytes(b"hello")
     error = await refusal(service, header(), speech(0, len(SPEECH) // 2), chunk(Span(0, 25), text))
     assert field_of(error) == "chunk.chunk"
+
+
+async def test_a_merge_that_does_not_fit_leaves_nothing_and_may_come_again(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        common = CommonSettings(data=tmp_path / "data", cache=disk)
+        async with merger_with_chunks(common, tmp_path) as service:
+            ballast = leave_free(disk, 150_000)
+            error = await refusal(service, *whole_job(service))
+            assert isinstance(error, Busy)
+            assert error.retry_after > 0
+            ballast.unlink()
+            assert (await service.merge(whole_job(service)))[-1].HasField("result")
