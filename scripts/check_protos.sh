@@ -13,8 +13,5 @@ for file in "$fresh"/mouthpiece/v1/*; do
     }
 done
 
-bin=.venv-proto/bin
-include=$($bin/python -c 'import pathlib, google.rpc; print(pathlib.Path(list(google.rpc.__path__)[0]).parents[1])')
-$bin/python -m grpc_tools.protoc -I protos -I "$include" --include_imports --include_source_info \
-    --descriptor_set_out="$fresh/image.binpb" protos/mouthpiece/v1/*.proto
+scripts/proto_image.sh "$fresh/image.binpb"
 buf lint "$fresh/image.binpb" --config protos/buf.yaml
