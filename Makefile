@@ -44,13 +44,15 @@ lint: $(TORCH_READY) $(PROTO_READY) ## Check style, types, contracts and generat
 	$(BIN)/basedpyright
 	$(BIN)/python scripts/write_settings_doc.py --check
 	$(BIN)/python scripts/write_monitoring.py --check
+	$(BIN)/python scripts/write_api_doc.py --check
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/check_protos.sh
 
 bench: $(READY) ## Measure speed on this machine
 	$(BIN)/python -m bench
 
-proto: $(PROTO_READY) ## Generate the Python of protos/
+proto: $(READY) $(PROTO_READY) ## Generate the Python of protos/, and their manual
 	scripts/generate_protos.sh
+	$(BIN)/python scripts/write_api_doc.py
 
 BUILDER ?= $(firstword $(foreach tool,docker podman buildah,$(if $(shell command -v $(tool)),$(tool))))
 

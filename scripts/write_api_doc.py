@@ -37,15 +37,15 @@ TITLES = {
 HEAD = """# API
 
 The contracts of the four services, made from [protos/mouthpiece/v1](../protos/mouthpiece/v1). Clients need
-[VideoService](#videoservice) alone; the others are what the gateway calls. All are in package `mouthpiece.v1`,
-and every service also answers health checks and reflection.
+[VideoService](#videoservice) alone; the others are what the gateway calls. All are in package
+`mouthpiece.v1`, and every service also answers health checks and reflection.
 
-A field that is not set is empty, 0 or false, which means "as suits" wherever the text says nothing else. A type
-followed by … may be there any number of times. *Optional* fields tell 0 from not set. In JSON, bytes are base64,
-64-bit integers are strings, a `Duration` is "1.5s" and a `Timestamp` "2026-01-31T12:00:00Z".
+A field that is not set is empty, 0 or false, which means "as suits" wherever the text says nothing else. A
+type followed by … may be there any number of times. *Optional* fields tell 0 from not set. In JSON, bytes are
+base64, 64-bit integers are strings, a `Duration` is "1.5s" and a `Timestamp` "2026-01-31T12:00:00Z".
 
-Statuses carry details: see [errors.md](errors.md). Every call may also end with UNAVAILABLE while a service loads
-or drains, and with UNAUTHENTICATED or PERMISSION_DENIED where the gateway asks who calls.
+Statuses carry details: see [errors.md](errors.md). Every call may also end with UNAVAILABLE while a service
+loads or drains, and with UNAUTHENTICATED or PERMISSION_DENIED where the gateway asks who calls.
 """
 
 _STATUS = "|".join(code.name for code in StatusCode)
@@ -111,14 +111,17 @@ def _anchor(title: str) -> str:
 def render(files: Sequence[FileDescriptorProto]) -> str:
     """The document."""
     links = Links(files)
-    parts = [HEAD]
+    parts = [HEAD, "| service | |\n|---|---|"]
+    for file in files:
+        said = Comments.of(file).at(6, 0)
+        parts += [f"| {links.within(service.name)} | {_brief(said)} |" for service in file.service]
     for file in files:
         comments = Comments.of(file)
         for index, service in enumerate(file.service):
             parts += _service(service, (6, index), comments, links)
     for file in files:
         parts += _types(file, links)
-    return "\n".join(parts)
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(parts))
 
 
 def _service(
@@ -129,7 +132,8 @@ def _service(
     yield "| method | |\n|---|---|"
     told = [comments.at(*path, 2, index) for index in range(len(service.method))]
     for method, said in zip(service.method, told, strict=True):
-        yield f"| {links.within(f'{service.name}.{method.name}')} | {_brief(said)} |"
+        anchor = _anchor(f"{service.name}.{method.name}")
+        yield f"| [{method.name}](#{anchor}) | {_cell([_brief(said)], links)} |"
     for method, said in zip(service.method, told, strict=True):
         yield from _method(service.name, method, said, links)
 
@@ -220,7 +224,7 @@ def _cell(said: list[str], links: Links) -> str:
 
 def _brief(said: list[str]) -> str:
     """The first sentence."""
-    return re.split(r"(?<=\.) (?=[A-Z])", said[0])[0].replace("|", "\\|") if said else ""
+    return re.split(r"(?<=\.) (?=[A-Z])", said[0])[0] if said else ""
 
 
 def described() -> list[FileDescriptorProto]:

@@ -74,7 +74,7 @@ class _EngineClassEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """A chunk needs the end of the one before it."""
 
 class EngineClass(_EngineClass, metaclass=_EngineClassEnumTypeWrapper):
-    """How an engine treats chunks of one job; see DESIGN "engines declare what they are"."""
+    """How an engine treats the chunks of a job."""
 
 ENGINE_CLASS_UNSPECIFIED: EngineClass.ValueType  # 0
 ENGINE_CLASS_WINDOWED: EngineClass.ValueType  # 1
@@ -163,7 +163,9 @@ class Span(google.protobuf.message.Message):
     FIRST_FIELD_NUMBER: builtins.int
     END_FIELD_NUMBER: builtins.int
     first: builtins.int
+    """The first one, counted from 0."""
     end: builtins.int
+    """The one after the last."""
     def __init__(
         self,
         *,
@@ -206,8 +208,9 @@ class VideoFormat(google.protobuf.message.Message):
     WIDTH_FIELD_NUMBER: builtins.int
     HEIGHT_FIELD_NUMBER: builtins.int
     width: builtins.int
-    """Width and height in pixels, even, between 64 and 4096."""
+    """Width in pixels, even, between 64 and 4096."""
     height: builtins.int
+    """Height in pixels, even, between 64 and 4096."""
     @property
     def fps(self) -> Global___Rational:
         """Frames per second, between 5 and 120."""
@@ -245,7 +248,9 @@ class Segment(google.protobuf.message.Message):
         """Begins where the frames of the segment before ended, the first at 0."""
 
     @property
-    def media(self) -> Global___ArtifactRef: ...
+    def media(self) -> Global___ArtifactRef:
+        """The fragment."""
+
     @property
     def init(self) -> Global___ArtifactRef:
         """`ftyp` and `moov`; the same for all segments of a job."""
@@ -345,6 +350,7 @@ class Sentence(google.protobuf.message.Message):
     pcm: builtins.bytes
     """16-bit little-endian mono PCM at 48 000 Hz, exactly `samples.end - samples.first` samples."""
     phonemes_known: builtins.bool
+    """Whether `phonemes` are known; if not, only the sound itself is."""
     @property
     def source(self) -> Global___Span:
         """Its place in the source text, in Unicode code points."""
@@ -354,10 +360,12 @@ class Sentence(google.protobuf.message.Message):
         """Its place in the speech."""
 
     @property
-    def words(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Word]: ...
+    def words(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Word]:
+        """In order; empty when they are not known."""
+
     @property
     def phonemes(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Phoneme]:
-        """In order, without overlap. Empty and `phonemes_known` false: only the sound itself is known."""
+        """In order, without overlap."""
 
     @property
     def pauses(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Span]:
@@ -434,8 +442,9 @@ class Speaker(google.protobuf.message.Message):
     ENGINE_VERSION_FIELD_NUMBER: builtins.int
     VOICE_FIELD_NUMBER: builtins.int
     engine: builtins.str
-    """Speech engine, and what names its sound: its code, models and the voice's own data."""
+    """Speech engine."""
     engine_version: builtins.str
+    """Names its sound: its code, models and the voice's own data."""
     voice: builtins.str
     """Voice by the name under which it is listed."""
     def __init__(
@@ -509,18 +518,21 @@ class Engine(google.protobuf.message.Message):
     description: builtins.str
     """One sentence for a person."""
     engine_class: Global___EngineClass.ValueType
+    """How it treats the chunks of a job."""
     version: builtins.str
     """Names everything that shapes its frames: code revision and weights. Part of every cache key; chunks
     of one job are rendered by one version only.
     """
     lead_samples: builtins.int
-    """Speech needed before a chunk's first frame and after its last, in samples at 48 000 Hz."""
+    """Speech needed before a chunk's first frame, in samples at 48 000 Hz."""
     tail_samples: builtins.int
+    """Speech needed after its last frame."""
     max_chunk_frames: builtins.int
     """Longest chunk in frames; 0 means no limit."""
     takes_portrait: builtins.bool
-    """Which faces it takes."""
+    """Whether it takes a picture as the avatar."""
     takes_video: builtins.bool
+    """Whether it takes a video."""
     takes_prompt: builtins.bool
     """Whether JobSpec.prompt shapes its frames."""
     @property
@@ -561,6 +573,7 @@ class Weights(google.protobuf.message.Message):
     NAME_FIELD_NUMBER: builtins.int
     SHA256_FIELD_NUMBER: builtins.int
     name: builtins.str
+    """Name of the file or of the model."""
     sha256: builtins.str
     """SHA-256 of the content; empty when only the name is known, as of what runs in somebody else's program."""
     def __init__(
@@ -614,11 +627,13 @@ class ChunkReport(google.protobuf.message.Message):
     SPEAKING_MOTION_FIELD_NUMBER: builtins.int
     RESTING_MOTION_FIELD_NUMBER: builtins.int
     frames: builtins.int
-    """Frames that were looked at, and those among them during which speech is heard."""
+    """Frames that were looked at."""
     speaking_frames: builtins.int
+    """Those among them during which speech is heard."""
     speaking_motion: builtins.float
-    """Mean change of the mouth's region from one frame to the next, in levels of 255, during speech and otherwise."""
+    """Mean change of the mouth's region from one frame to the next during speech, in levels of 255."""
     resting_motion: builtins.float
+    """The same where there is no speech."""
     def __init__(
         self,
         *,
@@ -647,10 +662,11 @@ class Enhancement(google.protobuf.message.Message):
     brightness: builtins.float
     """Part of the range between black and white that is added, -1 to 1."""
     contrast: builtins.float
-    """By which part more or less, -1 to 1."""
+    """By which part more or less of it, -1 to 1."""
     saturation: builtins.float
+    """By which part more or less of it, -1 to 1."""
     sharpness: builtins.float
-    """0 to 1."""
+    """How much more of it, 0 to 1."""
     def __init__(
         self,
         *,
@@ -700,6 +716,7 @@ class Label(google.protobuf.message.Message):
     text: builtins.str
     """1 to 64 characters on one line, in any script that the worker's font has."""
     corner: Global___Corner.ValueType
+    """Where it stands."""
     opacity: builtins.float
     """More than 0, up to 1; 0: 0.85."""
     def __init__(
@@ -746,17 +763,23 @@ class Provenance(google.protobuf.message.Message):
     generator: builtins.str
     """Program and its release, such as "mouthpiece 0.1.0"."""
     job_id: builtins.str
+    """Job that it was made for."""
     engine: builtins.str
-    """Lip-sync engine, all that names its frames, and the models among that."""
+    """Lip-sync engine."""
     engine_version: builtins.str
+    """Names everything that shaped its frames."""
     seed: builtins.int
+    """Seed of blinks and sway."""
     encoder: builtins.str
     """H.264 encoder."""
     avatar_sha256: builtins.str
-    """What was given, by SHA-256; empty: the default avatar, no recording, no voice reference, no other background."""
+    """SHA-256 of the avatar; empty: the default one."""
     recording_sha256: builtins.str
+    """SHA-256 of the recording; empty: there is none."""
     voice_reference_sha256: builtins.str
+    """SHA-256 of the voice reference; empty: there is none."""
     background_sha256: builtins.str
+    """SHA-256 of the background's picture; empty: there is none."""
     fallback: Global___FallbackTaken.ValueType
     """What was taken instead of the voice that was chosen, if it failed."""
     normalization: builtins.str
@@ -774,13 +797,17 @@ class Provenance(google.protobuf.message.Message):
         """When the job was accepted."""
 
     @property
-    def weights(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Weights]: ...
-    @property
-    def voice(self) -> Global___Speaker:
-        """The voice that was chosen, and all that spoke, in order of their first sentence; unset and empty for a recording."""
+    def weights(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Weights]:
+        """Models that its frames depend on."""
 
     @property
-    def speakers(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Speaker]: ...
+    def voice(self) -> Global___Speaker:
+        """The voice that was chosen; unset for a recording."""
+
+    @property
+    def speakers(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Speaker]:
+        """All that spoke, in order of their first sentence; empty for a recording."""
+
     @property
     def label(self) -> Global___Label:
         """What is drawn on every frame; unset: nothing."""
@@ -829,7 +856,9 @@ class ProvenanceChunk(google.protobuf.message.Message):
     sha256: builtins.str
     """Of the chunk's artifact."""
     @property
-    def frames(self) -> Global___Span: ...
+    def frames(self) -> Global___Span:
+        """Frames of the video."""
+
     def __init__(
         self,
         *,

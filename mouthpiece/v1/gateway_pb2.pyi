@@ -121,9 +121,11 @@ class _ResultFileEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._Enu
     RESULT_FILE_UNSPECIFIED: _ResultFile.ValueType  # 0
     """VIDEO."""
     RESULT_FILE_VIDEO: _ResultFile.ValueType  # 1
+    """The MP4."""
     RESULT_FILE_CAPTIONS_VTT: _ResultFile.ValueType  # 2
-    """Captions as WebVTT and as SRT, in UTF-8."""
+    """Captions as WebVTT, in UTF-8."""
     RESULT_FILE_CAPTIONS_SRT: _ResultFile.ValueType  # 3
+    """Captions as SRT, in UTF-8."""
     RESULT_FILE_POSTER: _ResultFile.ValueType  # 4
     """A frame as JPEG, at most 320 pixels wide and high."""
 
@@ -133,9 +135,11 @@ class ResultFile(_ResultFile, metaclass=_ResultFileEnumTypeWrapper):
 RESULT_FILE_UNSPECIFIED: ResultFile.ValueType  # 0
 """VIDEO."""
 RESULT_FILE_VIDEO: ResultFile.ValueType  # 1
+"""The MP4."""
 RESULT_FILE_CAPTIONS_VTT: ResultFile.ValueType  # 2
-"""Captions as WebVTT and as SRT, in UTF-8."""
+"""Captions as WebVTT, in UTF-8."""
 RESULT_FILE_CAPTIONS_SRT: ResultFile.ValueType  # 3
+"""Captions as SRT, in UTF-8."""
 RESULT_FILE_POSTER: ResultFile.ValueType  # 4
 """A frame as JPEG, at most 320 pixels wide and high."""
 Global___ResultFile: typing_extensions.TypeAlias = ResultFile
@@ -316,17 +320,21 @@ class JobSpec(google.protobuf.message.Message):
     avatar_sha256: builtins.str
     """Asset with the face: a picture or a video. Empty: the default avatar."""
     voice: builtins.str
-    """Voice and language of `text`; see SynthesizeRequest."""
+    """Voice of `text`, by its name in ListVoices; see SynthesizeRequest."""
     language: builtins.str
+    """Language of `text`, as a BCP 47 tag; see SynthesizeRequest."""
     engine: builtins.str
     """Lip-sync engine. Empty: "viseme"."""
     quality: mouthpiece.v1.common_pb2.Quality.ValueType
+    """Of the picture. Unset: medium."""
     mode: Global___Mode.ValueType
+    """How the work is cut. Unset: AUTO."""
     max_workers: builtins.int
     """Most workers to use at a time; 0: as many as pay."""
     width: builtins.int
-    """Size in pixels. 0 for one: from the other, keeping aspect; for both: the avatar's own, made even."""
+    """Width in pixels. 0: from the height, keeping aspect. With both 0: the avatar's own size, made even."""
     height: builtins.int
+    """Height in pixels. 0: from the width, keeping aspect."""
     seed: builtins.int
     """Seed of blinks and sway; unset: derived from avatar, engine and frame rate, so that the same spec gives the same
     video, and an edited text moves nothing that it need not.
@@ -352,11 +360,14 @@ class JobSpec(google.protobuf.message.Message):
     """
     voice_reference_sha256: builtins.str
     """Asset with the voice to speak `text` in: a recording, or a video with sound, such as the avatar's own.
-    See SynthesizeRequest, also for the next three.
+    See SynthesizeRequest.
     """
     voice_fallback: mouthpiece.v1.tts_pb2.VoiceFallback.ValueType
+    """What may speak when that voice fails."""
     speaking_rate: builtins.float
+    """Speed of speech, 0.5 to 2; 0: 1."""
     markup: mouthpiece.v1.tts_pb2.Markup.ValueType
+    """How `text` is marked up."""
     prompt: builtins.str
     """What the scene is, in words, at most 2000 code points; for engines that take a prompt."""
     consent_reference: builtins.str
@@ -380,10 +391,12 @@ class JobSpec(google.protobuf.message.Message):
 
     @property
     def pronunciations(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[mouthpiece.v1.tts_pb2.Pronunciation]:
-        """How words of `text` are said, and how it is marked up; see SynthesizeRequest."""
+        """How words of `text` are said, or of the recording."""
 
     @property
-    def sound(self) -> mouthpiece.v1.tts_pb2.SoundOptions: ...
+    def sound(self) -> mouthpiece.v1.tts_pb2.SoundOptions:
+        """What is done to the sound."""
+
     @property
     def crossfade(self) -> google.protobuf.duration_pb2.Duration:
         """Lets a chained engine render chunks independently, blended over this time, at most 1 s; needs mode CHUNKED.
@@ -508,17 +521,23 @@ class Job(google.protobuf.message.Message):
     """"j" and 25 lower-case letters and digits; later jobs sort after earlier ones."""
     state: Global___JobState.ValueType
     samples: builtins.int
-    """Length of the speech in samples, and of the video in frames; estimates until `speech_final`."""
+    """Length of the speech in samples; an estimate until `speech_final`."""
     frames: builtins.int
+    """Length of the video in frames; an estimate until `speech_final`."""
     speech_final: builtins.bool
+    """Whether all is spoken."""
     percent: builtins.float
-    """How far, 0 to 100, and when it is expected to end."""
+    """How far it is, 0 to 100."""
     last_sequence: builtins.int
     """Last stored event."""
     request_id: builtins.str
+    """As in SubmitJobRequest."""
     seed: builtins.int
+    """Seed of blinks and sway."""
     language: builtins.str
+    """Language of the speech."""
     voice: builtins.str
+    """Voice that speaks."""
     tenant: builtins.str
     """On whose behalf it was handed in; empty where callers are not asked who they are."""
     encoder: builtins.str
@@ -526,23 +545,33 @@ class Job(google.protobuf.message.Message):
     job was accepted. Empty: "libx264".
     """
     @property
-    def spec(self) -> Global___JobSpec: ...
-    @property
-    def created(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
-    @property
-    def started(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """Unset until it began, until it ended."""
+    def spec(self) -> Global___JobSpec:
+        """What was asked for."""
 
     @property
-    def finished(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
+    def created(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it was accepted."""
+
     @property
-    def format(self) -> mouthpiece.v1.common_pb2.VideoFormat: ...
+    def started(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When work on it began; unset before."""
+
+    @property
+    def finished(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it ended; unset before."""
+
+    @property
+    def format(self) -> mouthpiece.v1.common_pb2.VideoFormat:
+        """Frame rate and size of the video."""
+
     @property
     def chunks(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Chunk]:
         """Chunks so far, by first frame."""
 
     @property
-    def eta(self) -> google.protobuf.duration_pb2.Duration: ...
+    def eta(self) -> google.protobuf.duration_pb2.Duration:
+        """Expected time to the end; unset when unknown."""
+
     @property
     def warnings(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Things that a person should know."""
@@ -557,7 +586,7 @@ class Job(google.protobuf.message.Message):
 
     @property
     def engine(self) -> mouthpiece.v1.common_pb2.Engine:
-        """What the spec left open, spelled out."""
+        """The engine that renders it; like the next three, what the spec left open is spelled out."""
 
     @property
     def provenance(self) -> mouthpiece.v1.common_pb2.Provenance:
@@ -618,6 +647,7 @@ class Chunk(google.protobuf.message.Message):
     """Attempt id, unique in the job."""
     state: Global___ChunkState.ValueType
     worker: builtins.str
+    """Name of the worker; empty when the chunk came from the cache."""
     frames_done: builtins.int
     """Frames rendered so far."""
     cached: builtins.bool
@@ -625,11 +655,17 @@ class Chunk(google.protobuf.message.Message):
     error: builtins.str
     """Why it failed."""
     @property
-    def frames(self) -> mouthpiece.v1.common_pb2.Span: ...
+    def frames(self) -> mouthpiece.v1.common_pb2.Span:
+        """Frames of the video."""
+
     @property
-    def started(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
+    def started(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When the attempt began."""
+
     @property
-    def finished(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
+    def finished(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it ended; unset before."""
+
     @property
     def handover(self) -> mouthpiece.v1.common_pb2.ArtifactRef:
         """What the next chunk begins from, for chained engines."""
@@ -672,19 +708,26 @@ class JobResult(google.protobuf.message.Message):
     REPORT_FIELD_NUMBER: builtins.int
     POSTER_FIELD_NUMBER: builtins.int
     frames: builtins.int
+    """Its length in frames, and that of its speech in samples."""
     samples: builtins.int
     approximate: builtins.bool
     """Whether frames near cuts differ from those of a render in one piece: chains were crossfaded."""
     @property
-    def video(self) -> mouthpiece.v1.common_pb2.ArtifactRef: ...
-    @property
-    def statistics(self) -> Global___JobStatistics: ...
-    @property
-    def captions_vtt(self) -> mouthpiece.v1.common_pb2.ArtifactRef:
-        """Captions, if the spec asked for them and the words are known."""
+    def video(self) -> mouthpiece.v1.common_pb2.ArtifactRef:
+        """The finished MP4."""
 
     @property
-    def captions_srt(self) -> mouthpiece.v1.common_pb2.ArtifactRef: ...
+    def statistics(self) -> Global___JobStatistics:
+        """Where the time went."""
+
+    @property
+    def captions_vtt(self) -> mouthpiece.v1.common_pb2.ArtifactRef:
+        """Captions as WebVTT, if the spec asked for them and the words are known."""
+
+    @property
+    def captions_srt(self) -> mouthpiece.v1.common_pb2.ArtifactRef:
+        """The same as SRT."""
+
     @property
     def report(self) -> mouthpiece.v1.common_pb2.ChunkReport:
         """What was seen of the chunks that were rendered for this job; unset when all came from the cache."""
@@ -735,17 +778,25 @@ class JobStatistics(google.protobuf.message.Message):
     SENTENCES_FIELD_NUMBER: builtins.int
     CACHED_SENTENCES_FIELD_NUMBER: builtins.int
     chunks: builtins.int
+    """Chunks that the video is made of, those from the cache too."""
     attempts: builtins.int
+    """Attempts that workers were asked for."""
     failed_attempts: builtins.int
+    """Those of them that failed."""
     cached_chunks: builtins.int
+    """Chunks that came from the cache."""
     cached_frames: builtins.int
+    """Frames in these."""
     realtime_factor: builtins.float
     """Hardware-independent figure: seconds of video per second of total time."""
     sentences: builtins.int
-    """Sentences of the speech, and how many of them came from the cache."""
+    """Sentences of the speech."""
     cached_sentences: builtins.int
+    """Those of them that came from the cache."""
     @property
-    def total(self) -> google.protobuf.duration_pb2.Duration: ...
+    def total(self) -> google.protobuf.duration_pb2.Duration:
+        """From acceptance to the finished file."""
+
     @property
     def queue(self) -> google.protobuf.duration_pb2.Duration:
         """From acceptance to the first attempt."""
@@ -768,10 +819,12 @@ class JobStatistics(google.protobuf.message.Message):
 
     @property
     def worker_time(self) -> google.protobuf.duration_pb2.Duration:
-        """Sums over attempts."""
+        """Sum over all attempts."""
 
     @property
-    def wasted_worker_time(self) -> google.protobuf.duration_pb2.Duration: ...
+    def wasted_worker_time(self) -> google.protobuf.duration_pb2.Duration:
+        """The part of it that no video shows: attempts that failed or were called off."""
+
     @property
     def workers(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Workers that rendered at least one chunk of the result, sorted."""
@@ -931,7 +984,9 @@ class JobEvent(google.protobuf.message.Message):
     """1, 2, 3, …; 0 for progress, which is not stored."""
     job_id: builtins.str
     @property
-    def time(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
+    def time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it happened."""
+
     @property
     def state(self) -> Global___Job:
         """The job entered a state. Carries everything known of the job, without chunks."""
@@ -1002,6 +1057,7 @@ class JobProgress(google.protobuf.message.Message):
     CHUNKS_FIELD_NUMBER: builtins.int
     QUEUE_POSITION_FIELD_NUMBER: builtins.int
     percent: builtins.float
+    """How far the job is, 0 to 100."""
     queue_position: builtins.int
     """Jobs that are ahead in the queue."""
     @property
@@ -1173,14 +1229,16 @@ class DownloadVideoRequest(google.protobuf.message.Message):
     FILE_FIELD_NUMBER: builtins.int
     job_id: builtins.str
     offset: builtins.int
-    """Range in bytes; length 0: to the end."""
+    """First byte wanted."""
     length: builtins.int
+    """Bytes wanted; 0: to the end."""
     follow: builtins.bool
     """Follow a job that may still be running: fragmented MP4 from the first frame on, as it grows, instead of
     the finished file; the call ends with the job. No range then. If the job fails, so does the call, with the
     job's error; if it is cancelled, with JOB_NOT_DONE. Once the job is DONE, the same bytes again.
     """
     file: Global___ResultFile.ValueType
+    """Which file; with `follow`, always the video."""
     def __init__(
         self,
         *,
@@ -1256,45 +1314,59 @@ class PlanJobResponse(google.protobuf.message.Message):
     CACHED_FRAMES_FIELD_NUMBER: builtins.int
     CACHED_SENTENCES_FIELD_NUMBER: builtins.int
     samples: builtins.int
-    """Expected length; exact for a recording."""
+    """Expected length of the speech in samples."""
     frames: builtins.int
+    """Expected length of the video in frames."""
     exact: builtins.bool
+    """Whether these lengths are exact, as they are for a recording."""
     advice: builtins.str
     """One or two sentences for a person."""
     approximate: builtins.bool
     """As JobResult.approximate."""
     learned_from: builtins.int
+    """How many jobs that is told from."""
     cached_frames: builtins.int
-    """Frames that exist already and would not be rendered, and sentences that would not be spoken."""
+    """Frames that exist already and would not be rendered."""
     cached_sentences: builtins.int
+    """Sentences that were spoken before and would not be spoken again."""
     @property
-    def format(self) -> mouthpiece.v1.common_pb2.VideoFormat: ...
+    def format(self) -> mouthpiece.v1.common_pb2.VideoFormat:
+        """Frame rate and size of the video."""
+
     @property
     def chunks(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___PlannedChunk]:
         """What would be rendered where, if nothing else happened."""
 
     @property
     def first_chunk(self) -> google.protobuf.duration_pb2.Duration:
-        """Expected seconds from now to the first finished chunk and to the end, on the cluster as it is."""
+        """Expected time from now to the first finished chunk, on the cluster as it is."""
 
     @property
-    def total(self) -> google.protobuf.duration_pb2.Duration: ...
+    def total(self) -> google.protobuf.duration_pb2.Duration:
+        """The same to the end."""
+
     @property
     def total_single(self) -> google.protobuf.duration_pb2.Duration:
-        """The same for a single worker."""
+        """The same to the end on a single worker."""
 
     @property
-    def avatar(self) -> mouthpiece.v1.lipsync_pb2.AvatarInfo: ...
+    def avatar(self) -> mouthpiece.v1.lipsync_pb2.AvatarInfo:
+        """What is known of the face."""
+
     @property
-    def warnings(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]: ...
+    def warnings(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Things that a person should know."""
+
     @property
     def total_low(self) -> google.protobuf.duration_pb2.Duration:
-        """Where `total` lies for eight in ten jobs, told from the latest of this engine: what they took, compared with
-        what was expected. `learned_from` is how many jobs that were; unset with fewer than five.
+        """From where on `total` lies for eight in ten jobs, told from the latest of this engine: what they took, compared
+        with what was expected. Unset when fewer than five are known.
         """
 
     @property
-    def total_high(self) -> google.protobuf.duration_pb2.Duration: ...
+    def total_high(self) -> google.protobuf.duration_pb2.Duration:
+        """Up to where it lies."""
+
     def __init__(
         self,
         *,
@@ -1330,12 +1402,19 @@ class PlannedChunk(google.protobuf.message.Message):
     START_FIELD_NUMBER: builtins.int
     END_FIELD_NUMBER: builtins.int
     worker: builtins.str
+    """Name of the worker that would render it."""
     @property
-    def frames(self) -> mouthpiece.v1.common_pb2.Span: ...
+    def frames(self) -> mouthpiece.v1.common_pb2.Span:
+        """Frames of the video."""
+
     @property
-    def start(self) -> google.protobuf.duration_pb2.Duration: ...
+    def start(self) -> google.protobuf.duration_pb2.Duration:
+        """When it would begin, from now."""
+
     @property
-    def end(self) -> google.protobuf.duration_pb2.Duration: ...
+    def end(self) -> google.protobuf.duration_pb2.Duration:
+        """When it would end, from now."""
+
     def __init__(
         self,
         *,
@@ -1415,9 +1494,11 @@ class Cluster(google.protobuf.message.Message):
     RELEASE_FIELD_NUMBER: builtins.int
     STATISTICS_FIELD_NUMBER: builtins.int
     queued_jobs: builtins.int
-    """Jobs that wait, and jobs that have begun and not ended."""
+    """Jobs that wait."""
     running_jobs: builtins.int
+    """Jobs that have begun and not ended."""
     release: builtins.str
+    """Release of the gateway."""
     @property
     def workers(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___ClusterWorker]: ...
     @property
@@ -1453,21 +1534,29 @@ class ClusterStatistics(google.protobuf.message.Message):
     WORKER_TIME_FIELD_NUMBER: builtins.int
     WASTED_WORKER_TIME_FIELD_NUMBER: builtins.int
     done: builtins.int
+    """Jobs by how they ended."""
     failed: builtins.int
     cancelled: builtins.int
     frames: builtins.int
+    """The same in frames."""
     cached_frames: builtins.int
     """Frames that were not rendered because they existed."""
     @property
-    def period(self) -> google.protobuf.duration_pb2.Duration: ...
-    @property
-    def video(self) -> google.protobuf.duration_pb2.Duration: ...
-    @property
-    def worker_time(self) -> google.protobuf.duration_pb2.Duration:
-        """Sums over attempts; wasted is what no video shows."""
+    def period(self) -> google.protobuf.duration_pb2.Duration:
+        """How far back it goes."""
 
     @property
-    def wasted_worker_time(self) -> google.protobuf.duration_pb2.Duration: ...
+    def video(self) -> google.protobuf.duration_pb2.Duration:
+        """Length of their videos together."""
+
+    @property
+    def worker_time(self) -> google.protobuf.duration_pb2.Duration:
+        """Sum over all attempts."""
+
+    @property
+    def wasted_worker_time(self) -> google.protobuf.duration_pb2.Duration:
+        """The part of it that no video shows."""
+
     def __init__(
         self,
         *,
@@ -1500,7 +1589,7 @@ class ClusterWorker(google.protobuf.message.Message):
     """Where the gateway dials it."""
     state: Global___WorkerState.ValueType
     job_id: builtins.str
-    """What it renders now."""
+    """Job that it renders now; empty: none."""
     suspect: builtins.bool
     """Whether recent failures make the scheduler avoid it."""
     @property
@@ -1508,7 +1597,9 @@ class ClusterWorker(google.protobuf.message.Message):
         """As it last told."""
 
     @property
-    def frames(self) -> mouthpiece.v1.common_pb2.Span: ...
+    def frames(self) -> mouthpiece.v1.common_pb2.Span:
+        """Frames of it."""
+
     def __init__(
         self,
         *,
@@ -1526,6 +1617,8 @@ Global___ClusterWorker: typing_extensions.TypeAlias = ClusterWorker
 
 @typing.final
 class NormalizeTextRequest(google.protobuf.message.Message):
+    """Fields are as in SynthesizeRequest."""
+
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     TEXT_FIELD_NUMBER: builtins.int

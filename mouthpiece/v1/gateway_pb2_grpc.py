@@ -156,7 +156,7 @@ class VideoServiceServicer(object):
         Idempotent by `request_id`: the same id with the same spec returns the job that exists.
 
         INVALID_ARGUMENT with field violations: anything wrong with the spec or its media.
-        FAILED_PRECONDITION with reason NO_FACE or WEIGHTS_MISSING.
+        FAILED_PRECONDITION with reason NO_FACE or WEIGHTS_MISSING: nobody is seen in the avatar, or workers lack models.
         ALREADY_EXISTS: `request_id` was used with another spec.
         RESOURCE_EXHAUSTED with RetryInfo: the queue is full.
         UNAVAILABLE with RetryInfo: no worker at all, or the gateway is draining.
@@ -219,7 +219,8 @@ class VideoServiceServicer(object):
 
         With `follow` also while the job is running.
 
-        NOT_FOUND: no such job, or it has no such file. FAILED_PRECONDITION with reason JOB_NOT_DONE.
+        NOT_FOUND: no such job, or it has no such file. FAILED_PRECONDITION with reason
+        JOB_NOT_DONE: there is no video yet.
         INVALID_ARGUMENT: offset beyond the end.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -445,7 +445,7 @@ class VideoServiceStub(typing.Generic[_VideoServiceUploadAssetType, _VideoServic
     Idempotent by `request_id`: the same id with the same spec returns the job that exists.
 
     INVALID_ARGUMENT with field violations: anything wrong with the spec or its media.
-    FAILED_PRECONDITION with reason NO_FACE or WEIGHTS_MISSING.
+    FAILED_PRECONDITION with reason NO_FACE or WEIGHTS_MISSING: nobody is seen in the avatar, or workers lack models.
     ALREADY_EXISTS: `request_id` was used with another spec.
     RESOURCE_EXHAUSTED with RetryInfo: the queue is full.
     UNAVAILABLE with RetryInfo: no worker at all, or the gateway is draining.
@@ -484,7 +484,8 @@ class VideoServiceStub(typing.Generic[_VideoServiceUploadAssetType, _VideoServic
 
     With `follow` also while the job is running.
 
-    NOT_FOUND: no such job, or it has no such file. FAILED_PRECONDITION with reason JOB_NOT_DONE.
+    NOT_FOUND: no such job, or it has no such file. FAILED_PRECONDITION with reason
+    JOB_NOT_DONE: there is no video yet.
     INVALID_ARGUMENT: offset beyond the end.
     """
 
@@ -618,7 +619,7 @@ class VideoServiceServicer(metaclass=abc.ABCMeta):
         Idempotent by `request_id`: the same id with the same spec returns the job that exists.
 
         INVALID_ARGUMENT with field violations: anything wrong with the spec or its media.
-        FAILED_PRECONDITION with reason NO_FACE or WEIGHTS_MISSING.
+        FAILED_PRECONDITION with reason NO_FACE or WEIGHTS_MISSING: nobody is seen in the avatar, or workers lack models.
         ALREADY_EXISTS: `request_id` was used with another spec.
         RESOURCE_EXHAUSTED with RetryInfo: the queue is full.
         UNAVAILABLE with RetryInfo: no worker at all, or the gateway is draining.
@@ -692,7 +693,8 @@ class VideoServiceServicer(metaclass=abc.ABCMeta):
 
         With `follow` also while the job is running.
 
-        NOT_FOUND: no such job, or it has no such file. FAILED_PRECONDITION with reason JOB_NOT_DONE.
+        NOT_FOUND: no such job, or it has no such file. FAILED_PRECONDITION with reason
+        JOB_NOT_DONE: there is no video yet.
         INVALID_ARGUMENT: offset beyond the end.
         """
 

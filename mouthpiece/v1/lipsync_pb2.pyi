@@ -93,8 +93,9 @@ class AvatarInfo(google.protobuf.message.Message):
     WARNINGS_FIELD_NUMBER: builtins.int
     kind: Global___AvatarKind.ValueType
     width: builtins.int
-    """Size as shown: after rotation flags and pixel aspect, before any scaling; not yet made even."""
+    """Width as shown: after rotation flags and pixel aspect, before any scaling; not yet made even."""
     height: builtins.int
+    """Height as shown."""
     frames: builtins.int
     """Frames of the clip at that rate, 1 for a portrait."""
     faces: builtins.int
@@ -131,6 +132,7 @@ class PrepareAvatarRequest(google.protobuf.message.Message):
     FORMAT_FIELD_NUMBER: builtins.int
     ENGINE_FIELD_NUMBER: builtins.int
     avatar_sha256: builtins.str
+    """Avatar artifact; empty: the default avatar."""
     engine: builtins.str
     """Engine to prepare for."""
     @property
@@ -194,11 +196,13 @@ class RenderChunkRequest(google.protobuf.message.Message):
     CROSSINGS_FIELD_NUMBER: builtins.int
     KEYFRAMES_FIELD_NUMBER: builtins.int
     job_id: builtins.str
-    """Who asks, for logs: job id and attempt id. Not part of the result."""
+    """Who asks, for logs. Not part of the result."""
     attempt_id: builtins.str
+    """Attempt within the job, for logs."""
     engine: builtins.str
-    """Engine and the version that the job was planned with; another version is FAILED_PRECONDITION ENGINE_UNKNOWN."""
+    """Engine to render with."""
     engine_version: builtins.str
+    """The version of it that the job was planned with; another one is FAILED_PRECONDITION ENGINE_UNKNOWN."""
     avatar_sha256: builtins.str
     """Avatar artifact; empty: the default avatar."""
     quality: mouthpiece.v1.common_pb2.Quality.ValueType
@@ -213,7 +217,9 @@ class RenderChunkRequest(google.protobuf.message.Message):
     encoder: builtins.str
     """Encoder, one of Worker.encoders and the same for every chunk of a job. Empty: "libx264"."""
     @property
-    def format(self) -> mouthpiece.v1.common_pb2.VideoFormat: ...
+    def format(self) -> mouthpiece.v1.common_pb2.VideoFormat:
+        """Frame rate and size, the same for every chunk of a job; so is the quality."""
+
     @property
     def frames(self) -> mouthpiece.v1.common_pb2.Span:
         """Global frame indices of the chunk. At least one frame, at most the engine's limit. In a job with crossings these
@@ -234,12 +240,16 @@ class RenderChunkRequest(google.protobuf.message.Message):
 
     @property
     def background(self) -> mouthpiece.v1.common_pb2.Background:
-        """What is done to the engine's frames, in this order."""
+        """What is put behind the engine's frames, first of all."""
 
     @property
-    def enhancement(self) -> mouthpiece.v1.common_pb2.Enhancement: ...
+    def enhancement(self) -> mouthpiece.v1.common_pb2.Enhancement:
+        """How the picture is changed then."""
+
     @property
-    def label(self) -> mouthpiece.v1.common_pb2.Label: ...
+    def label(self) -> mouthpiece.v1.common_pb2.Label:
+        """What is drawn on it last."""
+
     @property
     def crossings(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[mouthpiece.v1.common_pb2.Crossing]:
         """Crossings that the chunk touches, ascending, without overlap, each at least as long as the worker's own
@@ -364,12 +374,16 @@ class ChunkResult(google.protobuf.message.Message):
 
     @property
     def prepare_time(self) -> google.protobuf.duration_pb2.Duration:
-        """Where the time went."""
+        """Time to prepare the avatar."""
 
     @property
-    def render_time(self) -> google.protobuf.duration_pb2.Duration: ...
+    def render_time(self) -> google.protobuf.duration_pb2.Duration:
+        """Time to make the frames."""
+
     @property
-    def encode_time(self) -> google.protobuf.duration_pb2.Duration: ...
+    def encode_time(self) -> google.protobuf.duration_pb2.Duration:
+        """Time to encode them."""
+
     @property
     def warnings(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Things that a person should know."""
@@ -464,12 +478,15 @@ class Worker(google.protobuf.message.Message):
     name: builtins.str
     """Stable name of the worker, such as "lipsync-0"; empty in a static list means its address."""
     slots: builtins.int
-    """Chunks it renders at a time, and how many it renders now."""
+    """Chunks that it renders at a time."""
     busy_slots: builtins.int
+    """Chunks that it renders now."""
     release: builtins.str
     """Release of the program."""
     @property
-    def device(self) -> mouthpiece.v1.common_pb2.Device: ...
+    def device(self) -> mouthpiece.v1.common_pb2.Device:
+        """What it computes on."""
+
     @property
     def engines(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[mouthpiece.v1.common_pb2.Engine]:
         """Engines that are loaded and ready."""
@@ -541,9 +558,11 @@ class Telemetry(google.protobuf.message.Message):
     memory_used_bytes: builtins.int
     """Memory in use on the GPU, or on its part; of the worker's process on a processor."""
     power_watts: builtins.float
-    """Of the whole GPU, also where it is divided; so are the next four."""
+    """Of the whole GPU, also where it is divided; so are the next three."""
     power_limit_watts: builtins.float
+    """What it may draw at most."""
     temperature_celsius: builtins.float
+    """Of the GPU's core."""
     energy_joules: builtins.float
     """Since the driver was loaded."""
     encoder_utilization: builtins.float

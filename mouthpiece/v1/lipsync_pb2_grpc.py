@@ -100,7 +100,8 @@ class LipSyncServiceServicer(object):
         RESOURCE_EXHAUSTED with RetryInfo: every slot is taken; sent instead of `accepted`.
         UNAVAILABLE: the worker is draining or still loading.
         INVALID_ARGUMENT: the request contradicts itself (field named); another worker would say the same.
-        FAILED_PRECONDITION with reason ENGINE_UNKNOWN, ENCODER_MISSING, NO_FACE or WEIGHTS_MISSING.
+        FAILED_PRECONDITION with reason ENGINE_UNKNOWN, ENCODER_MISSING, NO_FACE or WEIGHTS_MISSING: this worker cannot
+        render it.
         DATA_LOSS: an artifact does not match its name.
         INTERNAL: this attempt failed; another worker may succeed.
         """

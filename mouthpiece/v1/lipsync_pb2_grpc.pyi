@@ -163,7 +163,8 @@ class LipSyncServiceStub(typing.Generic[_LipSyncServiceInspectAvatarType, _LipSy
     RESOURCE_EXHAUSTED with RetryInfo: every slot is taken; sent instead of `accepted`.
     UNAVAILABLE: the worker is draining or still loading.
     INVALID_ARGUMENT: the request contradicts itself (field named); another worker would say the same.
-    FAILED_PRECONDITION with reason ENGINE_UNKNOWN, ENCODER_MISSING, NO_FACE or WEIGHTS_MISSING.
+    FAILED_PRECONDITION with reason ENGINE_UNKNOWN, ENCODER_MISSING, NO_FACE or WEIGHTS_MISSING: this worker cannot
+      render it.
     DATA_LOSS: an artifact does not match its name.
     INTERNAL: this attempt failed; another worker may succeed.
     """
@@ -239,7 +240,8 @@ class LipSyncServiceServicer(metaclass=abc.ABCMeta):
         RESOURCE_EXHAUSTED with RetryInfo: every slot is taken; sent instead of `accepted`.
         UNAVAILABLE: the worker is draining or still loading.
         INVALID_ARGUMENT: the request contradicts itself (field named); another worker would say the same.
-        FAILED_PRECONDITION with reason ENGINE_UNKNOWN, ENCODER_MISSING, NO_FACE or WEIGHTS_MISSING.
+        FAILED_PRECONDITION with reason ENGINE_UNKNOWN, ENCODER_MISSING, NO_FACE or WEIGHTS_MISSING: this worker cannot
+          render it.
         DATA_LOSS: an artifact does not match its name.
         INTERNAL: this attempt failed; another worker may succeed.
         """

@@ -74,7 +74,9 @@ class MergeHeader(google.protobuf.message.Message):
     captions: builtins.bool
     """Whether the file gets a track of captions."""
     @property
-    def format(self) -> mouthpiece.v1.common_pb2.VideoFormat: ...
+    def format(self) -> mouthpiece.v1.common_pb2.VideoFormat:
+        """Frame rate and size of all chunks."""
+
     def __init__(
         self,
         *,
@@ -104,16 +106,19 @@ class MergeChunk(google.protobuf.message.Message):
     these are encoded again. The chunk before has a keyframe where the fade begins. Needs `header.quality`.
     """
     skip: builtins.int
-    """Frames of the artifact before the first and after the last that are wanted; they are left out. What is
-    wanted begins at a keyframe and ends before one.
+    """Frames of the artifact before the first that is wanted, which are left out. What is wanted begins at a keyframe
+    and ends before one.
     """
     rest: builtins.int
+    """Frames after the last that is wanted, which are left out."""
     @property
     def frames(self) -> mouthpiece.v1.common_pb2.Span:
         """Frames of the job that it covers: begins where the chunk before it ended, the first at 0."""
 
     @property
-    def chunk(self) -> mouthpiece.v1.common_pb2.ArtifactRef: ...
+    def chunk(self) -> mouthpiece.v1.common_pb2.ArtifactRef:
+        """As in ChunkResult."""
+
     def __init__(
         self,
         *,
@@ -186,8 +191,9 @@ class MergeEnd(google.protobuf.message.Message):
     SAMPLES_FIELD_NUMBER: builtins.int
     PROVENANCE_JSON_FIELD_NUMBER: builtins.int
     frames: builtins.int
-    """Totals that must have been reached."""
+    """Frames that must have been reached."""
     samples: builtins.int
+    """Samples that must have been reached."""
     provenance_json: builtins.str
     """`Provenance` as JSON, written into the file's metadata beside the mark that it is synthetic media, and into the
     manifest where files are signed.
@@ -236,8 +242,9 @@ class MergeProgress(google.protobuf.message.Message):
     FRAMES_FIELD_NUMBER: builtins.int
     SAMPLES_FIELD_NUMBER: builtins.int
     frames: builtins.int
-    """Frames and samples written so far."""
+    """Frames written so far."""
     samples: builtins.int
+    """Samples written so far."""
     def __init__(
         self,
         *,
@@ -261,6 +268,7 @@ class MergeResult(google.protobuf.message.Message):
     SIGNED_BY_FIELD_NUMBER: builtins.int
     WARNINGS_FIELD_NUMBER: builtins.int
     frames: builtins.int
+    """Its length in frames, and that of its sound in samples."""
     samples: builtins.int
     signed_by: builtins.str
     """Common name in the certificate with which the file was signed; empty: it is not."""
@@ -270,10 +278,12 @@ class MergeResult(google.protobuf.message.Message):
 
     @property
     def captions_vtt(self) -> mouthpiece.v1.common_pb2.ArtifactRef:
-        """The captions as WebVTT and as SRT, if there are any."""
+        """The captions as WebVTT, if there are any."""
 
     @property
-    def captions_srt(self) -> mouthpiece.v1.common_pb2.ArtifactRef: ...
+    def captions_srt(self) -> mouthpiece.v1.common_pb2.ArtifactRef:
+        """The same as SRT."""
+
     @property
     def poster(self) -> mouthpiece.v1.common_pb2.ArtifactRef:
         """A frame of the video as a small JPEG."""

@@ -131,13 +131,13 @@ class SpeechOutline(google.protobuf.message.Message):
     `check_only`; exact for a recording.
     """
     language: builtins.str
-    """The language and voice that were chosen, spelled out."""
+    """The language that was chosen, spelled out."""
     voice: builtins.str
+    """The voice that was chosen, spelled out."""
     engine: builtins.str
-    """Speech engine that is to speak, and what names its sound: it changes whenever the same request would
-    sound differently. Empty for a recording.
-    """
+    """Speech engine that is to speak. Empty for a recording."""
     engine_version: builtins.str
+    """Names its sound: it changes whenever the same request would sound differently. Empty for a recording."""
     normalization: builtins.str
     """Names the rules by which numbers, dates and the like become words. Empty for a recording."""
     @property
@@ -199,9 +199,11 @@ class SpeechNotice(google.protobuf.message.Message):
     ENGINE_FIELD_NUMBER: builtins.int
     ENGINE_VERSION_FIELD_NUMBER: builtins.int
     warning: builtins.str
+    """What happened, for a person."""
     engine: builtins.str
     """Engine that speaks from here on; empty: the voice reference itself is to be the speech."""
     engine_version: builtins.str
+    """Names its sound, as in SpeechOutline."""
     def __init__(
         self,
         *,
@@ -223,6 +225,7 @@ class SoundOptions(google.protobuf.message.Message):
     DENOISE_FIELD_NUMBER: builtins.int
     LONGEST_PAUSE_FIELD_NUMBER: builtins.int
     loudness: Global___Loudness.ValueType
+    """How loud it is."""
     denoise: builtins.bool
     """Weaken steady noise in a recording, and in a voice reference."""
     @property
@@ -304,15 +307,21 @@ class SynthesizeRequest(google.protobuf.message.Message):
     An engine that clones voices does so; others move their pitch and timbre toward it.
     """
     voice_fallback: Global___VoiceFallback.ValueType
+    """What may speak when the engine that was chosen fails."""
     speaking_rate: builtins.float
     """Speed of speech, 0.5 to 2; 0 means 1, the voice's own."""
     end_sentence: builtins.int
     """Index after the last sentence wanted; 0: to the end."""
     markup: Global___Markup.ValueType
+    """How the text is marked up."""
     @property
-    def sound(self) -> Global___SoundOptions: ...
+    def sound(self) -> Global___SoundOptions:
+        """What is done to the sound."""
+
     @property
-    def pronunciations(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Pronunciation]: ...
+    def pronunciations(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Pronunciation]:
+        """How words of it are said."""
+
     def __init__(
         self,
         *,
@@ -379,7 +388,9 @@ class ImportSpeechRequest(google.protobuf.message.Message):
     check_only: builtins.bool
     """Check only: the stream ends after the outline."""
     @property
-    def sound(self) -> Global___SoundOptions: ...
+    def sound(self) -> Global___SoundOptions:
+        """What is done to the sound."""
+
     @property
     def pronunciations(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Pronunciation]:
         """How words of the transcript sound in the recording, as in SynthesizeRequest."""
@@ -423,6 +434,8 @@ Global___ImportSpeechResponse: typing_extensions.TypeAlias = ImportSpeechRespons
 
 @typing.final
 class SpeechServiceNormalizeTextRequest(google.protobuf.message.Message):
+    """Fields are as in SynthesizeRequest."""
+
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     TEXT_FIELD_NUMBER: builtins.int
@@ -430,7 +443,6 @@ class SpeechServiceNormalizeTextRequest(google.protobuf.message.Message):
     MARKUP_FIELD_NUMBER: builtins.int
     PRONUNCIATIONS_FIELD_NUMBER: builtins.int
     text: builtins.str
-    """As in SynthesizeRequest."""
     language: builtins.str
     markup: Global___Markup.ValueType
     @property
@@ -506,10 +518,12 @@ class NormalizedToken(google.protobuf.message.Message):
     """
     @property
     def source(self) -> mouthpiece.v1.common_pb2.Span:
-        """Its place in the text, and in `spoken`, in Unicode code points."""
+        """Its place in the text, in Unicode code points."""
 
     @property
-    def spoken(self) -> mouthpiece.v1.common_pb2.Span: ...
+    def spoken(self) -> mouthpiece.v1.common_pb2.Span:
+        """Its place in `spoken`, in Unicode code points."""
+
     def __init__(
         self,
         *,
