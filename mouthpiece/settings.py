@@ -366,3 +366,19 @@ class MergerSettings(_Settings):
 
     max_merges: int = Field(default=64, ge=1)
     """Most merges at a time. Default: 64."""
+
+    signing_certificate: Path | None = None
+    """PEM file with the certificate chain that videos are signed with, after C2PA: see docs/security.md.
+
+    A file that was replaced is used from the next video on. Default: none, and no video is signed."""
+
+    signing_key: Path | None = None
+    """PEM file with the certificate's private key, without a password."""
+
+    signing_timestamps: str = ""
+    """URL of a time-stamping authority (RFC 3161): signatures that it dates stay valid when the certificate
+    ends. Default: none."""
+
+    signing_failure: Literal["fail", "deliver"] = "fail"
+    """What becomes of a video that cannot be signed: `fail` tries again for some minutes, then the job fails;
+    `deliver` hands it out unsigned, with a warning. Default: fail."""

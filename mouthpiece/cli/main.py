@@ -539,6 +539,20 @@ def download(
 
 
 @app.command()
+def verify(
+    file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False, help="An MP4.")],
+    authority: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="PEM certificates of those who vouch for signers.")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Tell who signed a video, what made it, and whether it is intact (exit code 0)."""
+    from mouthpiece.cli.verify import verify as answer
+
+    raise typer.Exit(answer(file, authority, as_json=json))
+
+
+@app.command()
 def workers(gateway: Gateway = LOCAL, json: AsJson = False) -> None:
     """Show workers and queue."""
     from mouthpiece.cli.cluster import workers as answer

@@ -20,6 +20,12 @@ class Box:
     end: int
 
 
+def box_of(kind: bytes, *content: bytes) -> bytes:
+    """A box with some content."""
+    body = b"".join(content)
+    return struct.pack(">I4s", 8 + len(body), kind) + body
+
+
 def boxes(data: BinaryIO, first: int = 0, end: int | None = None) -> Iterator[Box]:
     """The boxes that follow each other in [first, end), by default those at the top level.
 

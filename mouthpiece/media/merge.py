@@ -23,9 +23,9 @@ from mouthpiece.media.captions import Cue
 from mouthpiece.media.crossfade import write_fade
 from mouthpiece.media.language import iso_639_2
 from mouthpiece.media.movie import MovieWriter, PcmSpool
-from mouthpiece.media.mp4 import COMMENT, TITLE, TOOL
 from mouthpiece.media.probe import VideoTrack, video_track
 from mouthpiece.media.quality import SEGMENT_SECONDS, Quality
+from mouthpiece.media.tags import COMMENT, PROVENANCE, TITLE, TOOL
 
 if TYPE_CHECKING:
     from av.container.input import InputContainer
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
 
 SYNTHETIC_MARK = "AI-generated synthetic media: the face in this video was animated by a computer."
 """Comment in the metadata of every result."""
-
-PROVENANCE = "provenance"
-"""Name of the tag that holds the JSON document of what made the video."""
 
 _SPEECH_BLOCK = 9600
 """Samples by which the pictures run ahead before speech is written: 0.2 s."""

@@ -1,33 +1,25 @@
 """Boxes of an MP4: putting the index in front of the data, and writing tags into it.
 
 FFmpeg writes a file's tags together with its header. What made a video is known only when its last chunk has
-been merged, so the index is moved and tagged here, in one go. Box layouts are those of ISO/IEC 14496-12; tags
-follow the convention of iTunes, which players and editors read.
+been merged, so the index is moved and tagged here, in one go. Box layouts are those of ISO/IEC 14496-12.
 """
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
-from itertools import starmap
 from typing import BinaryIO
 
 import numpy as np
 
-from mouthpiece.media.boxes import Box, boxes
-
-TITLE = "©nam"
-COMMENT = "©cmt"
-TOOL = "©too"
+from mouthpiece.media.boxes import Box, box_of, boxes
+from mouthpiece.media.tags import tag_box
 
 _BLOCK = 1 << 20
 _TREE = (b"moov", b"trak", b"mdia", b"minf", b"stbl")
 _OFFSETS = {b"stco": ">u4", b"co64": ">u8"}
 _LAST_NARROW = 0xFFFF_FFFF
-_UTF8 = 1
-_TAG_DOMAIN = "mouthpiece"
 
 
 def move_index_first(source: BinaryIO, target: BinaryIO, tags: Mapping[str, str]) -> None:
@@ -42,7 +34,7 @@ def move_index_first(source: BinaryIO, target: BinaryIO, tags: Mapping[str, str]
     lead = _read(source, parts[b"ftyp"])
     data = parts[b"mdat"]
     movie = BytesIO(_read(source, parts[b"moov"]))
-    extra = _tag_box(tags)
+    extra = tag_box(tags)
     # Doubled, the index has room for wide offsets: whether they are needed must be known before its size is.
     wide = data.end + 2 * movie.seek(0, 2) + len(extra) > _LAST_NARROW
     length = len(_index(movie, extra, _Move(0, wide)))
@@ -65,41 +57,19 @@ def _index(movie: BinaryIO, extra: bytes, move: _Move) -> bytes:
     kept = [
         _rebuilt(movie, part, move) for part in boxes(movie, box.content, box.end) if part.kind != b"udta"
     ]
-    return _box(b"moov", *kept, extra)
+    return box_of(b"moov", *kept, extra)
 
 
 def _rebuilt(data: BinaryIO, box: Box, move: _Move) -> bytes:
     if box.kind in _TREE:
-        return _box(box.kind, *(_rebuilt(data, part, move) for part in boxes(data, box.content, box.end)))
+        return box_of(box.kind, *(_rebuilt(data, part, move) for part in boxes(data, box.content, box.end)))
     whole = _read(data, box)
     if box.kind not in _OFFSETS:
         return whole
     # version and flags, number of entries, then the position of each run of samples in the file
     head, entries = whole[8:16], np.frombuffer(whole[16:], _OFFSETS[box.kind]).astype(np.int64) + move.by
     kind = b"co64" if move.wide else b"stco"
-    return _box(kind, head, entries.astype(_OFFSETS[kind]).tobytes())
-
-
-def _tag_box(tags: Mapping[str, str]) -> bytes:
-    handler = _box(b"hdlr", bytes(8), b"mdirappl", bytes(9))
-    return _box(b"udta", _box(b"meta", bytes(4), handler, _box(b"ilst", *starmap(_tag, tags.items()))))
-
-
-def _tag(name: str, value: str) -> bytes:
-    data = _box(b"data", struct.pack(">II", _UTF8, 0), value.encode())
-    if name.startswith("©"):
-        return _box(name.encode("latin-1"), data)
-    return _box(
-        b"----",
-        _box(b"mean", bytes(4), _TAG_DOMAIN.encode()),
-        _box(b"name", bytes(4), name.encode()),
-        data,
-    )
-
-
-def _box(kind: bytes, *content: bytes) -> bytes:
-    body = b"".join(content)
-    return struct.pack(">I4s", 8 + len(body), kind) + body
+    return box_of(kind, head, entries.astype(_OFFSETS[kind]).tobytes())
 
 
 def _read(data: BinaryIO, box: Box) -> bytes:

@@ -12,6 +12,11 @@ _seconds = Histogram(
 )
 _frames = Counter("mouthpiece_merged_frames", "Frames in finished movies.")
 _bytes = Counter("mouthpiece_merged_bytes", "Size of finished movies in bytes.")
+_signed = Counter("mouthpiece_movies_signed", "Movies to be signed, by outcome: signed, failed.", ["outcome"])
+_certificate_end = Gauge(
+    "mouthpiece_signing_certificate_expiry_timestamp_seconds",
+    "When the certificate that movies are signed with ends, in seconds since 1970; 0: none are signed.",
+)
 
 
 def merge_started() -> None:
@@ -29,3 +34,13 @@ def movie_stored(frames: int, size_bytes: int, took: float) -> None:
     _seconds.observe(took)
     _frames.inc(frames)
     _bytes.inc(size_bytes)
+
+
+def movie_signed(outcome: str) -> None:
+    """A movie was `signed`, or that `failed`."""
+    _signed.labels(outcome).inc()
+
+
+def certificate_ends(moment: float) -> None:
+    """The certificate for movies is valid until then (seconds since 1970)."""
+    _certificate_end.set(moment)

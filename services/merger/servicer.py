@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from contextlib import aclosing, contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 
 from grpc.aio import ServicerContext
 
 from mouthpiece.artifacts import Artifact, ArtifactStore, check_sha256
 from mouthpiece.core.timeline import MAX_FPS, MIN_FPS
-from mouthpiece.errors import BadInput, Busy, MouthpieceError
+from mouthpiece.errors import BadInput, Busy, MouthpieceError, Unavailable
 from mouthpiece.logs import tag_logs
 from mouthpiece.media.captions import Cue
+from mouthpiece.media.credentials import SigningFailed
 from mouthpiece.media.merge import MergeFormat
 from mouthpiece.rpc import tracing
 from mouthpiece.rpc.convert import artifact_to_proto, rational_from_proto, span_from_proto, span_to_proto
@@ -25,7 +29,10 @@ from mouthpiece.v1 import merger_pb2 as pb
 from mouthpiece.v1.common_pb2 import Segment, VideoFormat
 from mouthpiece.v1.merger_pb2_grpc import MergerServiceServicer
 from services.merger import metrics
+from services.merger.signing import CERTIFICATE, Signatory
 from services.merger.work import MergeWork, StoredSegment
+
+log = logging.getLogger(__name__)
 
 RETRY_AFTER = 2.0
 """Seconds after which a refused caller may come back: a merge ends with its job."""
@@ -36,12 +43,22 @@ READ_OUT_SECONDS = 1.0
 MIN_SIZE, MAX_SIZE = 64, 4096
 
 
+@dataclass(frozen=True, slots=True)
+class _Signature:
+    """Who signed a movie, or why nobody did though somebody should have; both empty where none are."""
+
+    signer: str = ""
+    warning: str = ""
+
+
 class MergerServicer(MergerServiceServicer):
     """The merger. `load` opens what merges need."""
 
     def __init__(self, common: CommonSettings, settings: MergerSettings) -> None:
         self._common = common
         self._limit = settings.max_merges
+        self._settings = settings
+        self._signatory: Signatory | None = None
         self._running = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -49,7 +66,11 @@ class MergerServicer(MergerServiceServicer):
     # ------------------------------------------------------------ life
 
     async def load(self) -> None:
-        """Open the artifact store and the folder for unfinished movies."""
+        """Open the artifact store and the folder for unfinished movies, and see that movies can be signed.
+
+        Raises `BadInput` that names the setting when they are to be, and cannot.
+        """
+        self._signatory = await asyncio.to_thread(_signatory, self._settings)
         self._artifacts = ArtifactStore.open(self._common.artifacts_url)
         self._folder = self._common.cache_folder / "merger"
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -100,16 +121,32 @@ class MergerServicer(MergerServiceServicer):
                     async for segment in work.store_segments():
                         yield _segment(segment)
                     if request.HasField("end"):
+                        signature = await self._sign(work, header.title, request.end.provenance_json)
                         video, captions = await work.store_movie(), await work.store_captions()
                         tracing.note(frames=request.end.frames, size_bytes=video.size_bytes)
                         metrics.movie_stored(
                             request.end.frames, video.size_bytes, time.perf_counter() - start
                         )
-                        yield _result(request.end, video, captions)
+                        yield _result(request.end, video, captions, signature)
                         return
                     if before != (work.frames, work.samples):
                         yield _progress(work)
                 raise BadInput("end", "must be sent last")
+
+    async def _sign(self, work: MergeWork, title: str, provenance: str) -> _Signature:
+        """Sign a finished movie, if movies are. Raises `Unavailable` when it may not go out without."""
+        if self._signatory is None:
+            return _Signature()
+        try:
+            signer = await work.sign(self._signatory, title, json.loads(provenance or "{}"))
+        except SigningFailed as error:
+            metrics.movie_signed("failed")
+            log.warning("a movie could not be signed: %s", error.message)
+            if self._settings.signing_failure == "fail":
+                raise Unavailable(f"the video cannot be signed: {error.message}", RETRY_AFTER) from None
+            return _Signature(warning=f"the video could not be signed: {error.message}")
+        metrics.movie_signed("signed")
+        return _Signature(signer)
 
     @contextmanager
     def _slot(self) -> Generator[None]:
@@ -177,10 +214,25 @@ async def _take(work: MergeWork, request: pb.MergeRequest) -> None:
             raise BadInput("part", "must be set")
 
 
+def _signatory(settings: MergerSettings) -> Signatory | None:
+    certificate, key = settings.signing_certificate, settings.signing_key
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None:
+        raise BadInput(CERTIFICATE, "a certificate and its key are needed together")
+    return Signatory(certificate, key, settings.signing_timestamps)
+
+
 def _result(
-    end: pb.MergeEnd, video: Artifact, captions: tuple[Artifact, Artifact] | None
+    end: pb.MergeEnd, video: Artifact, captions: tuple[Artifact, Artifact] | None, signature: _Signature
 ) -> pb.MergeResponse:
-    result = pb.MergeResult(video=artifact_to_proto(video), frames=end.frames, samples=end.samples)
+    result = pb.MergeResult(
+        video=artifact_to_proto(video),
+        frames=end.frames,
+        samples=end.samples,
+        signed_by=signature.signer,
+        warnings=[signature.warning] if signature.warning else [],
+    )
     if captions is not None:
         vtt, srt = captions
         result.captions_vtt.CopyFrom(artifact_to_proto(vtt))

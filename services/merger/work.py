@@ -16,8 +16,10 @@ from typing import Self, TypeVar
 from mouthpiece.artifacts import Artifact, ArtifactStore
 from mouthpiece.core.timeline import Span
 from mouthpiece.media.captions import Cue, to_srt, to_vtt
+from mouthpiece.media.credentials import Record
 from mouthpiece.media.merge import MergeFormat, Merger
 from mouthpiece.media.quality import Quality
+from services.merger.signing import Signatory
 
 _Result = TypeVar("_Result")
 
@@ -109,6 +111,13 @@ class MergeWork:
     async def finish(self, frames: int, samples: int, provenance: str) -> None:
         """Finish the movie. Raises what `Merger.finish` does."""
         await self._call(lambda: self._merger.finish(frames, samples, provenance))
+
+    async def sign(self, signatory: Signatory, title: str, record: Record) -> str:
+        """Sign the finished movie. Returns the signer's name; raises `SigningFailed`, and the movie stays."""
+        signed = self._output.with_name("signed.mp4")
+        name = await self._call(lambda: signatory.sign(self._output, signed, title, record))
+        signed.replace(self._output)
+        return name
 
     async def store_movie(self) -> Artifact:
         """Put the finished movie into the store."""

@@ -20,6 +20,7 @@ from starlette.requests import Request
 from mouthpiece.errors import BadInput
 from mouthpiece.media.boxes import Box, boxes, count_frames, keyframes
 from mouthpiece.media.mp4 import move_index_first
+from mouthpiece.media.tags import read_tags
 from mouthpiece.rpc.speech_codec import sentence_from_proto, slice_from_proto
 from mouthpiece.text.ssml import read_ssml
 from mouthpiece.v1 import common_pb2
@@ -72,7 +73,7 @@ def moved(movie: BinaryIO) -> None:
 
 @fuzzed
 @given(st.one_of(st.binary(max_size=200), movies, st.lists(leaves, max_size=3).map(lambda x: nested(*x))))
-@pytest.mark.parametrize("read", [listed, count_frames, keyframes, moved])
+@pytest.mark.parametrize("read", [listed, count_frames, keyframes, moved, read_tags])
 def test_movies(read: Callable[[BinaryIO], object], content: bytes) -> None:
     with suppress(ValueError):
         read(BytesIO(content))

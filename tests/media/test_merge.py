@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from mouthpiece.core.timeline import Span
 from mouthpiece.errors import BadInput
 from mouthpiece.media.encode import ChunkEncoder
-from mouthpiece.media.merge import PROVENANCE, SYNTHETIC_MARK, MergeFormat, Merger
+from mouthpiece.media.merge import SYNTHETIC_MARK, MergeFormat, Merger
 from mouthpiece.media.probe import (
     AudioTrack,
     VideoTrack,
@@ -31,6 +31,7 @@ from mouthpiece.media.probe import (
     read_movie,
 )
 from mouthpiece.media.quality import Quality
+from mouthpiece.media.tags import PROVENANCE
 from tests.support.media_chunks import FILM, NTSC, PAL, babble, encode, pictures, samples_for, spans, tone
 from tests.support.media_measure import lag_of, phase_steps
 
