@@ -41,13 +41,13 @@ ISSUER = authority()
 STUDIO = signer(ISSUER)
 
 
-def movie(path: Path, record: dict[str, object] = RECORD) -> Path:
+def movie(path: Path) -> Path:
     """A second of video, unsigned."""
     chunk = encode(path.with_name("chunk.mp4"), range(25), height=64)
     with Merger(path, MergeFormat(PAL, 64, 64)) as merger:
         merger.add_speech(Span(0, SAMPLES), tone(SAMPLES).tobytes())
         merger.add_chunk(Span(0, 25), chunk)
-        merger.finish(25, SAMPLES, json.dumps(record))
+        merger.finish(25, SAMPLES, json.dumps(RECORD))
     return path
 
 
