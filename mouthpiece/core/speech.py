@@ -70,6 +70,20 @@ class SpeechSlice:
         if len(self.pcm) != BYTES_PER_SAMPLE * len(self.samples):
             raise ValueError(f"{len(self.pcm)} bytes for {len(self.samples)} samples")
 
+    def shift(self, by: int) -> SpeechSlice:
+        """This slice, ``by`` samples later, without what would then lie before 0."""
+        if not by:
+            return self
+        kept = Span(min(max(self.samples.first, -by), self.samples.end), self.samples.end)
+        pcm = self.pcm[BYTES_PER_SAMPLE * (kept.first - self.samples.first) :]
+        phonemes = tuple(
+            Phoneme(phoneme.ipa, Span(max(0, phoneme.samples.first + by), phoneme.samples.end + by))
+            for phoneme in self.phonemes
+            if phoneme.samples.end + by > 0
+        )
+        known = tuple(span.clip(kept).shift(by) for span in self.known if span.overlaps(kept))
+        return SpeechSlice(kept.shift(by) if kept else Span(0, 0), pcm, phonemes, known)
+
 
 class CutGrade(IntEnum):
     """How well a chunk may end at a frame; lower is better."""

@@ -10,6 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from mouthpiece.artifacts import Artifact
 from mouthpiece.core.engines import EngineClass, EngineInfo, Weights
+from mouthpiece.core.motion import Crossing
 from mouthpiece.core.timeline import Span
 from mouthpiece.errors import BadInput
 from mouthpiece.v1 import common_pb2
@@ -25,6 +26,16 @@ def span_from_proto(span: common_pb2.Span, field: str) -> Span:
     if not 0 <= span.first <= span.end:
         raise BadInput(field, f"[{span.first}, {span.end}) is not a span")
     return Span(span.first, span.end)
+
+
+def crossing_to_proto(crossing: Crossing) -> common_pb2.Crossing:
+    """Crossing as message."""
+    return common_pb2.Crossing(frames=span_to_proto(crossing.frames), by=crossing.by)
+
+
+def crossing_from_proto(message: common_pb2.Crossing, field: str) -> Crossing:
+    """Crossing from message; `BadInput` for `field` when its frames are no span."""
+    return Crossing(span_from_proto(message.frames, f"{field}.frames"), message.by)
 
 
 def rational_to_proto(value: Fraction) -> common_pb2.Rational:

@@ -74,19 +74,25 @@ class Cache:
                 sa.update(_rendered)
                 .where(
                     table.recipe == recipe,
-                    table.first >= rendered.frames.first,
-                    table.end <= rendered.frames.end,
                     table.sha256 == rendered.chunk.sha256,
                 )
                 .values(used=time.time())
             )
 
-    async def rendered(self, recipe: str, frames: Span) -> list[Rendered]:
-        """What was made by a recipe and lies within `frames`, by first frame, longest first."""
+    async def rendered(self, recipe: str, first: Span, end: int) -> list[Rendered]:
+        """What was made by a recipe, begins within `first` and ends by `end`, all in frames of the motion.
+
+        By first frame, longest first.
+        """
         table = _rendered.c
         query = (
             sa.select(_rendered)
-            .where(table.recipe == recipe, table.first >= frames.first, table.end <= frames.end)
+            .where(
+                table.recipe == recipe,
+                table.first >= first.first,
+                table.first < first.end,
+                table.end <= end,
+            )
             .order_by(table.first, table.end.desc())
         )
         async with self._database.read() as connection:

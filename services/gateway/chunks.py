@@ -75,7 +75,11 @@ def joined(parts: Iterable[Rendered]) -> list[Rendered]:
     found: list[Rendered] = []
     for part in parts:
         last = found[-1] if found else None
-        if last and last.chunk == part.chunk and last.frames.end == part.frames.first:
+        if (
+            last
+            and last.chunk == part.chunk
+            and (last.frames.end, last.rest) == (part.frames.first, part.rest + len(part.frames))
+        ):
             found[-1] = replace(last, frames=Span(last.frames.first, part.frames.end), rest=part.rest)
         else:
             found.append(part)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
+from mouthpiece.core.motion import stretches
 from mouthpiece.core.scheduler.events import Event, SpeechGrew
 from mouthpiece.core.speech import CutMark, cut_marks, ready_frames
 from mouthpiece.core.timeline import Span, frame_count
 from mouthpiece.errors import DataLoss, MouthpieceError
 from mouthpiece.v1.gateway_pb2 import CHUNK_STATE_DONE, JOB_STATE_RENDERING
 from services.gateway.chunks import Chunks, joined
+from services.gateway.heard import hear
 from services.gateway.records import Attempt, Rendered, StoredSentence
 from services.gateway.run import JobRun, end_chunk, new_chunk
-from services.gateway.speech import SpeechLibrary, digest
+from services.gateway.speech import SpeechLibrary
 
 
 class Growth:
@@ -79,18 +82,22 @@ class Growth:
 
 
 async def rendered_before(run: JobRun, library: SpeechLibrary, first: int, ready: int) -> list[Rendered]:
-    """Frames between `first` and `ready` that exist and are not at work, in order, without overlap."""
+    """Frames between `first` and `ready` that exist and are not at work, in order, without overlap.
+
+    They may have been rendered for another place of a video: what counts is their place in the motion.
+    """
     if run.spec.ignore_cache or not run.reusable or first >= ready:
         return []
     found: list[Rendered] = []
     heard: dict[Span, str] = {}
-    for piece in await run.store.cache.rendered(run.recipe, Span(first, ready)):
-        frames = piece.frames
-        if frames.first < first or run.attempted(frames):
-            continue
-        if frames not in heard:
-            heard[frames] = digest(await library.cut(run.sentences, run.heard(frames)))
-        if heard[frames] == piece.speech:
-            found.append(piece)
-            first = frames.end
+    for stretch, offset in stretches(Span(first, ready), run.crossings):
+        for piece in await run.store.cache.rendered(run.recipe, stretch.shift(offset), ready + offset):
+            frames = piece.frames.shift(-offset)
+            if frames.first < first or run.attempted(frames):
+                continue
+            if frames not in heard:
+                heard[frames] = (await hear(run, library, frames)).digest
+            if heard[frames] == piece.speech:
+                found.append(replace(piece, frames=frames))
+                first = frames.end
     return joined(found)

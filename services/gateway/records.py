@@ -44,7 +44,7 @@ class StoredSentence:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """Frames that exist: which, the digest of the speech they were made to, and the artifact that has them,
+    """Frames that exist: which, the digest of what else the engine was told, and the artifact that has them,
     after ``skip`` and before ``rest`` frames that are not meant."""
 
     frames: Span

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import grpc.aio
 
@@ -18,10 +19,10 @@ from mouthpiece.core.scheduler.events import (
     Render,
     Timings,
 )
-from mouthpiece.core.speech import SpeechSlice
+from mouthpiece.core.timeline import Span
 from mouthpiece.errors import BadInput, Busy, DataLoss, MouthpieceError, Reason, Unavailable, Unmet
 from mouthpiece.rpc import tracing
-from mouthpiece.rpc.convert import artifact_from_proto, seconds, span_to_proto
+from mouthpiece.rpc.convert import artifact_from_proto, crossing_to_proto, seconds, span_to_proto
 from mouthpiece.rpc.speech_codec import slice_to_proto
 from mouthpiece.rpc.status import from_rpc_error
 from mouthpiece.v1.common_pb2 import ArtifactRef, ChunkReport
@@ -30,12 +31,16 @@ from mouthpiece.v1.lipsync_pb2 import ChunkResult, RenderChunkRequest, RenderChu
 from services.gateway.chunks import Chunks, pieces
 from services.gateway.database import StoreAway
 from services.gateway.fleet import Fleet, Member
+from services.gateway.heard import Heard, hear
 from services.gateway.records import Attempt, Rendered
 from services.gateway.run import JobRun, end_chunk, new_chunk
-from services.gateway.speech import SpeechLibrary, digest
+from services.gateway.speech import SpeechLibrary
 
 STALL_SECONDS = 120.0
 """Longest silence of a worker that renders; preparing a long avatar clip is what takes longest."""
+
+KEYFRAMES_APART = Fraction(1, 2)
+"""Seconds between keyframes that are there for later edits, at least: each takes the bits of many others."""
 
 RenderCall = grpc.aio.UnaryStreamCall[RenderChunkRequest, RenderChunkResponse]
 
@@ -95,16 +100,16 @@ class Renderer:
         return [ChunkDone(run.id, command.attempt, made.timings)]
 
     async def _render(self, run: JobRun, command: Render, member: Member) -> _Made:
-        speech = await self._library.cut(run.sentences, run.heard(command.span))
+        heard = await hear(run, self._library, command.span)
         loop = asyncio.get_running_loop()
         start = loop.time()
-        call = member.stub.RenderChunk(_request(run, command, speech), metadata=tracing.metadata())
+        call = member.stub.RenderChunk(_request(run, command, heard), metadata=tracing.metadata())
         try:
             result = await self._follow(run, command, call)
         finally:
             call.cancel()
         timings = _timings(result, loop.time() - start)
-        rendered = _check(run, command, result, digest(speech))
+        rendered = _check(run, command, result, heard.digest)
         try:
             keyframes = await self._chunks.check(rendered)
         except DataLoss as error:
@@ -114,13 +119,17 @@ class Renderer:
         return _Made(rendered, parts, timings, handover, result.report)
 
     async def _pieces(self, run: JobRun, rendered: Rendered, keyframes: list[int]) -> tuple[Rendered, ...]:
-        """What of a chunk other jobs may use: any group of pictures, if frames do not depend on the chunk."""
-        if run.engine.engine_class is not EngineClass.WINDOWED:
-            return (rendered,)
+        """What of a chunk other jobs may use, by its place in the motion.
+
+        Any group of pictures, if frames do not depend on the chunk.
+        """
+        if not run.reusable:
+            return ()
+        windowed = run.engine.engine_class is EngineClass.WINDOWED
         found: list[Rendered] = []
-        for piece in pieces(rendered, keyframes):
-            speech = await self._library.cut(run.sentences, run.heard(piece.frames))
-            found.append(replace(piece, speech=digest(speech)))
+        for piece in pieces(rendered, keyframes if windowed else [0]):
+            heard = await hear(run, self._library, piece.frames)
+            found.append(replace(piece, frames=heard.course.frames, speech=heard.digest))
         return tuple(found)
 
     async def _follow(self, run: JobRun, command: Render, call: RenderCall) -> ChunkResult:
@@ -182,7 +191,7 @@ def blame(error: MouthpieceError) -> Fault:
             return Fault.ATTEMPT
 
 
-def _request(run: JobRun, command: Render, speech: SpeechSlice) -> RenderChunkRequest:
+def _request(run: JobRun, command: Render, heard: Heard) -> RenderChunkRequest:
     return RenderChunkRequest(
         job_id=run.id,
         attempt_id=command.attempt,
@@ -191,16 +200,35 @@ def _request(run: JobRun, command: Render, speech: SpeechSlice) -> RenderChunkRe
         avatar_sha256=run.spec.avatar_sha256,
         format=run.job.format,
         quality=run.spec.quality,
-        frames=span_to_proto(command.span),
-        speech=slice_to_proto(speech),
+        frames=span_to_proto(heard.course.frames),
+        speech=slice_to_proto(heard.speech),
+        crossings=map(crossing_to_proto, heard.course.crossings),
         seed=run.job.seed,
         prompt=run.spec.prompt,
         handover=run.handover(command.span.first),
         fade_frames=run.fade_frames,
+        keyframes=_keyframes(run, command.span),
         encoder=run.job.encoder,
         background=run.spec.background if run.spec.HasField("background") else None,
         enhancement=run.spec.enhancement if run.spec.HasField("enhancement") else None,
     )
+
+
+def _keyframes(run: JobRun, frames: Span) -> list[int]:
+    """Frames, counted from a chunk's first, up to which and from which an edit of one sentence changes it."""
+    if run.engine.engine_class is not EngineClass.WINDOWED:
+        return []
+    ends = [stored.sentence.samples.end for stored in run.sentences]
+    borders = {
+        frame for end in ends for frame in (run.reach.first_to_hear(end), run.reach.first_not_to_hear(end))
+    }
+    found: list[int] = []
+    last = frames.first
+    for frame in sorted(borders):
+        if last + run.fps * KEYFRAMES_APART <= frame < frames.end:
+            found.append(frame - frames.first)
+            last = frame
+    return found
 
 
 def _check(run: JobRun, command: Render, result: ChunkResult, speech: str) -> Rendered:

@@ -12,7 +12,9 @@ from fractions import Fraction
 from google.rpc import status_pb2
 
 from mouthpiece import __version__
+from mouthpiece.core.editing import Reach
 from mouthpiece.core.engines import EngineClass, EngineInfo
+from mouthpiece.core.motion import Crossing
 from mouthpiece.core.scheduler.events import JobSubmitted, Mode
 from mouthpiece.core.timeline import Span, frame_count, samples_of
 from mouthpiece.media.quality import Encoder
@@ -37,6 +39,7 @@ from mouthpiece.v1.gateway_pb2 import (
 from services.gateway import metrics, spans
 from services.gateway.admission import fade_frames, head_start, wanted_chunk_frames
 from services.gateway.database import StoreAway
+from services.gateway.placing import crossings_of
 from services.gateway.records import ENDED, Attempt, Outcome, Rendered, StoredSentence
 from services.gateway.store import JobStore
 from services.gateway.watching import Watching
@@ -94,7 +97,7 @@ class JobRun:
     @property
     def fps(self) -> Fraction:
         """Frames per second."""
-        return Fraction(self.job.format.fps.numerator, self.job.format.fps.denominator)
+        return _fps(self.job)
 
     @property
     def samples(self) -> int:
@@ -107,23 +110,14 @@ class JobRun:
         return self.job.state in ENDED
 
     @property
+    def crossings(self) -> list[Crossing]:
+        """Where the avatar's motion goes over to another place of its course, as far as the speech goes."""
+        return crossings_of(self.sentences)
+
+    @property
     def recipe(self) -> str:
-        """Names all that shapes this job's frames except speech and position."""
-        size = self.job.format
-        parts = (
-            __version__,
-            self.engine.name,
-            self.engine.version,
-            self.spec.avatar_sha256,
-            str(self.fps),
-            f"{size.width}x{size.height}",
-            str(self.spec.quality or common_pb2.QUALITY_MEDIUM),
-            str(self.job.seed),
-            *([self.spec.prompt] if self.engine.takes_prompt else []),
-            *([self.job.encoder] if self.job.encoder not in ("", Encoder.X264) else []),
-            *_retouching(self.spec),
-        )
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        """Names all that shapes this job's frames except speech and motion."""
+        return recipe_of(self.job, self.engine)
 
     @property
     def reusable(self) -> bool:
@@ -149,6 +143,11 @@ class JobRun:
             if ended_here and chunk.HasField("handover"):
                 return chunk.handover
         return None
+
+    @property
+    def reach(self) -> Reach:
+        """The frame grid, and what the engine hears around a frame."""
+        return Reach(self.fps, self.engine.lead_samples, self.engine.tail_samples)
 
     def heard(self, frames: Span) -> Span:
         """Samples that the engine needs for some frames, with context; may reach beyond the speech."""
@@ -189,6 +188,11 @@ class JobRun:
             spans.tell_of_speech(self.trace, self.job, time.time_ns(), len(self.sentences), self.recalled)
         if self.ended:
             spans.tell_of_job(self.trace, self.job, self._chunks())
+
+    def warn(self, message: str) -> None:
+        """Let people know of something, once; it is stored with the next change of state."""
+        if message not in self.job.warnings:
+            self.job.warnings.append(message)
 
     async def add_sentence(self, stored: StoredSentence, *, final: bool) -> None:
         """More was spoken."""
@@ -373,6 +377,29 @@ async def recall(job: Job, store: JobStore, watching: Watching) -> JobRun:
     return run
 
 
+def recipe_of(job: Job, engine: EngineInfo) -> str:
+    """Names all that shapes a job's frames with an engine, except speech and motion."""
+    size, spec = job.format, job.spec
+    parts = (
+        __version__,
+        engine.name,
+        engine.version,
+        spec.avatar_sha256,
+        str(_fps(job)),
+        f"{size.width}x{size.height}",
+        str(spec.quality or common_pb2.QUALITY_MEDIUM),
+        str(job.seed),
+        *([spec.prompt] if engine.takes_prompt else []),
+        *([job.encoder] if job.encoder not in ("", Encoder.X264) else []),
+        *_retouching(spec),
+    )
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _fps(job: Job) -> Fraction:
+    return Fraction(job.format.fps.numerator, job.format.fps.denominator)
+
+
 def _retouching(spec: JobSpec) -> Iterator[str]:
     """Names what is done to the engine's frames, if anything."""
     for name in ("background", "enhancement"):
@@ -390,7 +417,7 @@ _MODES = {
 
 def submission(job: Job, engine: EngineInfo, weight: float) -> JobSubmitted:
     """A job as the scheduler hears of it; `weight` is its tenant's share."""
-    spec, fps = job.spec, Fraction(job.format.fps.numerator, job.format.fps.denominator)
+    spec, fps = job.spec, _fps(job)
     return JobSubmitted(
         job=job.id,
         tenant=job.tenant,

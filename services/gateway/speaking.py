@@ -8,24 +8,23 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
 import grpc.aio
 
-from mouthpiece.core.retiming import Take, retimed_pauses
+from mouthpiece.core.editing import Edit
 from mouthpiece.core.scheduler.events import Event
 from mouthpiece.core.speech import BYTES_PER_SAMPLE
 from mouthpiece.core.timeline import Span
 from mouthpiece.errors import Busy, MouthpieceError, Unavailable
 from mouthpiece.rpc.status import from_rpc_error
-from mouthpiece.v1 import common_pb2
 from mouthpiece.v1.gateway_pb2 import JOB_STATE_SPEAKING, Job, JobSpec
 from mouthpiece.v1.tts_pb2 import ImportSpeechResponse, PlannedSentence, SynthesizeResponse
 from services.gateway.admission import start_speech
 from services.gateway.chunks import Chunks
+from services.gateway.editing import edit_of
 from services.gateway.growth import Growth
-from services.gateway.placing import end_at, move
+from services.gateway.placing import move, placed
 from services.gateway.records import StoredSentence
 from services.gateway.run import JobRun
 from services.gateway.speech import SpeechLibrary
@@ -72,14 +71,18 @@ class _ReferenceInstead(Exception):
 
 @dataclass
 class _Text:
-    """What is to be said, what of it was spoken before, and the pauses if they are not the natural ones."""
+    """What is to be said, what of it was spoken before, and of which text it is an edit."""
 
     plan: Sequence[PlannedSentence]
     known: dict[str, StoredSentence] = field(default_factory=dict)
-    pauses: Sequence[int] = ()
+    edit: Edit | None = None
 
     def is_known(self, index: int) -> bool:
         return index < len(self.plan) and self.plan[index].key in self.known
+
+    def sounds(self) -> list[str | None]:
+        """Artifacts with the sentences' sound, as far as there are."""
+        return [self.known[planned.key].pcm if planned.key in self.known else None for planned in self.plan]
 
     def next_known(self, index: int) -> int:
         return next((at for at in range(index, len(self.plan)) if self.is_known(at)), len(self.plan))
@@ -137,10 +140,7 @@ class Speaker:
         """Speak the text; what was spoken so before is not spoken again."""
         text = _Text(await self._plan(run))
         await self._recall(run, text)
-        earlier = await _earlier_speech(run)
-        if earlier:
-            spoken = [stored async for stored in self._spoken(run, text, 0)]
-            text.pauses = await self._retime(spoken, earlier)
+        text.edit = await edit_of(run, text.sounds())
         async with aclosing(self._spoken(run, text, len(run.sentences))) as sentences:
             async for stored in sentences:
                 index = len(run.sentences)
@@ -185,8 +185,7 @@ class Speaker:
         async for message in self._messages(run, wanted):
             if isinstance(message, SynthesizeResponse) and message.HasField("notice"):
                 # Another engine speaks: this is not the sound that the keys stand for.
-                if message.notice.warning not in run.job.warnings:
-                    run.job.warnings.append(message.notice.warning)
+                run.warn(message.notice.warning)
                 if not message.notice.engine:
                     raise _ReferenceInstead
                 as_planned = False
@@ -203,25 +202,9 @@ class Speaker:
 
     async def _placed(self, run: JobRun, text: _Text, stored: StoredSentence) -> StoredSentence:
         """A sentence as the next one of a run."""
-        index = len(run.sentences)
-        sentence = common_pb2.Sentence()
-        sentence.CopyFrom(stored.sentence)
-        move(sentence, run.samples, text.plan[index].source.first, index)
-        if text.pauses:
-            end_at(sentence, run.samples + await self._library.sounding(stored) + text.pauses[index])
-        return StoredSentence(sentence, stored.pcm)
-
-    async def _retime(self, spoken: Sequence[StoredSentence], earlier: Sequence[StoredSentence]) -> list[int]:
-        """Pauses under which the sentences that an earlier speech has too are where they were."""
-        old, new = [stored.pcm for stored in earlier], [stored.pcm for stored in spoken]
-        kept: dict[int, int] = {}
-        for block in SequenceMatcher(None, old, new, autojunk=False).get_matching_blocks():
-            kept |= {block.b + offset: block.a + offset for offset in range(block.size)}
-        takes: list[Take] = []
-        for index, stored in enumerate(spoken):
-            sound = await self._library.sounding(stored)
-            takes.append(Take(sound, stored.sentence.samples.end - sound, kept.get(index)))
-        return retimed_pauses(takes, [stored.sentence.samples.first for stored in earlier])
+        sounding = await self._library.sounding(stored)
+        source = text.plan[len(run.sentences)].source.first
+        return StoredSentence(placed(stored.sentence, sounding, source, run.sentences, text.edit), stored.pcm)
 
     # ------------------------------------------------------------ the speech service
 
@@ -257,18 +240,6 @@ def _is_wanted(message: _Message, wanted: Span | None) -> bool:
     if wanted is None or message.HasField("outline"):
         return wanted is None
     return not message.HasField("sentence") or wanted.first <= message.sentence.index < wanted.end
-
-
-async def _earlier_speech(run: JobRun) -> Sequence[StoredSentence]:
-    """The sentences of the job of which a run is an edit."""
-    name = run.spec.previous_job_id
-    if not name:
-        return ()
-    job = await run.store.job(name)
-    if job is None or not job.speech_final:
-        run.job.warnings.append(f"job {name} was not spoken to its end: nothing was kept in its place")
-        return ()
-    return await run.store.sentences(name)
 
 
 async def _add(run: JobRun, growth: Growth, stored: StoredSentence) -> None:

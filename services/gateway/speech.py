@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
 
 from mouthpiece.artifacts import ArtifactStore
 from mouthpiece.core.speech import BYTES_PER_SAMPLE, Sentence, SpeechSlice, slice_speech
 from mouthpiece.core.timeline import Span
-from mouthpiece.rpc.speech_codec import sentence_from_proto, slice_to_proto
+from mouthpiece.rpc.speech_codec import sentence_from_proto
 from mouthpiece.v1 import common_pb2
 from services.gateway.records import StoredSentence
 
 REMEMBERED_BYTES = 64 << 20
+
+
+def silence(samples: int) -> StoredSentence:
+    """A sentence of which only the length is known."""
+    return StoredSentence(common_pb2.Sentence(samples=common_pb2.Span(end=samples)), "")
 
 
 class SpeechLibrary:
@@ -43,6 +47,8 @@ class SpeechLibrary:
 
     async def sounding(self, stored: StoredSentence) -> int:
         """Samples of a sentence before the silence at its end. Raises `NotFound`."""
+        if not stored.pcm:
+            return 0
         return (await self._artifacts.find(stored.pcm)).size_bytes // BYTES_PER_SAMPLE
 
     async def cut(self, sentences: Sequence[StoredSentence], wanted: Span) -> SpeechSlice:
@@ -59,6 +65,8 @@ class SpeechLibrary:
         return await self._artifacts.has(sha256)
 
     async def _pcm(self, sha256: str) -> bytes:
+        if not sha256:
+            return b""
         pcm = self._remembered.get(sha256)
         if pcm is None:
             pcm = await self._artifacts.get_bytes(sha256)
@@ -73,8 +81,3 @@ class SpeechLibrary:
         self._bytes += len(pcm)
         while self._bytes > REMEMBERED_BYTES and len(self._remembered) > 1:
             self._bytes -= len(self._remembered.popitem(last=False)[1])
-
-
-def digest(speech: SpeechSlice) -> str:
-    """A name for all that an engine hears of a stretch of speech."""
-    return hashlib.sha256(slice_to_proto(speech).SerializeToString(deterministic=True)).hexdigest()

@@ -6,7 +6,7 @@ speaks: speech is loud, and rises and falls as syllables do, which a hum or musi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -113,11 +113,18 @@ class Gate:
             raise Broken(f"the picture stands still during {STILL_SECONDS:g} s of speech")
 
 
-def gate_for(frames: Span, fps: Fraction, speech: SpeechSlice, avatar: Avatar) -> Gate:
-    """The gate of a chunk."""
+def gate_for(
+    frames: Span,
+    fps: Fraction,
+    speech: SpeechSlice,
+    avatar: Avatar,
+    motion: Callable[[int], Sequence[int]],
+) -> Gate:
+    """The gate of a chunk; ``motion`` tells what each of its frames shows of the avatar's motion."""
 
     def is_dark(number: int) -> bool:
-        return is_black(cells_of(avatar.frame_i420(clip_index(frames.first + number, avatar.frames))))
+        shown = (clip_index(at, avatar.frames) for at in motion(frames.first + number))
+        return any(is_black(cells_of(avatar.frame_i420(index))) for index in shown)
 
     return Gate(speaking_frames(frames, fps, speech), fps, mouth_region(avatar), is_dark)
 

@@ -8,11 +8,13 @@ from dataclasses import asdict
 
 from mouthpiece.artifacts import check_sha256
 from mouthpiece.core.engines import EngineClass, EngineInfo
+from mouthpiece.core.motion import Crossing, grid_step, samples_in, transition_frames
 from mouthpiece.core.timeline import MAX_FPS, MIN_FPS, Span, sample_at
 from mouthpiece.errors import BadInput, Reason, Unmet, Violation
 from mouthpiece.media.quality import PRESETS, Adjustment, Encoder, Quality, fits
 from mouthpiece.rpc.convert import (
     artifact_to_proto,
+    crossing_from_proto,
     duration,
     rational_from_proto,
     rational_to_proto,
@@ -76,7 +78,9 @@ def order_from_proto(
         encoder=_encoder(request.encoder, encoders, quality, form),
         task=_task(request, engine, form),
         handover_sha256=_handover(request, engine),
-        keyframes=_seams(request),
+        keyframes=_seams(request) | _keyframes(request),
+        fades=request.fade_frames > 0,
+        crossings=_crossings(request, engine, form),
         wanted=background_from_proto(request),
         adjustment=_adjustment(request.enhancement, quality),
     )
@@ -139,6 +143,39 @@ def _seams(request: pb.RenderChunkRequest) -> frozenset[int]:
     lead = _lead(request)
     count = lead + request.frames.end - request.frames.first
     return frozenset({lead, count - request.fade_frames})
+
+
+def _keyframes(request: pb.RenderChunkRequest) -> frozenset[int]:
+    """Raises `BadInput` for frames that the chunk does not have."""
+    count = _lead(request) + request.frames.end - request.frames.first
+    for frame in request.keyframes:
+        if not 0 <= frame < count:
+            raise BadInput("keyframes", f"there is no frame {frame} among {count}")
+    return frozenset(request.keyframes)
+
+
+def _crossings(request: pb.RenderChunkRequest, engine: EngineInfo, form: Format) -> tuple[Crossing, ...]:
+    """Raises `BadInput` for crossings that are none, or that the engine cannot go through."""
+    frames, free = span_from_proto(request.frames, "frames"), 0
+    if request.crossings and engine.engine_class is EngineClass.CHAINED:
+        raise BadInput("crossings", f"engine {engine.name!r} cannot go over to another place of its motion")
+    found: list[Crossing] = []
+    for number, message in enumerate(request.crossings):
+        crossing = crossing_from_proto(message, f"crossings[{number}]")
+        ahead = crossing.by + sum(before.by for before in found)
+        right = (
+            crossing.frames.first >= free
+            and crossing.frames.overlaps(frames)
+            and len(crossing.frames) >= transition_frames(form.fps)
+            and crossing.by % grid_step(form.fps) == 0
+            and sample_at(crossing.frames.first, form.fps) + samples_in(ahead, form.fps)
+            >= engine.lead_samples
+        )
+        if not right:
+            raise BadInput(f"crossings[{number}]", "does not fit the chunk, its grid or the crossing before")
+        found.append(crossing)
+        free = crossing.frames.end
+    return tuple(found)
 
 
 def _handover(request: pb.RenderChunkRequest, engine: EngineInfo) -> str:

@@ -11,17 +11,18 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Generator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any
 
 from mouthpiece.artifacts import Artifact, ArtifactStore
 from mouthpiece.core.engines import EngineClass, EngineInfo
+from mouthpiece.core.motion import Crossing
 from mouthpiece.errors import BadInput, Busy, MouthpieceError, Reason, Unavailable, Unmet
 from mouthpiece.logs import tag_logs
 from mouthpiece.media.encode import ChunkEncoder, EncodedChunk
@@ -36,6 +37,7 @@ from services.lipsync.backdrop import Wanted
 from services.lipsync.engine import Ailing, Closing, Engine, Frame, RenderTask
 from services.lipsync.gate import Gate, Report, gate_for
 from services.lipsync.telemetry import Telemetry
+from services.lipsync.transition import Motion, render_motion
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +70,11 @@ class Order:
     handover_sha256: str = ""
     """What the chunk before left in a chain."""
     keyframes: frozenset[int] = frozenset()
-    """Frames at which the chunk must be cut later, counted from its own first."""
+    """Frames at which decoding must be able to begin, counted from the chunk's own first."""
+    fades: bool = False
+    """Whether it is to be blended with its neighbours."""
+    crossings: tuple[Crossing, ...] = ()
+    """Where motion goes over to another place of its course."""
     wanted: Wanted | None = None
     """What is to stand behind the person."""
     adjustment: Adjustment = field(default_factory=Adjustment)
@@ -264,7 +270,7 @@ class RenderWorker:
             folder = Path(stack.enter_context(TemporaryDirectory(dir=self._scratch, prefix="chunk-")))
             task = order.task
             chained = self._engines[order.engine].info.engine_class is EngineClass.CHAINED
-            if chained and not order.keyframes:  # what is blended hands nothing on
+            if chained and not order.fades:  # what is blended hands nothing on
                 task = replace(task, leave=folder / "handover")
             if order.handover_sha256:
                 found = await stack.enter_async_context(self._store.local(order.handover_sha256))
@@ -332,9 +338,10 @@ class _Rendering:
         """
         order, start, told = self.attempt.order, time.perf_counter(), 0.0
         form = order.format
-        gate = self._gate()
         task = replace(self.task, watch=_Watch(self.attempt, loop))
-        frames = cast("Generator[Frame]", self.engine.render(self.prepared, task))
+        motion = Motion.of(task.frames, order.crossings, self.avatar, task.fps)
+        gate = gate_for(task.frames, task.fps, task.speech, self.avatar, motion.at)
+        frames = render_motion(self.engine, self.prepared, task, motion)
         with (
             closing(frames),
             ChunkEncoder(
@@ -367,10 +374,6 @@ class _Rendering:
                 raise CalledOff("the caller went away")
             gate.look(frame)
             yield frame
-
-    def _gate(self) -> Gate:
-        task = self.task
-        return gate_for(task.frames, task.fps, task.speech, self.avatar)
 
 
 @dataclass(frozen=True, slots=True)

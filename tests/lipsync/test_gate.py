@@ -117,7 +117,7 @@ def test_the_embedded_engine_always_passes(
     avatar = avatar_of(pictures, tracker, kind)
     speech = speech_of(spell(SENTENCE), known=known)
     frames = render(ENGINE.prepare(avatar), speech)
-    gate = gate_for(Span(0, len(frames)), FPS, speech, avatar)
+    gate = gate_for(Span(0, len(frames)), FPS, speech, avatar, lambda number: [number])
     for frame in frames:
         gate.look(frame)
     report = gate.report()
