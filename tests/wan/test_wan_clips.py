@@ -10,14 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mouthpiece.core.timeline import SPEECH_RATE, frame_count
+from mouthpiece.core.timeline import SPEECH_RATE
 from mouthpiece.errors import DataLoss, MouthpieceError
 from services.lipsync.engines.wan.chain import Chain, Clip
 from services.lipsync.engines.wan.clips import (
     CLIP,
     LOST,
     SAMPLES,
-    clip_count,
     clip_size,
     clip_times,
     picture_at,
@@ -31,13 +30,6 @@ def test_a_frame_shows_the_nearest_picture(fps: Fraction, frame: int) -> None:
     moment = frame / fps
     picture = picture_at(frame, fps)
     assert abs(Fraction(picture, 16) - moment) <= Fraction(1, 32)
-
-
-@given(RATES, st.integers(1, 4_000_000))
-def test_a_speech_needs_no_more_clips_than_the_model_would_make(fps: Fraction, samples: int) -> None:
-    frames = frame_count(samples, fps)
-    last = picture_at(max(frames, 1) - 1, fps)
-    assert last // CLIP + 1 <= clip_count(Fraction(samples, SPEECH_RATE))
 
 
 @given(st.integers(0, 500), st.integers(0, 50), st.integers(1, 200))

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-from mouthpiece.errors import Reason, Unmet
+from mouthpiece.errors import Reason, Unavailable, Unmet
 from services.lipsync.engines.wan.chain import Chain, ClipOrder
-from services.lipsync.engines.wan.local import WEIGHTS, LocalClips
+from services.lipsync.engines.wan.local import BESIDE, WEIGHTS, LocalClips
 
 WIDTH, HEIGHT = 32, 16
 
@@ -23,12 +23,20 @@ WIDTH, HEIGHT = 32, 16
 class FakePipeline:
     """Answers as the pipeline of diffsynth does: 81 pictures in bfloat16, batch and channels first."""
 
+    loaded: dict[str, Any] = field(default_factory=dict[str, Any])
     torch_dtype: torch.dtype = torch.bfloat16
     device: str = "cpu"
     calls: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    steps: int = 0
+
+    def from_pretrained(self, **given: Any) -> FakePipeline:
+        self.loaded = given
+        return self
 
     def __call__(self, **given: Any) -> torch.Tensor:
         self.calls.append(given)
+        for _ in given["progress_bar_cmd"](range(given["num_inference_steps"])):
+            self.steps += 1
         generator = torch.Generator().manual_seed(given["seed"])
         made = torch.rand(1, 3, given["num_frames"], given["height"], given["width"], generator=generator)
         return made.to(self.torch_dtype)
@@ -58,13 +66,29 @@ def _picture(pixels: Any) -> SimpleNamespace:
 def pipeline(monkeypatch: pytest.MonkeyPatch) -> FakePipeline:
     """Stands in for packages that the tests' environment does not have."""
     wan, picture = ModuleType("diffsynth.pipelines.wan_video"), ModuleType("PIL.Image")
-    vars(wan)["WanVideoUnit_S2V"] = FakeUnit
+    fake = FakePipeline()
+    vars(wan).update(WanVideoUnit_S2V=FakeUnit, WanVideoPipeline=fake, ModelConfig=SimpleNamespace)
     vars(picture)["fromarray"] = _picture
     for name in ("diffsynth", "diffsynth.pipelines", "PIL"):
         monkeypatch.setitem(sys.modules, name, ModuleType(name))
     monkeypatch.setitem(sys.modules, "diffsynth.pipelines.wan_video", wan)
     monkeypatch.setitem(sys.modules, "PIL.Image", picture)
-    return FakePipeline()
+    return fake
+
+
+def files_of(folder: Path) -> Path:
+    """Empty files by the names of the published weights."""
+    for pattern in (*WEIGHTS, *BESIDE):
+        path = folder / pattern.replace("*", "-1")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return folder
+
+
+def loaded(folder: Path) -> LocalClips:
+    maker = LocalClips(files_of(folder), 3, device="cpu")
+    maker.load()
+    return maker
 
 
 def order(number: int, chain: Chain) -> ClipOrder:
@@ -73,9 +97,10 @@ def order(number: int, chain: Chain) -> ClipOrder:
     return ClipOrder(number, portrait, speech, number, "she waves", 5 + number, chain.motion)
 
 
-def test_clips_follow_each_other_with_motion_in_full_precision(pipeline: FakePipeline) -> None:
-    maker, chain = LocalClips(None, 3, pipeline), Chain(0)
-    maker.load()
+def test_clips_follow_each_other_with_motion_in_full_precision(
+    pipeline: FakePipeline, tmp_path: Path
+) -> None:
+    maker, chain = loaded(tmp_path), Chain(0)
     for number in range(2):
         chain.add(maker.make(order(number, chain), lambda: False))
     first, second = pipeline.calls
@@ -86,14 +111,14 @@ def test_clips_follow_each_other_with_motion_in_full_precision(pipeline: FakePip
         "floatpoint",
         3,
     )
-    made = pipeline(seed=5, num_frames=81, height=HEIGHT, width=WIDTH)
+    made = pipeline(**first)
     assert second["motion_video"].dtype is torch.bfloat16
     assert torch.equal(second["motion_video"], made[:, :, -73:])
     assert chain.end == 160
 
 
 def test_motion_survives_being_handed_on(pipeline: FakePipeline, tmp_path: Path) -> None:
-    maker, chain = LocalClips(None, 3, pipeline), Chain(0)
+    maker, chain = loaded(tmp_path), Chain(0)
     chain.add(maker.make(order(0, chain), lambda: False))
     chain.save(tmp_path / "state")
     for going_on in (chain, Chain.load(tmp_path / "state")):
@@ -102,12 +127,34 @@ def test_motion_survives_being_handed_on(pipeline: FakePipeline, tmp_path: Path)
     assert torch.equal(direct, handed)
 
 
+def test_a_clip_that_nobody_wants_any_more_ends_after_a_step(pipeline: FakePipeline, tmp_path: Path) -> None:
+    maker = loaded(tmp_path)
+    with pytest.raises(Unavailable, match="went away"):
+        maker.make(order(0, Chain(0)), lambda: pipeline.steps == 2)
+    assert pipeline.steps == 2
+    maker.close()
+    with pytest.raises(Unavailable, match="closing"):
+        maker.make(order(0, Chain(0)), lambda: False)
+    assert pipeline.steps == 2
+
+
+def test_the_loader_is_told_of_every_part(pipeline: FakePipeline, tmp_path: Path) -> None:
+    loaded(tmp_path)
+    parts = [config.path for config in pipeline.loaded["model_configs"]]
+    assert parts == [str(tmp_path / name.replace("*", "-1")) for name in WEIGHTS]
+    assert pipeline.loaded["tokenizer_config"].path == str(tmp_path / "google/umt5-xxl")
+
+
+@pytest.mark.parametrize("pattern", [*WEIGHTS, *BESIDE])
+def test_a_file_that_is_missing_is_named(tmp_path: Path, pattern: str) -> None:
+    (files_of(tmp_path) / pattern.replace("*", "-1")).unlink()
+    with pytest.raises(Unmet, match=pattern.split("/")[0].replace("*", ".")) as raised:
+        LocalClips(tmp_path, 3).load()
+    assert raised.value.reason is Reason.WEIGHTS_MISSING
+
+
 def test_a_worker_without_the_package_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "diffsynth", None)
-    for pattern in WEIGHTS:
-        path = tmp_path / pattern.replace("*", "-1")
-        path.parent.mkdir(exist_ok=True)
-        path.touch()
     with pytest.raises(Unmet, match="diffsynth") as raised:
-        LocalClips(tmp_path, 3).load()
+        LocalClips(files_of(tmp_path), 3).load()
     assert raised.value.reason is Reason.ENGINE_UNAVAILABLE

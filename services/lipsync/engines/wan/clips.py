@@ -36,11 +36,6 @@ def picture_at(frame: int, fps: Fraction) -> int:
     return floor(frame * FPS / fps + Fraction(1, 2))
 
 
-def clip_count(seconds: Fraction) -> int:
-    """Clips that cover a speech."""
-    return floor(seconds / CLIP_SECONDS) + 1
-
-
 @dataclass(frozen=True, slots=True)
 class ClipTimes:
     """What a clip hears: samples (48 kHz) of the speech, and which whole clip of them it is."""

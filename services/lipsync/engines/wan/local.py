@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mouthpiece.errors import Reason, Unmet
+from mouthpiece.errors import Reason, Unavailable, Unmet
 from services.lipsync.engines.speech16 import RATE
 from services.lipsync.engines.wan.chain import Clip, ClipOrder
 from services.lipsync.engines.wan.clips import CLIP, FPS, LOST, MOTION
 
 TRANSFORMER = "diffusion_pytorch_model*.safetensors"
 AUDIO_ENCODER = "wav2vec2-large-xlsr-53-english"
+TOKENIZER = "google/umt5-xxl"
 WEIGHTS = (
     TRANSFORMER,
     f"{AUDIO_ENCODER}/model.safetensors",
@@ -23,36 +27,40 @@ WEIGHTS = (
     "Wan2.1_VAE.pth",
 )
 """Files of the published weights, as patterns within their folder."""
-TOKENIZER = "google/umt5-xxl"
+BESIDE = (f"{AUDIO_ENCODER}/preprocessor_config.json", f"{TOKENIZER}/tokenizer_config.json")
+"""Without these the loader would look for them on the network."""
+
+SHIFT, GUIDANCE = 3.0, 4.5
+"""What the model was published with; the package's own defaults are those of other models."""
 
 
 class LocalClips:
-    """Runs the model here. `weights` is the folder of the published weights.
-
-    `pipeline` stands in for the loaded one where a test has a small one.
-    """
+    """Runs the model here, on `device`. `weights` is the folder of the published weights."""
 
     ailment = ""
 
-    def __init__(self, weights: Path | None, steps: int, pipeline: Any = None) -> None:
+    def __init__(self, weights: Path | None, steps: int, device: str = "cuda") -> None:
         self._weights = weights
         self._steps = steps
-        self._pipeline = pipeline
-        self._device = "cpu" if pipeline is not None else "cuda"
+        self._device = device
+        self._pipeline: Any = None
+        self._closing = threading.Event()
 
     @property
     def name(self) -> str:
-        """One for all local weights; `wan_model` tells them apart."""
-        return "diffsynth"
+        """Names the package's version; `wan_model` tells weights apart."""
+        try:
+            return f"diffsynth {version('diffsynth')}"
+        except PackageNotFoundError:
+            return "diffsynth"
 
     def load(self) -> None:
         """Import the package and load the weights.
 
-        Raises `Unmet`: ENGINE_UNAVAILABLE without the package or a GPU, WEIGHTS_MISSING without the weights.
+        Raises `Unmet`: ENGINE_UNAVAILABLE without the package or a GPU, WEIGHTS_MISSING without the weights
+        or with others.
         """
-        if self._pipeline is not None:
-            return
-        files = _weight_files(self._weights)
+        folder, files = _weight_files(self._weights)
         try:
             torch = importlib.import_module("torch")
             wan = importlib.import_module("diffsynth.pipelines.wan_video")
@@ -61,25 +69,31 @@ class LocalClips:
                 f"engine wan-s2v needs the package diffsynth, or a ComfyUI: {error.name} is not installed"
             )
             raise Unmet(Reason.ENGINE_UNAVAILABLE, message) from None
-        if not torch.cuda.is_available():
+        if self._device == "cuda" and not torch.cuda.is_available():
             raise Unmet(
                 Reason.ENGINE_UNAVAILABLE, "engine wan-s2v needs a GPU of 80 GB, or a ComfyUI with one"
             )
-        folder = self._weights
-        assert folder is not None
-        self._pipeline = wan.WanVideoPipeline.from_pretrained(
-            torch_dtype=torch.bfloat16,
-            device=self._device,
-            model_configs=[wan.ModelConfig(path=paths) for paths in files],
-            tokenizer_config=wan.ModelConfig(path=str(folder / TOKENIZER)),
-            audio_processor_config=wan.ModelConfig(path=str(folder / AUDIO_ENCODER)),
-        )
+        try:
+            self._pipeline = wan.WanVideoPipeline.from_pretrained(
+                torch_dtype=torch.bfloat16,
+                device=self._device,
+                model_configs=[wan.ModelConfig(path=paths) for paths in files],
+                tokenizer_config=wan.ModelConfig(path=str(folder / TOKENIZER)),
+                audio_processor_config=wan.ModelConfig(path=str(folder / AUDIO_ENCODER)),
+            )
+        except (ValueError, OSError) as error:
+            message = f"{folder} has other weights than those of Wan2.2-S2V-14B: {error}"
+            raise Unmet(Reason.WEIGHTS_MISSING, message) from None
 
     def close(self) -> None:
-        """A clip that is being made is made to its end."""
+        """The clip that is being made ends after the step it is at."""
+        self._closing.set()
 
-    def make(self, order: ClipOrder, _called_off: Callable[[], bool], /) -> Clip:
-        """Make a clip; the motion handed on is the decoder's own output, in full precision."""
+    def make(self, order: ClipOrder, called_off: Callable[[], bool], /) -> Clip:
+        """Make a clip; the motion handed on is the decoder's own output, in full precision.
+
+        Raises `Unavailable` between two steps when closing or called off.
+        """
         torch = importlib.import_module("torch")
         image = importlib.import_module("PIL.Image").fromarray(order.portrait)
         height, width = order.portrait.shape[:2]
@@ -99,6 +113,9 @@ class LocalClips:
                 audio_embeds=self._heard(order),
                 motion_video=motion,
                 num_inference_steps=self._steps,
+                cfg_scale=GUIDANCE,
+                sigma_shift=SHIFT,
+                progress_bar_cmd=partial(self._steps_wanted, called_off),
                 output_type="floatpoint",
             )
         kept = made[:, :, -CLIP:]
@@ -107,6 +124,15 @@ class LocalClips:
         motion_array = kept[:, :, -MOTION:].float().cpu().numpy()
         pictures = [np.asarray(picture, np.uint8) for picture in self._pipeline.vae_output_to_video(kept)]
         return Clip(np.stack(pictures), motion_array)
+
+    def _steps_wanted(self, called_off: Callable[[], bool], steps: Iterable[Any]) -> Iterator[Any]:
+        """Denoising steps, as long as somebody wants the clip: the pipeline passes its steps through this."""
+        for step in steps:
+            if self._closing.is_set():
+                raise Unavailable("the worker is closing")
+            if called_off():
+                raise Unavailable("the caller went away")
+            yield step
 
     def _heard(self, order: ClipOrder) -> Any:
         """What the audio encoder makes of the clip, having heard what is around it."""
@@ -125,15 +151,15 @@ class LocalClips:
         return embeddings[order.place]
 
 
-def _weight_files(folder: Path | None) -> list[str | list[str]]:
-    """The files of every part. Raises `Unmet` (WEIGHTS_MISSING) naming the first that is not there."""
+def _weight_files(folder: Path | None) -> tuple[Path, list[str | list[str]]]:
+    """The folder and its files of every part. Raises `Unmet` (WEIGHTS_MISSING) naming what is not there."""
     if folder is None:
         message = "name the folder of the weights (MOUTHPIECE_LIPSYNC_WAN_WEIGHTS), or a ComfyUI"
         raise Unmet(Reason.WEIGHTS_MISSING, message)
-    found: list[str | list[str]] = []
-    for pattern in WEIGHTS:
-        paths = sorted(str(path) for path in folder.glob(pattern))
-        if not paths:
+    found: dict[str, list[str]] = {}
+    for pattern in (*WEIGHTS, *BESIDE):
+        found[pattern] = sorted(str(path) for path in folder.glob(pattern))
+        if not found[pattern]:
             raise Unmet(Reason.WEIGHTS_MISSING, f"{folder} has no {pattern}")
-        found.append(paths if pattern == TRANSFORMER else paths[0])
-    return found
+    files = [found[pattern] for pattern in WEIGHTS]
+    return folder, [paths if len(paths) > 1 else paths[0] for paths in files]
