@@ -154,7 +154,8 @@ def test_a_file_that_is_missing_is_named(tmp_path: Path, pattern: str) -> None:
 
 
 def test_a_worker_without_the_package_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "diffsynth", None)
+    for name in ("diffsynth", "diffsynth.pipelines.wan_video"):
+        monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(Unmet, match="diffsynth") as raised:
         LocalClips(files_of(tmp_path), 3).load()
     assert raised.value.reason is Reason.ENGINE_UNAVAILABLE
