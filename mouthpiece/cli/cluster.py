@@ -39,6 +39,8 @@ def normalize(
         print_json(MessageToDict(found, preserving_proto_field_name=True))
     else:
         out().print(found.spoken, markup=False, soft_wrap=True)
+        for warning in found.warnings:
+            err().print(warning, markup=False, soft_wrap=True)
 
 
 def engines(gateway: str) -> None:

@@ -13,6 +13,9 @@ from mouthpiece.core.timeline import SPEECH_RATE, Span, frame_at, frame_count, f
 BYTES_PER_SAMPLE = 2
 """Speech is 16-bit little-endian mono PCM."""
 
+HIDDEN = "\0"
+"""Stands in the text of a sentence for what belongs to its source and is not to be shown, such as markup."""
+
 
 @dataclass(frozen=True, slots=True)
 class Phoneme:

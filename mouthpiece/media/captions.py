@@ -13,7 +13,7 @@ from html import escape
 from itertools import accumulate, pairwise
 from math import inf
 
-from mouthpiece.core.speech import Sentence
+from mouthpiece.core.speech import HIDDEN, Sentence
 from mouthpiece.core.timeline import SPEECH_RATE, Span
 
 LINE_COLUMNS = 42
@@ -99,10 +99,10 @@ def _tokens(sentence: Sentence) -> Iterator[_Token]:
     starts = _starts(sentence, [word.source.shift(-sentence.source.first) for word in words])
     for number, word in enumerate(words):
         text = sentence.text[starts[number] : starts[number + 1]]
-        shown = " ".join(text.split())
+        shown = " ".join(text.replace(HIDDEN, "").split())
         if shown:
             last = number == len(words) - 1
-            spaced = width(shown[-1]) == 1 if last else text != text.rstrip()
+            spaced = width(shown[-1]) == 1 if last else text[-1:].isspace()
             token = _Token(shown, word.samples, spaced, ends_sentence=last)
             yield from _bounded(token)
 

@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 
 from mouthpiece.core.timeline import Span
+from mouthpiece.text.delivery import Change, Delivery, span_in_text, with_delivery
 from mouthpiece.text.normalize import Normalized, Token, tokens_of
 from mouthpiece.text.script import Script
-from mouthpiece.text.scripts import is_sounding
+from mouthpiece.text.scripts import HAN, KANA, is_sounding, script_of
 from mouthpiece.text.sentences import Ending, bounded, sentence_spans
 from mouthpiece.text.ssml import Document
 
@@ -39,9 +40,17 @@ class Passage:
     document: Document
     pause_ms: int | None = None
     """Length of the silence after it, where markup says so."""
+    changes: tuple[Change, ...] = ()
+    """Where in ``text`` its delivery changes, each time at the beginning of a word."""
 
-    def source_of(self, spoken: Span) -> Span:
-        """The stretch of the source that a non-empty stretch of ``text`` stands for."""
+    @property
+    def said(self) -> str:
+        """What is said, and how."""
+        return with_delivery(self.text, self.changes)
+
+    def source_of(self, said: Span) -> Span:
+        """The stretch of the source that a non-empty stretch of ``said`` stands for."""
+        spoken = span_in_text(said, self.changes)
         return self.document.place_of(self.normalized.source_of(spoken.shift(self.first)))
 
 
@@ -178,7 +187,30 @@ def _passages(
     for piece in bounded(normalized.text, spoken, ending, normalized.is_within_token, opens=opens):
         source = of.document.place_of(normalized.source_of(piece.source))
         written = of.script.text[source.first : source.end]
-        yield Passage(piece.text, written, source, piece.ending, normalized, piece.source.first, of.document)
+        passage = Passage(
+            piece.text, written, source, piece.ending, normalized, piece.source.first, of.document
+        )
+        yield replace(passage, changes=tuple(_changes(passage))) if of.document.changes else passage
+
+
+def _changes(passage: Passage) -> Iterator[Change]:
+    """Where the delivery changes, word by word."""
+    now = Delivery()
+    for place in _word_starts(passage.text):
+        source = passage.normalized.source_of(Span(place, place + 1).shift(passage.first))
+        delivery = passage.document.delivery_at(source.first)
+        if delivery != now:
+            yield place, delivery
+            now = delivery
+
+
+def _word_starts(text: str) -> Iterator[int]:
+    """Where words begin; characters of unspaced scripts are words of their own."""
+    before = " "
+    for at, char in enumerate(text):
+        if not char.isspace() and (before.isspace() or {script_of(char), script_of(before)} & {HAN, KANA}):
+            yield at
+        before = char
 
 
 def _sounds(text: str) -> bool:

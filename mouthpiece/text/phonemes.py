@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from mouthpiece.text.delivery import PRIVATE
+
 MAX_IPA = 200
 """Code points of the longest word's sound."""
 
@@ -18,7 +20,7 @@ PRONOUNCED = re.compile(
 )
 """A word with its sound."""
 
-_BLANKS = dict.fromkeys(map(ord, (_OPEN, _SOUNDS, _CLOSE)), " ")
+_BLANKS = dict.fromkeys((*map(ord, (_OPEN, _SOUNDS, _CLOSE)), *PRIVATE), " ")
 
 
 def pronounced(word: str, ipa: str) -> str:
@@ -37,5 +39,5 @@ def as_heard(text: str) -> str:
 
 
 def without_marks(text: str) -> str:
-    """A text of somebody else, as long as it is, in which nothing is taken for such a word."""
+    """A text of somebody else, as long as it is, in which nothing is taken for such a word, or for a mark."""
     return text.translate(_BLANKS)

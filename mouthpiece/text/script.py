@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 from mouthpiece.core.timeline import Span
 from mouthpiece.errors import BadInput
-from mouthpiece.text.normalize import Kind, Language, Token, language_of
+from mouthpiece.text.normalize import Kind, Token, language_of
 from mouthpiece.text.normalize.token import Place, merged
 from mouthpiece.text.phonemes import pronounced, without_marks
+from mouthpiece.text.said_as import said_as
 from mouthpiece.text.ssml import Document, Said, read_ssml
 
 MAX_PRONUNCIATIONS = 1000
@@ -47,6 +48,13 @@ class Script:
         marked = (token for said in document.said if (token := _marked(said, document, language)))
         return merged(self._looked_up(document.text), marked)
 
+    def unheeded(self, document: Document, language: str) -> Iterator[str]:
+        """What the markup asks for and cannot be done, in words for a person."""
+        for said in document.said:
+            if said.meaning and not _marked(said, document, language):
+                text = document.text[said.span.first : said.span.end].strip()[:MAX_WORD]
+                yield f"<say-as>: {text!r} is not understood as {said.meaning} and is read as usual"
+
     def _looked_up(self, text: str) -> Iterator[Token]:
         if not self.pronunciations:
             return
@@ -67,31 +75,7 @@ def _marked(said: Said, document: Document, tag: str) -> Token | None:
         word = document.text[said.span.first : said.span.end]
         return Token(said.span, pronounced(word, said.ipa), Kind.ALIAS)
     language = language_of(tag)
-    text = document.text[said.span.first : said.span.end].strip()
-    spoken = (
-        _said_as(said.meaning, text, language, Place(document.text, said.span.first, said.span.end))
-        if language
-        else ""
-    )
+    text = document.text[said.span.first : said.span.end]
+    place = Place(document.text, said.span.first, said.span.end)
+    spoken = said_as(said.meaning, said.format, text, language, place) if language else ""
     return Token(said.span, spoken, Kind.ALIAS) if spoken else None
-
-
-def _said_as(meaning: str, text: str, language: Language, place: Place) -> str:
-    """A text read as something; empty when it is read as usual."""
-    digits = re.sub(r"[\s.,]", "", text)
-    if meaning in ("characters", "spell-out"):
-        return " ".join(_character(char, language) for char in text if not char.isspace())
-    if meaning in ("digits", "telephone") and re.search("[0-9]", text):
-        return ", ".join(language.digits(group) for group in re.findall("[0-9]+", text))
-    if digits.isascii() and digits.isdigit() and len(digits) <= 15:
-        if meaning in ("cardinal", "number") and "." not in text and "," not in text:
-            return language.cardinal(int(digits))
-        if meaning == "ordinal":
-            return language.ordinal(int(digits), "", place)
-    return ""
-
-
-def _character(char: str, language: Language) -> str:
-    if char in "0123456789":
-        return language.cardinal(int(char))
-    return language.spelled(char) if char.isalpha() else language.symbols.get(char, char)

@@ -7,14 +7,32 @@ nothing is fetched.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NoReturn
+from dataclasses import dataclass, field, replace
+from html import unescape
+from math import inf, log2
+from typing import NoReturn, TypeVar
 from xml.parsers import expat
 
+from mouthpiece.core.speech import HIDDEN
 from mouthpiece.core.timeline import Span
 from mouthpiece.errors import BadInput
+from mouthpiece.text.delivery import (
+    FASTEST,
+    HIGHEST,
+    LOUDEST,
+    LOWEST,
+    SLOWEST,
+    SOFTEST,
+    Change,
+    Delivery,
+    Emphasis,
+)
 from mouthpiece.text.phonemes import MAX_IPA, without_marks
+from mouthpiece.text.said_as import READERS, format_of
+
+_Value = TypeVar("_Value")
 
 LONGEST_BREAK_MS = 10_000
 
@@ -27,23 +45,31 @@ _ATTRIBUTES = {
     "break": frozenset(("time", "strength")),
     "sub": frozenset(("alias",)),
     "phoneme": frozenset(("alphabet", "ph")),
-    "say-as": frozenset(("interpret-as", "format", "detail")),
+    "say-as": frozenset(("interpret-as", "format")),
+    "emphasis": frozenset(("level",)),
+    "prosody": frozenset(("rate", "pitch", "volume")),
 }
-MEANINGS = frozenset(
-    (
-        "cardinal",
-        "number",
-        "ordinal",
-        "characters",
-        "spell-out",
-        "digits",
-        "telephone",
-        "date",
-        "time",
-        "currency",
-    )
-)
-"""Values of ``interpret-as``."""
+_EMPHASES = {
+    "none": Emphasis.NONE,
+    "reduced": Emphasis.REDUCED,
+    "moderate": Emphasis.MODERATE,
+    "strong": Emphasis.STRONG,
+}
+_RATES = {"x-slow": 0.5, "slow": 0.75, "medium": 1.0, "default": 1.0, "fast": 1.25, "x-fast": 1.6}
+_PITCHES = {"x-low": -4.0, "low": -2.0, "medium": 0.0, "default": 0.0, "high": 2.5, "x-high": 5.0}
+_VOLUMES = {
+    "silent": SOFTEST,
+    "x-soft": -12.0,
+    "soft": -6.0,
+    "medium": 0.0,
+    "default": 0.0,
+    "loud": 4.0,
+    "x-loud": 8.0,
+}
+_PERCENT = re.compile(r"([+-]?)(\d{1,4}(?:\.\d{1,3})?)%")
+_FACTOR = re.compile(r"\d{1,2}(?:\.\d{1,3})?")
+_SEMITONES = re.compile(r"([+-]\d{1,2}(?:\.\d{1,3})?)st")
+_DECIBELS = re.compile(r"([+-]\d{1,2}(?:\.\d{1,3})?)dB")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +80,15 @@ class Said:
     alias: str = ""
     meaning: str = ""
     ipa: str = ""
+    format: str = ""
 
 
 @dataclass(slots=True)
 class Document:
     """The text of a document, where each character of it begins and ends there, and its marks.
 
-    ``breaks`` are places in the text and lengths in milliseconds, in order.
+    ``breaks`` are places in the text and lengths in milliseconds, ``changes`` those from which on it is said
+    otherwise, both in order.
     """
 
     text: str = ""
@@ -68,6 +96,12 @@ class Document:
     ends: Sequence[int] = field(default_factory=list[int])
     said: list[Said] = field(default_factory=list)
     breaks: list[tuple[int, int]] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+
+    def delivery_at(self, place: int) -> Delivery:
+        """How the text is said at a place."""
+        index = bisect_right(self.changes, place, key=lambda change: change[0]) - 1
+        return self.changes[index][1] if index >= 0 else Delivery()
 
     def place_of(self, span: Span) -> Span:
         """Where a non-empty stretch of the text stands in the document."""
@@ -84,6 +118,23 @@ def read_ssml(source: str) -> Document:
     return _Reader(source).read()
 
 
+_MARKUP = re.compile(
+    r"<!--.*?-->|<!\[CDATA\[|\]\]>"
+    r"|<(?:[^>\"']|\"[^\"]*\"|'[^']*')*>"
+    r"|(?P<reference>&(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#x[0-9A-Fa-f]{1,6});)",
+    re.DOTALL,
+)
+
+
+def as_shown(part: str) -> str:
+    """A stretch of a document as it is to be shown, as long as it is: `HIDDEN` stands where markup was."""
+    return _MARKUP.sub(_shown, part)
+
+
+def _shown(found: re.Match[str]) -> str:
+    return (unescape(found.group()) if found["reference"] else "").ljust(len(found.group()), HIDDEN)
+
+
 class _Reader:
     def __init__(self, source: str) -> None:
         self._source = source
@@ -93,6 +144,7 @@ class _Reader:
         self._ends: list[int] = []
         self._length = 0
         self._open: list[tuple[str, Mapping[str, str], int]] = []
+        self._deliveries = [Delivery()]
         self._parser = expat.ParserCreate(encoding="utf-8")
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
@@ -161,23 +213,101 @@ class _Reader:
             self._document.breaks.append((self._length, self._break(attributes)))
         if name == "sub" and not attributes.get("alias", "").strip():
             self._fail("<sub> needs an alias")
-        if name == "say-as" and attributes.get("interpret-as") not in MEANINGS:
-            self._fail(f"<say-as> needs interpret-as, one of {', '.join(sorted(MEANINGS))}")
+        if name == "say-as":
+            self._check_meaning(attributes)
         if name == "phoneme":
             self._check_sounds(attributes)
+        if name in ("emphasis", "prosody"):
+            self._deliveries.append(self._delivery(name, attributes))
+            self._change()
         self._open.append((name, attributes, self._length))
 
     def _end(self, name: str) -> None:
         _, attributes, first = self._open.pop()
         if name in ("p", "s"):
             self._paragraph()
+        if name in ("emphasis", "prosody"):
+            self._deliveries.pop()
+            self._change()
         span = Span(first, self._length)
         if name in ("sub", "say-as", "phoneme") and span:
             alias = without_marks(attributes.get("alias", "")).strip()
-            said = Said(span, alias, attributes.get("interpret-as", ""), attributes.get("ph", "").strip())
+            said = Said(
+                span,
+                alias,
+                attributes.get("interpret-as", ""),
+                attributes.get("ph", "").strip(),
+                attributes.get("format", ""),
+            )
             if self._document.said and self._document.said[-1].span.first >= first:
                 self._fail("<sub>, <say-as> and <phoneme> cannot stand within each other")
             self._document.said.append(said)
+
+    def _check_meaning(self, attributes: Mapping[str, str]) -> None:
+        meaning, written = attributes.get("interpret-as", ""), attributes.get("format", "")
+        if meaning not in READERS:
+            self._fail(f"<say-as> needs interpret-as, one of {', '.join(sorted(READERS))}")
+        if format_of(meaning, written) is None:
+            self._fail(f"{written!r} is not a format of {meaning}")
+
+    # ---------------------------------------------------------------- delivery
+
+    def _change(self) -> None:
+        """From here on the text is said otherwise."""
+        changes = self._document.changes
+        if changes and changes[-1][0] == self._length:
+            changes.pop()
+        changes.append((self._length, self._deliveries[-1]))
+
+    def _delivery(self, name: str, attributes: Mapping[str, str]) -> Delivery:
+        """How the text within an element is said, inside of others."""
+        around = self._deliveries[-1]
+        if name == "emphasis":
+            level = attributes.get("level", "moderate")
+            return replace(around, emphasis=self._named("level", level, _EMPHASES))
+        delivery = Delivery(
+            around.rate * self._rate(attributes.get("rate", "medium").strip()),
+            around.pitch + self._pitch(attributes.get("pitch", "medium").strip()),
+            max(SOFTEST, around.volume + self._volume(attributes.get("volume", "medium").strip())),
+            around.emphasis,
+        )
+        self._check_range("rate", delivery.rate * 100, SLOWEST * 100, FASTEST * 100, "%")
+        self._check_range("pitch", delivery.pitch, LOWEST, HIGHEST, "st")
+        self._check_range("volume", delivery.volume, SOFTEST, LOUDEST, "dB")
+        return delivery
+
+    def _named(self, what: str, value: str, names: Mapping[str, _Value]) -> _Value:
+        if value not in names:
+            self._fail(f"{value!r} is not a {what}: {', '.join(names)}")
+        return names[value]
+
+    def _check_range(self, what: str, value: float, least: float, most: float, unit: str) -> None:
+        if not least - 0.05 <= value <= most + 0.05:
+            self._fail(
+                f"{what} comes to {value:g}{unit}, which is not within {least:g}{unit} to {most:g}{unit}"
+            )
+
+    def _rate(self, value: str) -> float:
+        """ "80%" of the usual rate, "+10%" more than that, or a factor."""
+        if found := _PERCENT.fullmatch(value):
+            part = float(found[2]) / 100
+            return {"": part, "+": 1 + part, "-": 1 - part}[found[1]]
+        return float(value) if _FACTOR.fullmatch(value) else self._named("rate", value, _RATES)
+
+    def _pitch(self, value: str) -> float:
+        """Semitones, a change in percent, or a name."""
+        if found := _SEMITONES.fullmatch(value):
+            return float(found[1])
+        found = _PERCENT.fullmatch(value)
+        if found and found[1]:
+            factor = 1 + float(f"{found[1]}{found[2]}") / 100
+            return 12 * log2(factor) if factor > 0 else -inf
+        return self._named("pitch in semitones (+2st) or percent (+10%), or one", value, _PITCHES)
+
+    def _volume(self, value: str) -> float:
+        """Decibels, or a name."""
+        found = _DECIBELS.fullmatch(value)
+        return float(found[1]) if found else self._named("volume in decibels (+6dB), or one", value, _VOLUMES)
 
     def _check_sounds(self, attributes: Mapping[str, str]) -> None:
         if attributes.get("alphabet", "ipa") != "ipa":

@@ -26,51 +26,51 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from mouthpiece.v1 import common_pb2 as mouthpiece_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17mouthpiece/v1/tts.proto\x12\rmouthpiece.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1amouthpiece/v1/common.proto\"\xca\x01\n\rSpeechOutline\x12\x11\n\tsentences\x18\x01 \x01(\x05\x12\x18\n\x10\x65xpected_samples\x18\x02 \x01(\x03\x12\x10\n\x08language\x18\x03 \x01(\t\x12\r\n\x05voice\x18\x04 \x01(\t\x12\x0e\n\x06\x65ngine\x18\n \x01(\t\x12\x16\n\x0e\x65ngine_version\x18\x0b \x01(\t\x12\x15\n\rnormalization\x18\x0c \x01(\t\x12,\n\x04plan\x18\x14 \x03(\x0b\x32\x1e.mouthpiece.v1.PlannedSentence\"C\n\x0fPlannedSentence\x12\x0b\n\x03key\x18\x01 \x01(\t\x12#\n\x06source\x18\x02 \x01(\x0b\x32\x13.mouthpiece.v1.Span\"G\n\x0cSpeechNotice\x12\x0f\n\x07warning\x18\x01 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x02 \x01(\t\x12\x16\n\x0e\x65ngine_version\x18\x03 \x01(\t\"|\n\x0cSoundOptions\x12)\n\x08loudness\x18\x01 \x01(\x0e\x32\x17.mouthpiece.v1.Loudness\x12\x0f\n\x07\x64\x65noise\x18\x02 \x01(\x08\x12\x30\n\rlongest_pause\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"?\n\rPronunciation\x12\x0c\n\x04word\x18\x01 \x01(\t\x12\r\n\x05\x61lias\x18\x02 \x01(\t\x12\x0b\n\x03ipa\x18\x04 \x01(\tJ\x04\x08\x03\x10\x04\"\xfa\x02\n\x11SynthesizeRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12\r\n\x05voice\x18\x03 \x01(\t\x12\x12\n\ncheck_only\x18\x04 \x01(\x08\x12\x16\n\x0e\x66irst_sentence\x18\x05 \x01(\x05\x12\x1e\n\x16voice_reference_sha256\x18\n \x01(\t\x12\x34\n\x0evoice_fallback\x18\x0b \x01(\x0e\x32\x1c.mouthpiece.v1.VoiceFallback\x12\x15\n\rspeaking_rate\x18\x0c \x01(\x01\x12*\n\x05sound\x18\r \x01(\x0b\x32\x1b.mouthpiece.v1.SoundOptions\x12\x14\n\x0c\x65nd_sentence\x18\x14 \x01(\x05\x12%\n\x06markup\x18\x15 \x01(\x0e\x32\x15.mouthpiece.v1.Markup\x12\x34\n\x0epronunciations\x18\x16 \x03(\x0b\x32\x1c.mouthpiece.v1.Pronunciation\"\xa9\x01\n\x12SynthesizeResponse\x12/\n\x07outline\x18\x01 \x01(\x0b\x32\x1c.mouthpiece.v1.SpeechOutlineH\x00\x12+\n\x08sentence\x18\x02 \x01(\x0b\x32\x17.mouthpiece.v1.SentenceH\x00\x12-\n\x06notice\x18\n \x01(\x0b\x32\x1b.mouthpiece.v1.SpeechNoticeH\x00\x42\x06\n\x04part\"\xc7\x01\n\x13ImportSpeechRequest\x12\x14\n\x0c\x61udio_sha256\x18\x01 \x01(\t\x12\x12\n\ntranscript\x18\x02 \x01(\t\x12\x10\n\x08language\x18\x03 \x01(\t\x12\x12\n\ncheck_only\x18\x04 \x01(\x08\x12*\n\x05sound\x18\n \x01(\x0b\x32\x1b.mouthpiece.v1.SoundOptions\x12\x34\n\x0epronunciations\x18\x0b \x03(\x0b\x32\x1c.mouthpiece.v1.Pronunciation\"|\n\x14ImportSpeechResponse\x12/\n\x07outline\x18\x01 \x01(\x0b\x32\x1c.mouthpiece.v1.SpeechOutlineH\x00\x12+\n\x08sentence\x18\x02 \x01(\x0b\x32\x17.mouthpiece.v1.SentenceH\x00\x42\x06\n\x04part\"\xa0\x01\n!SpeechServiceNormalizeTextRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12%\n\x06markup\x18\x03 \x01(\x0e\x32\x15.mouthpiece.v1.Markup\x12\x34\n\x0epronunciations\x18\x04 \x03(\x0b\x32\x1c.mouthpiece.v1.Pronunciation\"W\n\"SpeechServiceNormalizeTextResponse\x12\x31\n\nnormalized\x18\x01 \x01(\x0b\x32\x1d.mouthpiece.v1.NormalizedText\"b\n\x0eNormalizedText\x12\x10\n\x08language\x18\x01 \x01(\t\x12\x0e\n\x06spoken\x18\x02 \x01(\t\x12.\n\x06tokens\x18\x03 \x03(\x0b\x32\x1e.mouthpiece.v1.NormalizedToken\"i\n\x0fNormalizedToken\x12#\n\x06source\x18\x01 \x01(\x0b\x32\x13.mouthpiece.v1.Span\x12#\n\x06spoken\x18\x02 \x01(\x0b\x32\x13.mouthpiece.v1.Span\x12\x0c\n\x04kind\x18\x03 \x01(\t\"2\n\x1eSpeechServiceListVoicesRequest\x12\x10\n\x08language\x18\x01 \x01(\t\"G\n\x1fSpeechServiceListVoicesResponse\x12$\n\x06voices\x18\x01 \x03(\x0b\x32\x14.mouthpiece.v1.Voice\"`\n\x05Voice\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x04 \x01(\t\x12\x12\n\nis_default\x18\x05 \x01(\x08*\x86\x01\n\rVoiceFallback\x12\x1e\n\x1aVOICE_FALLBACK_UNSPECIFIED\x10\x00\x12\x1e\n\x1aVOICE_FALLBACK_NEXT_ENGINE\x10\x01\x12\x1c\n\x18VOICE_FALLBACK_REFERENCE\x10\x02\x12\x17\n\x13VOICE_FALLBACK_NONE\x10\x03*O\n\x08Loudness\x12\x18\n\x14LOUDNESS_UNSPECIFIED\x10\x00\x12\x16\n\x12LOUDNESS_NORMALIZE\x10\x01\x12\x11\n\rLOUDNESS_KEEP\x10\x02*C\n\x06Markup\x12\x16\n\x12MARKUP_UNSPECIFIED\x10\x00\x12\x10\n\x0cMARKUP_PLAIN\x10\x01\x12\x0f\n\x0bMARKUP_SSML\x10\x02\x32\xa2\x03\n\rSpeechService\x12S\n\nSynthesize\x12 .mouthpiece.v1.SynthesizeRequest\x1a!.mouthpiece.v1.SynthesizeResponse0\x01\x12Y\n\x0cImportSpeech\x12\".mouthpiece.v1.ImportSpeechRequest\x1a#.mouthpiece.v1.ImportSpeechResponse0\x01\x12t\n\rNormalizeText\x12\x30.mouthpiece.v1.SpeechServiceNormalizeTextRequest\x1a\x31.mouthpiece.v1.SpeechServiceNormalizeTextResponse\x12k\n\nListVoices\x12-.mouthpiece.v1.SpeechServiceListVoicesRequest\x1a..mouthpiece.v1.SpeechServiceListVoicesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17mouthpiece/v1/tts.proto\x12\rmouthpiece.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1amouthpiece/v1/common.proto\"\xdc\x01\n\rSpeechOutline\x12\x11\n\tsentences\x18\x01 \x01(\x05\x12\x18\n\x10\x65xpected_samples\x18\x02 \x01(\x03\x12\x10\n\x08language\x18\x03 \x01(\t\x12\r\n\x05voice\x18\x04 \x01(\t\x12\x0e\n\x06\x65ngine\x18\n \x01(\t\x12\x16\n\x0e\x65ngine_version\x18\x0b \x01(\t\x12\x15\n\rnormalization\x18\x0c \x01(\t\x12\x10\n\x08warnings\x18\r \x03(\t\x12,\n\x04plan\x18\x14 \x03(\x0b\x32\x1e.mouthpiece.v1.PlannedSentence\"C\n\x0fPlannedSentence\x12\x0b\n\x03key\x18\x01 \x01(\t\x12#\n\x06source\x18\x02 \x01(\x0b\x32\x13.mouthpiece.v1.Span\"G\n\x0cSpeechNotice\x12\x0f\n\x07warning\x18\x01 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x02 \x01(\t\x12\x16\n\x0e\x65ngine_version\x18\x03 \x01(\t\"|\n\x0cSoundOptions\x12)\n\x08loudness\x18\x01 \x01(\x0e\x32\x17.mouthpiece.v1.Loudness\x12\x0f\n\x07\x64\x65noise\x18\x02 \x01(\x08\x12\x30\n\rlongest_pause\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"?\n\rPronunciation\x12\x0c\n\x04word\x18\x01 \x01(\t\x12\r\n\x05\x61lias\x18\x02 \x01(\t\x12\x0b\n\x03ipa\x18\x04 \x01(\tJ\x04\x08\x03\x10\x04\"\xfa\x02\n\x11SynthesizeRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12\r\n\x05voice\x18\x03 \x01(\t\x12\x12\n\ncheck_only\x18\x04 \x01(\x08\x12\x16\n\x0e\x66irst_sentence\x18\x05 \x01(\x05\x12\x1e\n\x16voice_reference_sha256\x18\n \x01(\t\x12\x34\n\x0evoice_fallback\x18\x0b \x01(\x0e\x32\x1c.mouthpiece.v1.VoiceFallback\x12\x15\n\rspeaking_rate\x18\x0c \x01(\x01\x12*\n\x05sound\x18\r \x01(\x0b\x32\x1b.mouthpiece.v1.SoundOptions\x12\x14\n\x0c\x65nd_sentence\x18\x14 \x01(\x05\x12%\n\x06markup\x18\x15 \x01(\x0e\x32\x15.mouthpiece.v1.Markup\x12\x34\n\x0epronunciations\x18\x16 \x03(\x0b\x32\x1c.mouthpiece.v1.Pronunciation\"\xa9\x01\n\x12SynthesizeResponse\x12/\n\x07outline\x18\x01 \x01(\x0b\x32\x1c.mouthpiece.v1.SpeechOutlineH\x00\x12+\n\x08sentence\x18\x02 \x01(\x0b\x32\x17.mouthpiece.v1.SentenceH\x00\x12-\n\x06notice\x18\n \x01(\x0b\x32\x1b.mouthpiece.v1.SpeechNoticeH\x00\x42\x06\n\x04part\"\xc7\x01\n\x13ImportSpeechRequest\x12\x14\n\x0c\x61udio_sha256\x18\x01 \x01(\t\x12\x12\n\ntranscript\x18\x02 \x01(\t\x12\x10\n\x08language\x18\x03 \x01(\t\x12\x12\n\ncheck_only\x18\x04 \x01(\x08\x12*\n\x05sound\x18\n \x01(\x0b\x32\x1b.mouthpiece.v1.SoundOptions\x12\x34\n\x0epronunciations\x18\x0b \x03(\x0b\x32\x1c.mouthpiece.v1.Pronunciation\"|\n\x14ImportSpeechResponse\x12/\n\x07outline\x18\x01 \x01(\x0b\x32\x1c.mouthpiece.v1.SpeechOutlineH\x00\x12+\n\x08sentence\x18\x02 \x01(\x0b\x32\x17.mouthpiece.v1.SentenceH\x00\x42\x06\n\x04part\"\xa0\x01\n!SpeechServiceNormalizeTextRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12%\n\x06markup\x18\x03 \x01(\x0e\x32\x15.mouthpiece.v1.Markup\x12\x34\n\x0epronunciations\x18\x04 \x03(\x0b\x32\x1c.mouthpiece.v1.Pronunciation\"W\n\"SpeechServiceNormalizeTextResponse\x12\x31\n\nnormalized\x18\x01 \x01(\x0b\x32\x1d.mouthpiece.v1.NormalizedText\"t\n\x0eNormalizedText\x12\x10\n\x08language\x18\x01 \x01(\t\x12\x0e\n\x06spoken\x18\x02 \x01(\t\x12.\n\x06tokens\x18\x03 \x03(\x0b\x32\x1e.mouthpiece.v1.NormalizedToken\x12\x10\n\x08warnings\x18\x04 \x03(\t\"i\n\x0fNormalizedToken\x12#\n\x06source\x18\x01 \x01(\x0b\x32\x13.mouthpiece.v1.Span\x12#\n\x06spoken\x18\x02 \x01(\x0b\x32\x13.mouthpiece.v1.Span\x12\x0c\n\x04kind\x18\x03 \x01(\t\"2\n\x1eSpeechServiceListVoicesRequest\x12\x10\n\x08language\x18\x01 \x01(\t\"G\n\x1fSpeechServiceListVoicesResponse\x12$\n\x06voices\x18\x01 \x03(\x0b\x32\x14.mouthpiece.v1.Voice\"`\n\x05Voice\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x04 \x01(\t\x12\x12\n\nis_default\x18\x05 \x01(\x08*\x86\x01\n\rVoiceFallback\x12\x1e\n\x1aVOICE_FALLBACK_UNSPECIFIED\x10\x00\x12\x1e\n\x1aVOICE_FALLBACK_NEXT_ENGINE\x10\x01\x12\x1c\n\x18VOICE_FALLBACK_REFERENCE\x10\x02\x12\x17\n\x13VOICE_FALLBACK_NONE\x10\x03*O\n\x08Loudness\x12\x18\n\x14LOUDNESS_UNSPECIFIED\x10\x00\x12\x16\n\x12LOUDNESS_NORMALIZE\x10\x01\x12\x11\n\rLOUDNESS_KEEP\x10\x02*C\n\x06Markup\x12\x16\n\x12MARKUP_UNSPECIFIED\x10\x00\x12\x10\n\x0cMARKUP_PLAIN\x10\x01\x12\x0f\n\x0bMARKUP_SSML\x10\x02\x32\xa2\x03\n\rSpeechService\x12S\n\nSynthesize\x12 .mouthpiece.v1.SynthesizeRequest\x1a!.mouthpiece.v1.SynthesizeResponse0\x01\x12Y\n\x0cImportSpeech\x12\".mouthpiece.v1.ImportSpeechRequest\x1a#.mouthpiece.v1.ImportSpeechResponse0\x01\x12t\n\rNormalizeText\x12\x30.mouthpiece.v1.SpeechServiceNormalizeTextRequest\x1a\x31.mouthpiece.v1.SpeechServiceNormalizeTextResponse\x12k\n\nListVoices\x12-.mouthpiece.v1.SpeechServiceListVoicesRequest\x1a..mouthpiece.v1.SpeechServiceListVoicesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'mouthpiece.v1.tts_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_VOICEFALLBACK']._serialized_start=2204
-  _globals['_VOICEFALLBACK']._serialized_end=2338
-  _globals['_LOUDNESS']._serialized_start=2340
-  _globals['_LOUDNESS']._serialized_end=2419
-  _globals['_MARKUP']._serialized_start=2421
-  _globals['_MARKUP']._serialized_end=2488
+  _globals['_VOICEFALLBACK']._serialized_start=2240
+  _globals['_VOICEFALLBACK']._serialized_end=2374
+  _globals['_LOUDNESS']._serialized_start=2376
+  _globals['_LOUDNESS']._serialized_end=2455
+  _globals['_MARKUP']._serialized_start=2457
+  _globals['_MARKUP']._serialized_end=2524
   _globals['_SPEECHOUTLINE']._serialized_start=103
-  _globals['_SPEECHOUTLINE']._serialized_end=305
-  _globals['_PLANNEDSENTENCE']._serialized_start=307
-  _globals['_PLANNEDSENTENCE']._serialized_end=374
-  _globals['_SPEECHNOTICE']._serialized_start=376
-  _globals['_SPEECHNOTICE']._serialized_end=447
-  _globals['_SOUNDOPTIONS']._serialized_start=449
-  _globals['_SOUNDOPTIONS']._serialized_end=573
-  _globals['_PRONUNCIATION']._serialized_start=575
-  _globals['_PRONUNCIATION']._serialized_end=638
-  _globals['_SYNTHESIZEREQUEST']._serialized_start=641
-  _globals['_SYNTHESIZEREQUEST']._serialized_end=1019
-  _globals['_SYNTHESIZERESPONSE']._serialized_start=1022
-  _globals['_SYNTHESIZERESPONSE']._serialized_end=1191
-  _globals['_IMPORTSPEECHREQUEST']._serialized_start=1194
-  _globals['_IMPORTSPEECHREQUEST']._serialized_end=1393
-  _globals['_IMPORTSPEECHRESPONSE']._serialized_start=1395
-  _globals['_IMPORTSPEECHRESPONSE']._serialized_end=1519
-  _globals['_SPEECHSERVICENORMALIZETEXTREQUEST']._serialized_start=1522
-  _globals['_SPEECHSERVICENORMALIZETEXTREQUEST']._serialized_end=1682
-  _globals['_SPEECHSERVICENORMALIZETEXTRESPONSE']._serialized_start=1684
-  _globals['_SPEECHSERVICENORMALIZETEXTRESPONSE']._serialized_end=1771
-  _globals['_NORMALIZEDTEXT']._serialized_start=1773
-  _globals['_NORMALIZEDTEXT']._serialized_end=1871
-  _globals['_NORMALIZEDTOKEN']._serialized_start=1873
-  _globals['_NORMALIZEDTOKEN']._serialized_end=1978
-  _globals['_SPEECHSERVICELISTVOICESREQUEST']._serialized_start=1980
-  _globals['_SPEECHSERVICELISTVOICESREQUEST']._serialized_end=2030
-  _globals['_SPEECHSERVICELISTVOICESRESPONSE']._serialized_start=2032
-  _globals['_SPEECHSERVICELISTVOICESRESPONSE']._serialized_end=2103
-  _globals['_VOICE']._serialized_start=2105
-  _globals['_VOICE']._serialized_end=2201
-  _globals['_SPEECHSERVICE']._serialized_start=2491
-  _globals['_SPEECHSERVICE']._serialized_end=2909
+  _globals['_SPEECHOUTLINE']._serialized_end=323
+  _globals['_PLANNEDSENTENCE']._serialized_start=325
+  _globals['_PLANNEDSENTENCE']._serialized_end=392
+  _globals['_SPEECHNOTICE']._serialized_start=394
+  _globals['_SPEECHNOTICE']._serialized_end=465
+  _globals['_SOUNDOPTIONS']._serialized_start=467
+  _globals['_SOUNDOPTIONS']._serialized_end=591
+  _globals['_PRONUNCIATION']._serialized_start=593
+  _globals['_PRONUNCIATION']._serialized_end=656
+  _globals['_SYNTHESIZEREQUEST']._serialized_start=659
+  _globals['_SYNTHESIZEREQUEST']._serialized_end=1037
+  _globals['_SYNTHESIZERESPONSE']._serialized_start=1040
+  _globals['_SYNTHESIZERESPONSE']._serialized_end=1209
+  _globals['_IMPORTSPEECHREQUEST']._serialized_start=1212
+  _globals['_IMPORTSPEECHREQUEST']._serialized_end=1411
+  _globals['_IMPORTSPEECHRESPONSE']._serialized_start=1413
+  _globals['_IMPORTSPEECHRESPONSE']._serialized_end=1537
+  _globals['_SPEECHSERVICENORMALIZETEXTREQUEST']._serialized_start=1540
+  _globals['_SPEECHSERVICENORMALIZETEXTREQUEST']._serialized_end=1700
+  _globals['_SPEECHSERVICENORMALIZETEXTRESPONSE']._serialized_start=1702
+  _globals['_SPEECHSERVICENORMALIZETEXTRESPONSE']._serialized_end=1789
+  _globals['_NORMALIZEDTEXT']._serialized_start=1791
+  _globals['_NORMALIZEDTEXT']._serialized_end=1907
+  _globals['_NORMALIZEDTOKEN']._serialized_start=1909
+  _globals['_NORMALIZEDTOKEN']._serialized_end=2014
+  _globals['_SPEECHSERVICELISTVOICESREQUEST']._serialized_start=2016
+  _globals['_SPEECHSERVICELISTVOICESREQUEST']._serialized_end=2066
+  _globals['_SPEECHSERVICELISTVOICESRESPONSE']._serialized_start=2068
+  _globals['_SPEECHSERVICELISTVOICESRESPONSE']._serialized_end=2139
+  _globals['_VOICE']._serialized_start=2141
+  _globals['_VOICE']._serialized_end=2237
+  _globals['_SPEECHSERVICE']._serialized_start=2527
+  _globals['_SPEECHSERVICE']._serialized_end=2945
 # @@protoc_insertion_point(module_scope)

@@ -91,8 +91,13 @@ class _MarkupEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTyp
     MARKUP_PLAIN: _Markup.ValueType  # 1
     """Not at all."""
     MARKUP_SSML: _Markup.ValueType  # 2
-    """As SSML 1.1: a document in `speak` with `break` (time up to 10 s, or strength), `p`, `s`, `say-as`, `sub`
-    and `phoneme` (alphabet "ipa").
+    """As SSML 1.1: a document in `speak` with `break` (time up to 10 s, or strength), `p`, `s`, `sub`,
+    `phoneme` (alphabet "ipa"), `emphasis` (level), `prosody` and `say-as`.
+    `prosody`: rate (name, percentage or factor, 50% to 250%), pitch (name, semitones or percentage, -5st to
+    +9st), volume (name or decibels, -40dB to +12dB); within each other they add up. They begin and end with words.
+    `say-as`: interpret-as cardinal, ordinal, fraction, unit, currency (format: an ISO 4217 code), telephone
+    (format: a country code), date (format: such as mdy, ymd, dm, y), time (format: hms12, hms24), characters,
+    digits; what is none of that kind is read as usual, which a warning tells.
     Anything else in it, and any declaration of entities, is refused. Places in the text are those in the document.
     """
 
@@ -104,8 +109,13 @@ MARKUP_UNSPECIFIED: Markup.ValueType  # 0
 MARKUP_PLAIN: Markup.ValueType  # 1
 """Not at all."""
 MARKUP_SSML: Markup.ValueType  # 2
-"""As SSML 1.1: a document in `speak` with `break` (time up to 10 s, or strength), `p`, `s`, `say-as`, `sub`
-and `phoneme` (alphabet "ipa").
+"""As SSML 1.1: a document in `speak` with `break` (time up to 10 s, or strength), `p`, `s`, `sub`,
+`phoneme` (alphabet "ipa"), `emphasis` (level), `prosody` and `say-as`.
+`prosody`: rate (name, percentage or factor, 50% to 250%), pitch (name, semitones or percentage, -5st to
++9st), volume (name or decibels, -40dB to +12dB); within each other they add up. They begin and end with words.
+`say-as`: interpret-as cardinal, ordinal, fraction, unit, currency (format: an ISO 4217 code), telephone
+(format: a country code), date (format: such as mdy, ymd, dm, y), time (format: hms12, hms24), characters,
+digits; what is none of that kind is read as usual, which a warning tells.
 Anything else in it, and any declaration of entities, is refused. Places in the text are those in the document.
 """
 Global___Markup: typing_extensions.TypeAlias = Markup
@@ -123,6 +133,7 @@ class SpeechOutline(google.protobuf.message.Message):
     ENGINE_FIELD_NUMBER: builtins.int
     ENGINE_VERSION_FIELD_NUMBER: builtins.int
     NORMALIZATION_FIELD_NUMBER: builtins.int
+    WARNINGS_FIELD_NUMBER: builtins.int
     PLAN_FIELD_NUMBER: builtins.int
     sentences: builtins.int
     """Number of sentences to come; 0 means unknown. Known for a recording, and for a text with `check_only`."""
@@ -141,6 +152,12 @@ class SpeechOutline(google.protobuf.message.Message):
     normalization: builtins.str
     """Names the rules by which numbers, dates and the like become words. Empty for a recording."""
     @property
+    def warnings(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """What the markup asks for and cannot be done, in words for a person: what is said to be a date and is none, a
+        pitch for an engine that has but one. It is read as usual.
+        """
+
+    @property
     def plan(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___PlannedSentence]:
         """The sentences to come, in order. Told with `check_only`: otherwise the first of them is spoken before the
         last is looked at. Empty for a recording, whose pieces are not known before it is read.
@@ -156,9 +173,10 @@ class SpeechOutline(google.protobuf.message.Message):
         engine: builtins.str = ...,
         engine_version: builtins.str = ...,
         normalization: builtins.str = ...,
+        warnings: collections.abc.Iterable[builtins.str] | None = ...,
         plan: collections.abc.Iterable[Global___PlannedSentence] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["engine", b"engine", "engine_version", b"engine_version", "expected_samples", b"expected_samples", "language", b"language", "normalization", b"normalization", "plan", b"plan", "sentences", b"sentences", "voice", b"voice"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["engine", b"engine", "engine_version", b"engine_version", "expected_samples", b"expected_samples", "language", b"language", "normalization", b"normalization", "plan", b"plan", "sentences", b"sentences", "voice", b"voice", "warnings", b"warnings"]) -> None: ...
 
 Global___SpeechOutline: typing_extensions.TypeAlias = SpeechOutline
 
@@ -485,6 +503,7 @@ class NormalizedText(google.protobuf.message.Message):
     LANGUAGE_FIELD_NUMBER: builtins.int
     SPOKEN_FIELD_NUMBER: builtins.int
     TOKENS_FIELD_NUMBER: builtins.int
+    WARNINGS_FIELD_NUMBER: builtins.int
     language: builtins.str
     """The language that was used, spelled out. Languages other than English, German and Russian are left as they are."""
     spoken: builtins.str
@@ -493,14 +512,19 @@ class NormalizedText(google.protobuf.message.Message):
     def tokens(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___NormalizedToken]:
         """Everything in the text that is not said as it is written, in order, without overlap."""
 
+    @property
+    def warnings(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """What the markup asks for and cannot be done, in words for a person."""
+
     def __init__(
         self,
         *,
         language: builtins.str = ...,
         spoken: builtins.str = ...,
         tokens: collections.abc.Iterable[Global___NormalizedToken] | None = ...,
+        warnings: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["language", b"language", "spoken", b"spoken", "tokens", b"tokens"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["language", b"language", "spoken", b"spoken", "tokens", b"tokens", "warnings", b"warnings"]) -> None: ...
 
 Global___NormalizedText: typing_extensions.TypeAlias = NormalizedText
 

@@ -389,7 +389,8 @@ def fade_frames(spec: JobSpec, fps: Fraction) -> int:
 
 def warnings_of(spec: JobSpec, admitted: Admitted) -> list[str]:
     """What a person should know of a job before it begins."""
-    return [*admitted.avatar.warnings, *([APPROXIMATE] if spec.HasField("crossfade") else [])]
+    fades = [APPROXIMATE] if spec.HasField("crossfade") else []
+    return [*admitted.avatar.warnings, *admitted.outline.warnings, *fades]
 
 
 def wanted_chunk_frames(spec: JobSpec, fps: Fraction) -> int:

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import grpc.aio
@@ -18,6 +19,7 @@ from mouthpiece.rpc import tracing
 from mouthpiece.rpc.convert import artifact_to_proto, span_to_proto
 from mouthpiece.rpc.speech_codec import sentence_from_proto
 from mouthpiece.rpc.status import from_rpc_error
+from mouthpiece.text.ssml import as_shown
 from mouthpiece.v1 import common_pb2
 from mouthpiece.v1.merger_pb2 import (
     MergeCaption,
@@ -28,6 +30,7 @@ from mouthpiece.v1.merger_pb2 import (
     MergeResult,
     MergeSpeech,
 )
+from mouthpiece.v1.tts_pb2 import MARKUP_SSML
 from services.gateway.chunks import Chunks
 from services.gateway.database import StoreAway
 from services.gateway.provenance import as_json, completed
@@ -158,7 +161,14 @@ class Merging:
 
 
 def _captions(run: JobRun) -> list[Cue]:
-    return cues((_soundless(stored) for stored in run.sentences), run.job.language)
+    is_ssml = run.spec.markup == MARKUP_SSML
+    return cues((_as_read(stored, is_ssml=is_ssml) for stored in run.sentences), run.job.language)
+
+
+def _as_read(stored: StoredSentence, *, is_ssml: bool) -> Sentence:
+    """A sentence of which only the times are wanted, and the text without its markup."""
+    sentence = _soundless(stored)
+    return replace(sentence, text=as_shown(sentence.text)) if is_ssml else sentence
 
 
 def _soundless(stored: StoredSentence) -> Sentence:

@@ -33,6 +33,17 @@ class Cast:
     roles: tuple[Role, ...]
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is asked for and cannot be done."""
+        return (*self.plan.warnings, *([missed] if (missed := self.missed_by(self.roles[0])) else []))
+
+    def missed_by(self, role: Role) -> str:
+        """What a role leaves out of the markup, in words; or nothing."""
+        if role.engine.inflects or not self.plan.is_inflected:
+            return ""
+        return f"{role.engine.name} leaves out rate, pitch and emphasis of the markup"
+
+    @property
     def expected_samples(self) -> int:
         """About how long it takes at the wanted speed."""
         return round(self.plan.expected_samples / self.roles[0].speaker.rate)

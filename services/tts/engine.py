@@ -94,6 +94,12 @@ class SpeechEngine(Protocol):
         """Whether it speaks in the voice of a reference by itself."""
         ...
 
+    @property
+    def inflects(self) -> bool:
+        """Whether it follows changes of rate, pitch and emphasis within a sentence; other engines never see
+        them."""
+        ...
+
     def load(self) -> None:
         """Read what it needs. Raises `Unmet` (WEIGHTS_MISSING) when that is not there."""
         ...

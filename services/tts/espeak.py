@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mouthpiece.errors import MouthpieceError
+from mouthpiece.text.delivery import DELIVERED, Delivery, Emphasis, delivery_of, without_delivery
 from mouthpiece.text.phonemes import PRONOUNCED
 from services.tts import phoneme_tables
 from services.tts.pronouncing import mnemonics
@@ -89,7 +91,8 @@ def speak(
         Cancelled: ``cancelled`` returned true.
         MouthpieceError: the library refused the voice or the text.
     """
-    return _library().speak(*_encoded(text, voice), voice, manner or Manner(), cancelled)
+    manner = manner or Manner()
+    return _library().speak(*_encoded(text, voice, manner), voice, manner, cancelled)
 
 
 def to_ipa(text: str, voice: str) -> str:
@@ -98,7 +101,7 @@ def to_ipa(text: str, voice: str) -> str:
     Raises:
         MouthpieceError: the library refused the voice.
     """
-    return _library().to_ipa(_encoded(text, voice)[0], voice)
+    return _library().to_ipa(_encoded(without_delivery(text), voice, Manner())[0], voice)
 
 
 def check_sounds(ipa: str, voice: str) -> None:
@@ -132,19 +135,50 @@ def version() -> str:
     return _library().version
 
 
-def _encoded(text: str, voice: str) -> tuple[str, list[int]]:
-    """A text as the library takes it, words whose sound is given by their phonemes; and for each character of
-    that its place in the text."""
+_INSERTED = re.compile(f"{PRONOUNCED.pattern}|{DELIVERED.pattern}")
+
+
+def _encoded(text: str, voice: str, manner: Manner) -> tuple[str, list[int]]:
+    """A text as the library takes it, and for each character of that its place in the text.
+
+    Words whose sound is given are there by their phonemes, changes of delivery as control codes.
+    """
     parts: list[str] = []
     places: list[int] = []
     at = 0
-    for found in PRONOUNCED.finditer(text):
-        spoken = f" [[{mnemonics(found['ipa'], _inventory(voice))}]] "
-        parts += (_sayable(text[at : found.start()]), spoken)
-        places += (*range(at, found.start()), *[found.start()] * len(spoken))
+    for found in _INSERTED.finditer(text):
+        if found["delivery"]:
+            inserted, place = _control_codes(delivery_of(found["delivery"]), manner), found.end()
+        else:
+            inserted, place = f" [[{mnemonics(found['ipa'], _inventory(voice))}]] ", found.start()
+        parts += (_sayable(text[at : found.start()]), inserted)
+        places += (*range(at, found.start()), *[place] * len(inserted))
         at = found.end()
     parts.append(_sayable(text[at:]))
     return "".join(parts), [*places, *range(at, len(text) + 1)]
+
+
+_PITCHES = (
+    (-5.0, -4.6, -3.2, -1.7, 0.0, 1.7, 3.4, 5.2, 7.2, 9.0),
+    (5, 20, 30, 40, 50, 60, 70, 80, 90, 99),
+)
+"""Semitones that the library speaks higher at pitches that it is told, as measured in three voices."""
+_EMPHASES = {
+    Emphasis.NONE: (0, 0.0),
+    Emphasis.REDUCED: (2, 0.0),
+    Emphasis.MODERATE: (3, 1.0),
+    Emphasis.STRONG: (4, 2.0),
+}
+"""What the library calls them, and semitones that it is told besides."""
+_SLOWEST, _FASTEST = 80, 450
+
+
+def _control_codes(delivery: Delivery, manner: Manner) -> str:
+    """Pitch, speed and emphasis from here on. Volume is none of them: its mixing clips."""
+    emphasis, higher = _EMPHASES[delivery.emphasis]
+    pitch = round(float(np.interp(delivery.pitch + higher, *_PITCHES))) + manner.pitch - Manner().pitch
+    rate = round(min(max(_SLOWEST, manner.rate * delivery.rate), _FASTEST))
+    return f"\x01{min(max(0, pitch), 99)}P\x01{rate}S\x01{emphasis}F "
 
 
 def _sayable(text: str) -> str:

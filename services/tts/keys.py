@@ -25,7 +25,7 @@ def planned(
     for index, piece in enumerate(pieces):
         place = f"{piece.ending.value} {piece.pause_ms} {index == 0} {index == last}"
         yield pb.PlannedSentence(
-            key=_digest(manner, place.encode(), piece.text.encode(), piece.written.encode()).hex(),
+            key=_digest(manner, place.encode(), piece.said.encode(), piece.written.encode()).hex(),
             source=span_to_proto(piece.source),
         )
 

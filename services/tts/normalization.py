@@ -25,7 +25,10 @@ def normalized(request: pb.SpeechServiceNormalizeTextRequest) -> pb.NormalizedTe
     decided = (replace(token, spoken=as_heard(token.spoken)) for token in script.decided(document, language))
     found = normalize(document.text, language, decided)
     return pb.NormalizedText(
-        language=language, spoken=found.text, tokens=[_token(token, document) for token in found.tokens]
+        language=language,
+        spoken=found.text,
+        tokens=[_token(token, document) for token in found.tokens],
+        warnings=script.unheeded(document, language),
     )
 
 

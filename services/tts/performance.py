@@ -117,6 +117,7 @@ class _Performance:
     def __init__(self, studio: Studio, cast: Cast, fallback: Fallback) -> None:
         self._studio = studio
         self._roles = deque(cast.roles)
+        self._missed_by = cast.missed_by
         self._fallback = fallback
         self._notices: deque[Notice] = deque()
         self.sent = False
@@ -158,6 +159,11 @@ class _Performance:
         failed = self._roles.popleft()
         role = self._roles[0]
         where = "from here on" if self.sent else "instead"
+        missed = self._missed_by(role)
         self._notices.append(
-            Notice(f"{failed.engine.name}: {why}; {role.engine.name} speaks {where} ({role.voice})", role)
+            Notice(
+                f"{failed.engine.name}: {why}; {role.engine.name} speaks {where} ({role.voice})"
+                + (f"; {missed}" if missed else ""),
+                role,
+            )
         )

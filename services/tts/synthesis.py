@@ -68,6 +68,10 @@ class Plan:
     text: str
     pieces: Iterable[Passage]
     choice: Choice
+    warnings: tuple[str, ...] = ()
+    """What its markup asks for and cannot be done."""
+    is_inflected: bool = False
+    """Whether its markup changes rate, pitch or emphasis."""
 
     @property
     def expected_samples(self) -> int:
@@ -109,7 +113,14 @@ def plan_speech(said: Script | str, language: str = "", voice: str = "") -> Plan
     _check_sounds("text", (said.ipa for said in document.said if said.ipa), choice)
     given = map(PRONOUNCED.fullmatch, script.pronunciations.values())
     _check_sounds("pronunciations", (found["ipa"] for found in given if found), choice)
-    return Plan(script.text, Passages(script, document, choice.voice.language), choice)
+    language = choice.voice.language
+    return Plan(
+        script.text,
+        Passages(script, document, language),
+        choice,
+        tuple(script.unheeded(document, language)),
+        any(delivery.is_inflected for _, delivery in document.changes),
+    )
 
 
 def _check_sounds(field: str, sounds: Iterable[str], choice: Choice) -> None:
@@ -146,7 +157,7 @@ def sentences(
     """
     at = 0
     for place in islice(_places(plan.pieces), wanted.start, wanted.stop):
-        spoken = (say or plain(plan.choice))(place.piece.text, cancelled)
+        spoken = (say or plain(plan.choice))(place.piece.said, cancelled)
         sentence = _sentence(plan, place, at, spoken)
         yield sentence
         at = sentence.samples.end

@@ -9,9 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
+from scipy.ndimage import uniform_filter1d
+
 from mouthpiece.core.timeline import SPEECH_RATE
+from mouthpiece.text.delivery import SOFTEST, changes_in, without_delivery
 from services.tts.alignment import times_within
-from services.tts.engine import REFERENCE_RATE, EngineFailed, Reference, Rendition, Speaker, SpeechEngine
+from services.tts.engine import (
+    REFERENCE_RATE,
+    EngineFailed,
+    Reference,
+    Rendition,
+    Sound,
+    Speaker,
+    SpeechEngine,
+    Times,
+)
 from services.tts.loudness import gain_to_target, loudness
 from services.tts.matching import Matcher, match, profile
 from services.tts.synthesis import Spoken, to_pcm, to_speech_rate
@@ -79,15 +92,18 @@ class Voicing:
         Raises:
             EngineFailed: the engine failed, or what it said is no speech.
         """
-        rendition = self.render(text, cancelled)
-        pcm = to_pcm(to_speech_rate(rendition), self.gain)
-        if rendition.times is not None:
-            return Spoken(pcm, rendition.times)
-        _check_length(len(pcm), text)
-        times = times_within(text, self.role.choice, pcm, cancelled)
+        said = text if self.role.engine.inflects else without_delivery(text)
+        rendition = self.render(said, cancelled)
+        sound = to_speech_rate(rendition)
+        times = rendition.times or self._aligned(said, sound, cancelled)
+        return Spoken(to_pcm(at_volume(sound, text, times), self.gain), times)
+
+    def _aligned(self, text: str, sound: Sound, cancelled: Callable[[], bool]) -> Times:
+        _check_length(len(sound), text)
+        times = times_within(text, self.role.choice, to_pcm(sound, self.gain), cancelled)
         if times is None:
             raise EngineFailed("there is no speech in what it said")
-        return Spoken(pcm, times)
+        return times
 
     def render(self, text: str, cancelled: Callable[[], bool]) -> Rendition:
         """What the engine says, matched."""
@@ -95,6 +111,21 @@ class Voicing:
         if self.matcher is None:
             return rendition
         return replace(rendition, sound=self.matcher(rendition.sound, rendition.rate))
+
+
+_RAMP = SPEECH_RATE * 20 // 1000
+
+
+def at_volume(sound: Sound, text: str, times: Times) -> Sound:
+    """A sound at 48 kHz as loud as the text's changes of delivery ask for, from word to word."""
+    changes = list(changes_in(text))
+    if all(delivery.volume == 0 for _, delivery in changes):
+        return sound
+    gains = np.ones(len(sound), np.float32)
+    for place, delivery in changes:
+        first = next((word.samples.first for word in times.words if word.source.end > place), len(sound))
+        gains[first:] = 10 ** (delivery.volume / 20) if delivery.volume > SOFTEST else 0.0
+    return np.asarray(sound * uniform_filter1d(gains, _RAMP, mode="nearest"), np.float32)
 
 
 def get_ready(role: Role, cancelled: Callable[[], bool]) -> Voicing:

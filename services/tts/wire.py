@@ -94,6 +94,7 @@ def outline(request: pb.SynthesizeRequest, chosen: Cast) -> pb.SpeechOutline:
         engine=speaks.engine,
         engine_version=speaks.engine_version,
         normalization=rules(),
+        warnings=chosen.warnings,
     )
     if not request.check_only:
         found.expected_samples = chosen.roughly_expected_samples

@@ -15,6 +15,7 @@ class FakeEngine:
 
     name: str
     clones: bool = False
+    inflects: bool = False
     language: str = ""
     fails_from: int = 1_000_000
     fail_times: int = 1_000_000

@@ -39,6 +39,69 @@ def test_elements_say_how_to_read(inside: str, spoken: str) -> None:
     assert said(f"<speak>{inside}</speak>") == spoken
 
 
+@pytest.mark.parametrize(
+    ("language", "kind", "form", "inside", "spoken"),
+    [
+        ("en", "date", "mdy", "5/1/2024", "May first, twenty twenty-four"),
+        ("en", "date", "dmy", "5/1/2024", "the fifth of January twenty twenty-four"),
+        ("en", "date", "yyyymmdd", "20240501", "May first, twenty twenty-four"),
+        ("en", "date", "md", "12/25", "December twenty-fifth"),
+        ("en", "date", "my", "5/2024", "May twenty twenty-four"),
+        ("en", "date", "m", "7", "July"),
+        ("en", "date", "y", "1066", "ten sixty-six"),
+        ("en", "time", "hms12", "14:05", "two oh five P M"),
+        ("en", "time", "hms24", "14:05", "fourteen oh five"),
+        ("en", "time", "", "2:30pm", "two thirty P M"),
+        ("en", "currency", "USD", "42.01", "forty-two dollars and one cent"),
+        ("en", "currency", "", "€5", "five euros"),
+        ("en", "telephone", "1", "800-CALL", "plus one, eight zero zero, C A L L"),
+        ("en", "characters", "", "a-b", "A dash B"),
+        ("en", "cardinal", "", "-1,234.5", "minus one thousand two hundred and thirty-four point five"),
+        ("en", "cardinal", "", "XIV", "fourteen"),
+        ("en", "ordinal", "", "XIV", "fourteenth"),
+        ("en", "fraction", "", "2 1/2", "two and a half"),
+        ("en", "fraction", "", "5/213", "five slash two hundred and thirteen"),
+        ("en", "unit", "", "10kg", "ten kilograms"),
+        ("ru", "date", "my", "05.2024", "май две тысячи двадцать четвёртого года"),
+        ("ru", "date", "y", "1998", "тысяча девятьсот девяносто восьмой год"),
+        ("ru", "time", "", "2:30pm", "четырнадцать тридцать"),
+        ("ru", "currency", "USD", "42,01", "сорок два доллара один цент"),
+        ("ru", "unit", "", "5 км", "пять километров"),
+        ("de", "date", "my", "5/2024", "Mai zweitausendvierundzwanzig"),
+        ("de", "currency", "EUR", "42,50", "zweiundvierzig Euro und fünfzig Cent"),
+        ("de", "fraction", "", "3/4", "drei Viertel"),
+        ("de", "ordinal", "", "3.", "dritter"),
+    ],
+)
+def test_words_are_read_as_what_they_are_said_to_be(
+    language: str, kind: str, form: str, inside: str, spoken: str
+) -> None:
+    form = f" format='{form}'" if form else ""
+    assert said(f"<speak><say-as interpret-as='{kind}'{form}>{inside}</say-as></speak>", language) == spoken
+
+
+@pytest.mark.parametrize(
+    ("language", "kind", "inside"),
+    [
+        ("en", "date", "13/40/2024"),
+        ("en", "time", "soon"),
+        ("en", "currency", "5"),
+        ("en", "telephone", "none"),
+        ("en", "unit", "5 foxes"),
+        ("fr", "cardinal", "5"),
+    ],
+)
+def test_what_is_not_what_it_is_said_to_be_is_told(language: str, kind: str, inside: str) -> None:
+    text = f"<speak>So <say-as interpret-as='{kind}'>{inside}</say-as>.</speak>"
+    found = normalized(
+        pb.SpeechServiceNormalizeTextRequest(text=text, language=language, markup=pb.MARKUP_SSML)
+    )
+    (warning,) = found.warnings
+    assert inside in warning
+    assert kind in warning
+    assert warning in plan_speech(Script(text, is_ssml=True), language).warnings
+
+
 def test_russian_is_marked_up_as_well() -> None:
     inside = 'Это <say-as interpret-as="ordinal">21</say-as> век'
     assert said(f"<speak>{inside}</speak>", "ru") == "Это двадцать первый век"
@@ -58,6 +121,15 @@ def test_russian_is_marked_up_as_well() -> None:
         ("<speak><speak>a</speak></speak>", "outermost"),
         ("<p>a</p>", "outermost"),
         ("<speak onload='x'>a</speak>", "no attribute"),
+        ("<speak><prosody contour='(0%,+20Hz)'>a</prosody></speak>", "no attribute 'contour'"),
+        ("<speak><prosody rate='quick'>a</prosody></speak>", "'quick' is not a rate"),
+        ("<speak><prosody rate='300%'>a</prosody></speak>", "not within 50% to 250%"),
+        ("<speak><prosody pitch='200Hz'>a</prosody></speak>", "'200Hz' is not a pitch in semitones"),
+        ("<speak><prosody pitch='-100%'>a</prosody></speak>", "not within -5st to 9st"),
+        ("<speak><prosody volume='+20dB'>a</prosody></speak>", "not within -40dB to 12dB"),
+        ("<speak><emphasis level='huge'>a</emphasis></speak>", "'huge' is not a level"),
+        ("<speak><say-as interpret-as='date' format='abc'>1</say-as></speak>", "not a format of date"),
+        ("<speak><say-as interpret-as='unit' format='kg'>1</say-as></speak>", "not a format of unit"),
         ('<!DOCTYPE speak [<!ENTITY a "b">]><speak>&a;</speak>', "declarations"),
         ('<!DOCTYPE speak SYSTEM "file:///etc/passwd"><speak>a</speak>', "declarations"),
         ("<?xml-stylesheet href='a'?><speak>a</speak>", "declarations"),

@@ -238,6 +238,10 @@ class Language(ABC):
         """A year, or the first and the last of several, with the word for it."""
         return " ".join(self.year(year, place) for year in years)
 
+    def month_of_year(self, month: str, year: int, place: Place) -> str:
+        """A month by its name, and the year after it."""
+        return f"{month} {self.year(year, place)}"
+
     def centuries(self, centuries: Sequence[int], place: Place) -> str:
         """A century, or the first and the last of several, with the word for it."""
         return " ".join(self.ordinal(century, "", place) for century in centuries)

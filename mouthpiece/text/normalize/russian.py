@@ -532,6 +532,9 @@ class Russian(Language):
     def month_name(self, month: int, written: str) -> str:
         return written if len(written) > 4 or written.lower() in _SHORT_MONTHS else _MONTHS[month - 1]
 
+    def month_of_year(self, month: str, year: int, place: Place) -> str:
+        return f"{super().month_of_year(month, year, place)} года"
+
     def times_between(self, first: str, last: str) -> str:
         return f"{first} — {last}"
 

@@ -18,6 +18,7 @@ class EspeakEngine:
 
     name = "espeak"
     clones = False
+    inflects = True
 
     def load(self) -> None:
         """Start the library."""

@@ -83,6 +83,7 @@ class HeyGemEngine:
 
     name = "heygem"
     clones = True
+    inflects = False
 
     def __init__(
         self,

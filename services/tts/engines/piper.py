@@ -56,6 +56,7 @@ class PiperEngine:
 
     name = "piper"
     clones = False
+    inflects = False
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
