@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from mouthpiece.core.timeline import Span
 from mouthpiece.errors import BadInput
 from mouthpiece.text.normalize import Kind, Token, language_of
+from mouthpiece.text.normalize.said_as import said_as
 from mouthpiece.text.normalize.token import Place, merged
 from mouthpiece.text.phonemes import pronounced, without_marks
-from mouthpiece.text.said_as import said_as
 from mouthpiece.text.ssml import Document, Said, read_ssml
 
 MAX_PRONUNCIATIONS = 1000

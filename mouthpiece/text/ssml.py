@@ -29,8 +29,8 @@ from mouthpiece.text.delivery import (
     Delivery,
     Emphasis,
 )
+from mouthpiece.text.normalize.said_as import READERS, format_of
 from mouthpiece.text.phonemes import MAX_IPA, without_marks
-from mouthpiece.text.said_as import READERS, format_of
 
 _Value = TypeVar("_Value")
 
