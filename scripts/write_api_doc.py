@@ -80,8 +80,8 @@ class Links:
     def __init__(self, files: Sequence[FileDescriptorProto]) -> None:
         self._names: dict[str, str] = {}
         for file in files:
-            types = [*file.message_type, *file.enum_type, *file.service]
-            self._names |= {kind.name: _anchor(kind.name) for kind in types}
+            for kinds in (file.message_type, file.enum_type, file.service):
+                self._names |= {kind.name: _anchor(kind.name) for kind in kinds}
             for service in file.service:
                 for method in service.method:
                     full = f"{service.name}.{method.name}"
