@@ -16,6 +16,7 @@ from mouthpiece.settings import (
     MergerSettings,
     TtsSettings,
 )
+from services.lipsync.engines import ENGINES
 from tests.support.manifests import (
     COMPONENTS,
     KUBECTL,
@@ -41,8 +42,9 @@ COMBINATIONS = [
     *(("base", (name,)) for name in COMPONENTS),
     *((PRODUCTION, (name,)) for name in COMPONENTS if name not in IN_PRODUCTION),
     (DEV, ("network-policies", "monitoring", "ingress", "postgresql", "s3")),
-    (PRODUCTION, ("ingress", "time-slicing")),
+    (PRODUCTION, ("ingress-tls", "time-slicing", "tracing", "weights")),
 ]
+GI = 1 << 30
 Settings = GatewaySettings | TtsSettings | LipSyncSettings | MergerSettings
 SETTINGS: dict[str, type[Settings]] = {
     "gateway": GatewaySettings,
@@ -194,6 +196,45 @@ def test_requests_and_limits_are_quantities_and_a_gpu_is_exactly_one(
         devices = {key: value for key, value in resources["limits"].items() if "nvidia.com/" in key}
         assert set(devices.values()) <= {1}
         assert len(devices) == (name == "lipsync" and base != DEV and "cpu-only" not in components)
+
+
+@every_combination
+def test_what_pods_write_fits_into_their_volumes_and_those_into_the_storage_of_the_node(
+    base: str, components: tuple[str, ...]
+) -> None:
+    for name, workload in workloads(manifests(base, components)).items():
+        volumes = {each["name"]: each.get("emptyDir") for each in pod(workload)["spec"]["volumes"]}
+        sizes = {key: _gibibytes(value["sizeLimit"]) for key, value in volumes.items() if value}
+        assert sum(sizes.values()) <= _gibibytes(
+            container(workload)["resources"]["limits"]["ephemeral-storage"]
+        )
+        if name == "gateway" and "data" in sizes:
+            assert sizes["data"] >= 4 * GatewaySettings().max_upload_bytes / GI
+        if name == "lipsync":
+            assert sizes["cache"] > LipSyncSettings().avatar_cache_bytes / GI
+        if name == "merger":
+            assert sizes["cache"] == max(sizes.values())  # unfinished movies lie there
+
+
+def _gibibytes(quantity: str) -> float:
+    assert quantity.endswith("Gi")
+    return float(quantity.removesuffix("Gi"))
+
+
+@every_combination
+def test_workers_are_told_of_engines_that_there_are(base: str, components: tuple[str, ...]) -> None:
+    objects = manifests(base, components)
+    wanted = environment(objects, workloads(objects)["lipsync"])["MOUTHPIECE_LIPSYNC_ENGINES"]
+    assert set(wanted.split(",")) <= set(ENGINES)
+
+
+@every_combination
+def test_with_tls_nothing_says_that_it_speaks_in_the_clear(base: str, components: tuple[str, ...]) -> None:
+    objects = manifests(base, components)
+    secure = "MOUTHPIECE_TLS_CERTIFICATE" in environment(objects, workloads(objects)["gateway"])
+    for service in of_kind(objects, "Service"):
+        protocols = {port.get("appProtocol") for port in service["spec"]["ports"]}
+        assert (protocols <= {None, "https"}) == secure, service["metadata"]["name"]
 
 
 def test_a_single_writer_has_a_single_gateway_and_never_two_at_once() -> None:
