@@ -262,7 +262,7 @@ def up(
         typer.Option(
             metavar="P",
             help="Port of the page and the REST interface; 0 for any. Default: MOUTHPIECE_GATEWAY_HTTP_PORT, "
-            "or 8080.",
+            "or 8080, or any where --grpc-port is 0.",
         ),
     ] = None,
 ) -> None:

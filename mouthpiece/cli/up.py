@@ -27,7 +27,8 @@ def read_config(
     common = CommonSettings.read()
     gateway = GatewaySettings.read()
     port = gateway.port if grpc_port is None else grpc_port
-    http = gateway.http_port if http_port is None else http_port
+    told = gateway.http_port if "http_port" in gateway.model_fields_set else None
+    http = told if http_port is None else http_port
     return SuiteConfig(data or common.data, workers, port, common.drain_seconds, http_port=http)
 
 

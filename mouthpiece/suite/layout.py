@@ -37,9 +37,9 @@ class Stage(IntEnum):
 class SuiteConfig:
     """What is wanted on this machine.
 
-    `workers` None leaves their number to the machine. `grpc_port` 0 takes any free port, for HTTP and
-    the inner services too, so that suites do not meet; `http_port` 0 takes any for HTTP. Running work gets
-    `drain_seconds` to end at a stop.
+    `workers` None leaves their number to the machine. `grpc_port` 0 takes any free port, for the inner
+    services too, so that suites do not meet; so does `http_port` 0 for HTTP, and None where the gateway's is
+    any. Running work gets `drain_seconds` to end at a stop.
     """
 
     data: Path
@@ -47,12 +47,12 @@ class SuiteConfig:
     grpc_port: int = GATEWAY_PORT
     drain_seconds: float = 30.0
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
-    http_port: int = HTTP_PORT
+    http_port: int | None = None
 
     def __post_init__(self) -> None:
         if self.workers is not None and not 1 <= self.workers <= MAX_WORKERS:
             raise BadInput("workers", f"{self.workers} is not between 1 and {MAX_WORKERS}")
-        for name, port in (("grpc_port", self.grpc_port), ("http_port", self.http_port)):
+        for name, port in (("grpc_port", self.grpc_port), ("http_port", self.http_port or 0)):
             if not 0 <= port <= 65535:
                 raise BadInput(name, f"{port} is not a port")
 
@@ -79,8 +79,8 @@ class ServicePlan:
 
 
 def wanted_ports(config: SuiteConfig, machine: Machine) -> list[int]:
-    """The documented ports: of HTTP, then for gRPC and metrics of each process; 0 (any) for all without a
-    gateway port.
+    """The documented ports: of HTTP, then for gRPC and metrics of each process; 0 (any) for all that are not
+    asked for, without a gateway port.
 
     In order: HTTP, gateway, tts, merger, workers.
     """
@@ -88,8 +88,8 @@ def wanted_ports(config: SuiteConfig, machine: Machine) -> list[int]:
     ports = [GATEWAY_PORT, 9100, 50052, 9101, 50053, 9102]
     ports += [port for n in workers for port in (50060 + n, 9110 + n)]
     if not config.grpc_port:
-        return [0] * (1 + len(ports))
-    return [config.http_port, config.grpc_port, *ports[1:]]
+        return [config.http_port or 0] + [0] * len(ports)
+    return [HTTP_PORT if config.http_port is None else config.http_port, config.grpc_port, *ports[1:]]
 
 
 def plan(machine: Machine, ports: Sequence[int]) -> list[ServicePlan]:

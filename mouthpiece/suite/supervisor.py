@@ -137,12 +137,12 @@ class Suite:
 
     def _decide(self) -> None:
         config = self._config
-        if config.grpc_port:
-            require_free(config.grpc_port, "grpc_port")
-            if config.http_port:
-                require_free(config.http_port, "http_port")
         machine = self._machine or look_around()
-        plans = self._layout(machine, pick(wanted_ports(config, machine)))
+        http, grpc, *others = wanted_ports(config, machine)
+        for port, name in ((grpc, "grpc_port"), (http, "http_port")):
+            if port:
+                require_free(port, name)
+        plans = self._layout(machine, pick([http, grpc, *others]))
         self.services = [Service(each, config.data / "logs" / f"{each.name}.log") for each in plans]
 
     async def _start(self, services: list[Service]) -> None:

@@ -47,6 +47,21 @@ class Chunks:
         except NotFound:
             return False
 
+    async def stored(self, sha256: str) -> bool:
+        """Whether an artifact is there."""
+        return await self._artifacts.has(sha256)
+
+    async def intact(self, sha256: str) -> bool:
+        """Whether an artifact is there and is what its name says; a damaged one is removed."""
+        try:
+            async with self._artifacts.local(sha256):
+                return True
+        except (NotFound, FileNotFoundError):
+            return False
+        except DataLoss:
+            await self._artifacts.delete(sha256)
+            return False
+
 
 def _look_into(path: Path) -> tuple[int, list[int]]:
     """Frames of a chunk's file, 0 when it is none, and which of them are keyframes."""

@@ -282,7 +282,8 @@ class Jobs:
         """Have the leader stop a job, and wait until it has."""
         await self._store.call_off(job_id)
         try:
-            async with asyncio.timeout(CALL_OFF_SECONDS), aclosing(self._watching.watch(job_id, 1)) as events:
+            watch = self._watching.watch(job_id, 1, self._stored)
+            async with asyncio.timeout(CALL_OFF_SECONDS), aclosing(watch) as events:
                 async for _ in events:
                     pass
         except TimeoutError:
@@ -303,9 +304,8 @@ class Jobs:
         """The events of a job from a sequence number on."""
         if from_sequence < 0:
             raise BadInput("from_sequence", "is negative")
-        if self._run(job_id) is None:
-            await self._stored(job_id)
-        async with aclosing(self._watching.watch(job_id, from_sequence)) as events:
+        find = self._stored if self._run(job_id) is None else None
+        async with aclosing(self._watching.watch(job_id, from_sequence, find)) as events:
             async for event in events:
                 yield event
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -20,7 +21,16 @@ from mouthpiece.core.scheduler.events import (
     Timings,
 )
 from mouthpiece.core.timeline import Span
-from mouthpiece.errors import BadInput, Busy, DataLoss, MouthpieceError, Reason, Unavailable, Unmet
+from mouthpiece.errors import (
+    BadInput,
+    Busy,
+    DataLoss,
+    MouthpieceError,
+    NotFound,
+    Reason,
+    Unavailable,
+    Unmet,
+)
 from mouthpiece.rpc import tracing
 from mouthpiece.rpc.convert import artifact_from_proto, crossing_to_proto, seconds, span_to_proto
 from mouthpiece.rpc.speech_codec import slice_to_proto
@@ -35,6 +45,11 @@ from services.gateway.heard import Heard, hear
 from services.gateway.records import Attempt, Rendered
 from services.gateway.run import JobRun, end_chunk, new_chunk
 from services.gateway.speech import SpeechLibrary
+
+log = logging.getLogger(__name__)
+
+MEND_SECONDS = 0.1
+"""Until a chain whose link turned out to be damaged is gone on with."""
 
 STALL_SECONDS = 120.0
 """Longest silence of a worker that renders; preparing a long avatar clip is what takes longest."""
@@ -89,7 +104,8 @@ class Renderer:
             end_chunk(chunk, CHUNK_STATE_CANCELLED)
             raise
         except grpc.aio.AioRpcError as error:
-            return await self._failed(run, command, from_rpc_error(error), _is_transport(error))
+            told = await self._looked_into(run, command, from_rpc_error(error))
+            return await self._failed(run, command, told, _is_transport(error))
         except MouthpieceError as error:
             return await self._failed(run, command, error, broken=False)
         if made.handover is not None:
@@ -100,14 +116,11 @@ class Renderer:
         return [ChunkDone(run.id, command.attempt, made.timings)]
 
     async def _render(self, run: JobRun, command: Render, member: Member) -> _Made:
+        await self._mend_chain(run, command, member)
         heard = await hear(run, self._library, command.span)
         loop = asyncio.get_running_loop()
         start = loop.time()
-        call = member.stub.RenderChunk(_request(run, command, heard), metadata=tracing.metadata())
-        try:
-            result = await self._follow(run, command, call)
-        finally:
-            call.cancel()
+        result = await self._call(run, command, member, heard)
         timings = _timings(result, loop.time() - start)
         rendered = _check(run, command, result, heard.digest)
         try:
@@ -132,8 +145,47 @@ class Renderer:
             found.append(replace(piece, frames=heard.course.frames, speech=heard.digest))
         return tuple(found)
 
+    async def _mend_chain(self, run: JobRun, command: Render, member: Member) -> None:
+        """See to it that what the chunk before handed over is there.
+
+        Where it is not, that chunk is rendered again, and those before it as far as need be. Its frames were
+        given out: they stay as they are.
+        """
+        links: list[Attempt] = []
+        at = command.span.first
+        while (link := run.link(at)) and not await self._chunks.stored(link.chunk.handover.sha256):
+            links.append(link)
+            at = link.chunk.frames.first
+        for link in reversed(links):
+            chunk = link.chunk
+            log.warning("job %s: what %s handed over is gone, it is rendered again", run.id, chunk.id)
+            again = replace(command, span=Span(chunk.frames.first, chunk.frames.end))
+            heard = await hear(run, self._library, again.span)
+            result = await self._call(run, again, member, heard)
+            if not result.HasField("handover"):
+                raise _Distrust("nothing was handed over")
+            chunk.handover.CopyFrom(result.handover)
+            await run.update_chunk(link)
+
+    async def _looked_into(self, run: JobRun, command: Render, error: MouthpieceError) -> MouthpieceError:
+        """Why an attempt failed: if what was handed over to it is damaged, then by nobody's fault."""
+        link = run.link(command.span.first)
+        if link is None or not isinstance(error, NotFound | DataLoss):
+            return error
+        if await self._chunks.intact(link.chunk.handover.sha256):
+            return error
+        return Unavailable(f"what {link.chunk.id} handed over is gone: {error.message}", MEND_SECONDS)
+
+    async def _call(self, run: JobRun, command: Render, member: Member, heard: Heard) -> ChunkResult:
+        call = member.stub.RenderChunk(_request(run, command, heard), metadata=tracing.metadata())
+        try:
+            return await self._follow(run, command, call)
+        finally:
+            call.cancel()
+
     async def _follow(self, run: JobRun, command: Render, call: RenderCall) -> ChunkResult:
         chunk = run.attempts[command.attempt].chunk
+        mending = chunk.frames.first != command.span.first
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(STALL_SECONDS) as limit:
@@ -141,6 +193,8 @@ class Renderer:
                     limit.reschedule(loop.time() + STALL_SECONDS)
                     if message.HasField("result"):
                         return message.result
+                    if mending:
+                        continue
                     chunk.frames_done = message.progress.frames_done
                     self._tell(ChunkProgressed(run.id, command.attempt, chunk.frames_done))
                     run.show()

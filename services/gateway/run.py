@@ -135,13 +135,18 @@ class JobRun:
 
     def handover(self, frame: int) -> common_pb2.ArtifactRef | None:
         """What the chunk before a frame left for the one that begins there; None where a chain begins."""
+        link = self.link(frame)
+        return None if link is None else link.chunk.handover
+
+    def link(self, frame: int) -> Attempt | None:
+        """The attempt that left something for the chunk that begins at a frame."""
         if self.fade_frames:
             return None
         for attempt in self.attempts.values():
             chunk = attempt.chunk
             ended_here = chunk.state == CHUNK_STATE_DONE and chunk.frames.end == frame
             if ended_here and chunk.HasField("handover"):
-                return chunk.handover
+                return attempt
         return None
 
     @property

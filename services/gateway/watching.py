@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 
-from mouthpiece.errors import NotFound, Unavailable
-from mouthpiece.v1.gateway_pb2 import JobEvent
+from mouthpiece.errors import Unavailable
+from mouthpiece.v1.gateway_pb2 import Job, JobEvent
 from services.gateway.records import ENDED
 from services.gateway.store import JobStore
 
@@ -143,27 +143,24 @@ class Watching:
         for feed in self._feeds.values():
             feed.notify()
 
-    async def watch(self, job_id: str, from_sequence: int) -> AsyncGenerator[JobEvent]:
-        """Yield a job's events until the one that ends it.
+    async def watch(
+        self, job_id: str, from_sequence: int, find: Callable[[str], Awaitable[Job]] | None = None
+    ) -> AsyncGenerator[JobEvent]:
+        """Yield a job's events until the one that ends it. `find` looks up one that is not at work here.
 
-        Raises `NotFound`, and `Unavailable` when closed.
+        Raises what that raises, and `Unavailable` when closed.
         """
         feed = self._feeds.setdefault(job_id, Feed())
         feed.watchers += 1
         try:
-            if not feed.local and await self._is_over(job_id):
+            # Looked up now, not before: if it ends from here on, this feed hears of it.
+            if find is not None and (await find(job_id)).state in ENDED:
                 feed.over = True
             async for event in self._follow(job_id, feed, max(1, from_sequence)):
                 yield event
         finally:
             feed.watchers -= 1
             self._drop(job_id, feed)
-
-    async def _is_over(self, job_id: str) -> bool:
-        job = await self._store.job(job_id)
-        if job is None:
-            raise NotFound(f"no job {job_id!r}")
-        return job.state in ENDED
 
     async def _follow(self, job_id: str, feed: Feed, wanted: int) -> AsyncGenerator[JobEvent]:
         shown: JobEvent | None = None

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mouthpiece.cli.up import read_config
 from mouthpiece.errors import BadInput
 from mouthpiece.suite import Gpu, Machine, SuiteConfig
 from mouthpiece.suite.layout import child_environment, plan, wanted_ports
@@ -41,6 +42,32 @@ def test_documented_ports_are_wanted_unless_any_will_do() -> None:
     ports = wanted_ports(config, machine)
     assert ports == [8080, 50051, 9100, 50052, 9101, 50053, 9102, 50060, 9110, 50061, 9111]
     assert wanted_ports(SuiteConfig(Path("data"), workers=2, grpc_port=0), machine) == [0] * 11
+    chosen = SuiteConfig(Path("data"), workers=2, grpc_port=0, http_port=8123)
+    assert wanted_ports(chosen, machine) == [8123] + [0] * 10
+
+
+@pytest.mark.parametrize(
+    ("options", "variable", "ports"),
+    [
+        ((None, None), None, (50051, 8080)),
+        ((0, None), None, (0, 0)),
+        ((0, 8123), None, (0, 8123)),
+        ((0, 8123), "8200", (0, 8123)),
+        ((0, None), "8200", (0, 8200)),
+        ((None, 0), "8200", (50051, 0)),
+    ],
+)
+def test_the_ports_that_were_asked_for_are_taken(
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[int | None, int | None],
+    variable: str | None,
+    ports: tuple[int, int],
+) -> None:
+    monkeypatch.delenv("MOUTHPIECE_GATEWAY_HTTP_PORT", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("MOUTHPIECE_GATEWAY_HTTP_PORT", variable)
+    http, grpc, *_ = wanted_ports(read_config(1, Path("data"), *options), Machine(2, ()))
+    assert (grpc, http) == ports
 
 
 def test_the_gateway_is_told_where_everything_is() -> None:

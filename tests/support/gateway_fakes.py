@@ -155,6 +155,8 @@ class FakeWorker(_Idle, lipsync_pb2_grpc.LipSyncServiceServicer):
     name: str
     artifacts: ArtifactStore
     hold: asyncio.Event | None = None
+    hold_from: int = 0
+    """First frame of the chunks that are held."""
     fail: MouthpieceError | None = None
     fail_times: int = 1_000_000
     lie: bool = False
@@ -210,7 +212,7 @@ class FakeWorker(_Idle, lipsync_pb2_grpc.LipSyncServiceServicer):
 
     async def _render(self, request: Any) -> AsyncGenerator[lipsync_pb2.RenderChunkResponse]:
         yield lipsync_pb2.RenderChunkResponse(accepted=lipsync_pb2.ChunkAccepted(worker=self.name))
-        if self.hold is not None:
+        if self.hold is not None and request.frames.first >= self.hold_from:
             await self.hold.wait()
         if self.fail is not None and self.fail_times > 0:
             self.fail_times -= 1
@@ -223,12 +225,22 @@ class FakeWorker(_Idle, lipsync_pb2_grpc.LipSyncServiceServicer):
         self.rendered.append(span)
         yield lipsync_pb2.RenderChunkResponse(
             result=lipsync_pb2.ChunkResult(
+                handover=await self._hand_over(request, span),
                 chunk=artifact_to_proto(chunk),
                 frames=len(span) - int(self.lie),
                 codec_sha256=self.codec,
                 render_time=duration(0.01),
             )
         )
+
+    async def _hand_over(self, request: Any, span: Span) -> common_pb2.ArtifactRef | None:
+        """What a chain goes on from: the numbers of all frames so far."""
+        if self.engine.engine_class is not EngineClass.CHAINED:
+            return None
+        before = await self.artifacts.get_bytes(request.handover.sha256) if span.first else b""
+        assert before == b"".join(b"%d " % frame for frame in range(span.first)), "the chain is broken"
+        left = await self.artifacts.put_bytes(before + b"".join(b"%d " % frame for frame in span))
+        return artifact_to_proto(left)
 
 
 def fake_movie(span: Span) -> bytes:
