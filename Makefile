@@ -11,7 +11,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench proto images manifests lock clean
+.PHONY: help setup demo test lint style mypy pyright generated bench proto images manifests lock clean
 
 help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -37,11 +37,19 @@ demo: $(READY) ## Render out/demo.mp4 through all four services
 test: $(TORCH_READY) ## Run the whole test suite
 	$(BIN)/pytest
 
-lint: $(TORCH_READY) $(PROTO_READY) ## Check style, types, contracts and generated code
+lint: style mypy pyright generated ## Check style, types, contracts and generated files (make -j 2 -O lint)
+
+style: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+
+mypy: $(TORCH_READY)
 	$(BIN)/mypy
+
+pyright: $(TORCH_READY)
 	$(BIN)/basedpyright
+
+generated: $(READY) $(PROTO_READY)
 	$(BIN)/python scripts/write_settings_doc.py --check
 	$(BIN)/python scripts/write_monitoring.py --check
 	$(BIN)/python scripts/write_api_doc.py --check
