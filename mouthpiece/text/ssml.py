@@ -10,12 +10,10 @@ import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from html import unescape
 from math import inf, log2
 from typing import NoReturn, TypeVar
 from xml.parsers import expat
 
-from mouthpiece.core.speech import HIDDEN
 from mouthpiece.core.timeline import Span
 from mouthpiece.errors import BadInput
 from mouthpiece.text.delivery import (
@@ -116,23 +114,6 @@ def read_ssml(source: str) -> Document:
             tells the line and column.
     """
     return _Reader(source).read()
-
-
-_MARKUP = re.compile(
-    r"<!--.*?-->|<!\[CDATA\[|\]\]>"
-    r"|<(?:[^>\"']|\"[^\"]*\"|'[^']*')*>"
-    r"|(?P<reference>&(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#x[0-9A-Fa-f]{1,6});)",
-    re.DOTALL,
-)
-
-
-def as_shown(part: str) -> str:
-    """A stretch of a document as it is to be shown, as long as it is: `HIDDEN` stands where markup was."""
-    return _MARKUP.sub(_shown, part)
-
-
-def _shown(found: re.Match[str]) -> str:
-    return (unescape(found.group()) if found["reference"] else "").ljust(len(found.group()), HIDDEN)
 
 
 class _Reader:

@@ -19,7 +19,7 @@ from mouthpiece.rpc import tracing
 from mouthpiece.rpc.convert import artifact_to_proto, span_to_proto
 from mouthpiece.rpc.speech_codec import sentence_from_proto
 from mouthpiece.rpc.status import from_rpc_error
-from mouthpiece.text.ssml import as_shown
+from mouthpiece.text.shown import as_shown
 from mouthpiece.v1 import common_pb2
 from mouthpiece.v1.merger_pb2 import (
     MergeCaption,

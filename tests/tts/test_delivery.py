@@ -30,7 +30,7 @@ from mouthpiece.text.delivery import (
     without_delivery,
 )
 from mouthpiece.text.script import Script
-from mouthpiece.text.ssml import as_shown
+from mouthpiece.text.shown import as_shown
 from services.tts.casting import Wish, cast
 from services.tts.engines.embedded import EspeakEngine
 from services.tts.performance import Fallback, Notice, Studio
