@@ -27,7 +27,7 @@ from mouthpiece.media.boxes import boxes
 from mouthpiece.rpc.channel import dial
 from mouthpiece.rpc.convert import artifact_to_proto, duration, engine_to_proto
 from mouthpiece.rpc.server import Program, Running, serving
-from mouthpiece.settings import CommonSettings, GatewaySettings, MergerSettings
+from mouthpiece.settings import CommonSettings, GatewaySettings, MergerSettings, TtsSettings
 from mouthpiece.v1 import (
     common_pb2,
     gateway_pb2_grpc,
@@ -44,6 +44,7 @@ from services.gateway.__main__ import program as gateway_program
 from services.gateway.http.front import HttpFront
 from services.gateway.servicer import VideoServicer
 from services.merger.servicer import MergerServicer
+from services.tts.servicer import SpeechServicer
 
 SENTENCE_SECONDS = 2
 FPS = Fraction(25)
@@ -386,7 +387,7 @@ def frame_lines(count: int) -> bytes:
 
 @asynccontextmanager
 async def fake_suite(
-    folder: Path, workers: int = 2, *, real_merger: bool = False, **settings: Any
+    folder: Path, workers: int = 2, *, real_merger: bool = False, real_speech: bool = False, **settings: Any
 ) -> AsyncGenerator[FakeSuite]:
     common = CommonSettings(data=folder)
     artifacts = ArtifactStore.open(common.artifacts_url)
@@ -402,8 +403,9 @@ async def fake_suite(
             )
             addresses.append(running.address)
             services.append(own)
+        speaking: Any = SpeechServicer(common, TtsSettings()) if real_speech else speech
         tts = await stack.enter_async_context(
-            serve_fake(speech, "SpeechService", tts_pb2_grpc.add_SpeechServiceServicer_to_server)
+            serve_fake(speaking, "SpeechService", tts_pb2_grpc.add_SpeechServiceServicer_to_server)
         )
         joining: Any = MergerServicer(common, MergerSettings()) if real_merger else merger
         joiner = await stack.enter_async_context(
