@@ -7,6 +7,8 @@ from typing import Literal
 QualityName = Literal["low", "medium", "high", "ultra", "lossless"]
 FallbackName = Literal["engine", "reference", "none"]
 LoudnessName = Literal["normalize", "keep"]
+CornerName = Literal["bottom-right", "bottom-left", "top-right", "top-left"]
+ConsentName = Literal["off", "voice", "face"]
 ModeName = Literal["auto", "single", "chunked"]
 ScopeName = Literal["read", "write", "admin"]
 StateName = Literal["queued", "speaking", "rendering", "merging", "done", "failed", "cancelled"]

@@ -21,6 +21,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from mouthpiece.choices import ConsentName, CornerName
 from mouthpiece.errors import BadInput
 from mouthpiece.logs import LogFormat
 from mouthpiece.rpc.security import TlsFiles
@@ -200,6 +201,20 @@ class GatewaySettings(_Settings):
 
     callback_secrets: dict[str, SecretStr] = Field(default_factory=dict[str, SecretStr])
     """Secrets that callbacks are signed with, by name: as JSON in the environment. Default: none."""
+
+    require_consent: ConsentName = "off"
+    """Which jobs need a consent reference: `voice` those that imitate a voice, `face` also those with an
+    uploaded face; `off`: none. Default: off."""
+
+    label: str = ""
+    """Words drawn on every frame of every video, such as "AI generated", at most 64 characters; empty: what
+    jobs ask for. Default: empty."""
+
+    label_corner: CornerName = "bottom-right"
+    """Where they stand: `bottom-right`, `bottom-left`, `top-right` or `top-left`. Default: bottom-right."""
+
+    label_opacity: float = Field(default=0.85, gt=0, le=1)
+    """How opaque they are, up to 1. Default: 0.85."""
 
     version_patience_seconds: float = Field(default=60, ge=0)
     """Seconds for which a job waits for a worker with the engine version that it began with, while others

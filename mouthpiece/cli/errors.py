@@ -36,8 +36,12 @@ _OPTIONS = {
     "color": "--background",
     "picture_sha256": "--background",
     "states": "--state",
+    "consent_reference": "--consent",
+    "label.text": "--label",
+    "label.corner": "--label-corner",
+    "label.opacity": "--label-opacity",
 }
-"""Options by the last part of the field that they fill, where they are not named alike."""
+"""Options by the last part of the field that they fill, or the last two, where they are not named alike."""
 
 _HINTS = {
     Reason.NO_FACE: "choose a picture or video in which a face is seen from the front",
@@ -66,8 +70,9 @@ class Interrupted(Exception):
 
 def option_of(field: str) -> str:
     """The option that a field of a request comes from."""
-    name = field.rpartition(".")[2]
-    return _OPTIONS.get(name, "--" + name.replace("_", "-")) if name else ""
+    names = field.split(".")
+    known = (_OPTIONS[name] for name in (".".join(names[-2:]), names[-1]) if name in _OPTIONS)
+    return next(known, "--" + names[-1].replace("_", "-")) if field else ""
 
 
 def explain(error: MouthpieceError) -> str:

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from mouthpiece import __version__
-from mouthpiece.choices import FallbackName, LoudnessName, ModeName, QualityName
+from mouthpiece.choices import CornerName, FallbackName, LoudnessName, ModeName, QualityName
 from mouthpiece.cli.errors import guarded
 
 app = typer.Typer(
@@ -105,6 +105,15 @@ LongestPause = Annotated[
         metavar="S", rich_help_panel=_SPEECH, help="Cut longer pauses of a recording to this, 0.1 to 60."
     ),
 ]
+Consent = Annotated[
+    str,
+    typer.Option(
+        metavar="REF",
+        rich_help_panel=_SPEECH,
+        show_default=False,
+        help="Where consent to the use of voice and face is kept; stays with the video.",
+    ),
+]
 Avatar = Annotated[
     Path | None,
     typer.Option(
@@ -180,6 +189,27 @@ Background = Annotated[
         show_default=False,
         help="#rrggbb or a picture instead of the avatar's green or blue screen.",
     ),
+]
+Label = Annotated[
+    str,
+    typer.Option(
+        metavar="TEXT",
+        rich_help_panel=_PICTURE,
+        show_default=False,
+        help="Words drawn on every frame, such as AI generated.",
+    ),
+]
+LabelCorner = Annotated[
+    CornerName | None,
+    typer.Option(
+        metavar="NAME",
+        rich_help_panel=_PICTURE,
+        help="bottom-right, bottom-left, top-right or top-left. Default: bottom-right.",
+    ),
+]
+LabelOpacity = Annotated[
+    float | None,
+    typer.Option(metavar="X", rich_help_panel=_PICTURE, help="How opaque it is, up to 1. Default: 0.85."),
 ]
 Engine = Annotated[
     str,
@@ -302,6 +332,7 @@ def generate(
     voice: Voice = "",
     voice_reference: VoiceReference = "",
     voice_fallback: VoiceFallback = None,
+    consent: Consent = "",
     speaking_rate: SpeakingRate = None,
     loudness: Loudness = None,
     denoise: Denoise = False,
@@ -325,6 +356,9 @@ def generate(
     prompt: Prompt = "",
     enhance: Enhance = False,
     background: Background = "",
+    label: Label = "",
+    label_corner: LabelCorner = None,
+    label_opacity: LabelOpacity = None,
     callback: Callback = "",
     callback_secret: CallbackSecret = "",
     stats: Annotated[
@@ -370,6 +404,7 @@ def generate(
         voice=voice,
         voice_reference=voice_reference,
         voice_fallback=voice_fallback,
+        consent=consent,
         speaking_rate=speaking_rate,
         loudness=loudness,
         denoise=denoise,
@@ -391,6 +426,9 @@ def generate(
         prompt=prompt,
         enhance=enhance,
         background=background,
+        label=label,
+        label_corner=label_corner,
+        label_opacity=label_opacity,
         callback=callback,
         callback_secret=callback_secret,
         ignore_cache=no_cache,
@@ -412,6 +450,7 @@ def plan(
     voice: Voice = "",
     voice_reference: VoiceReference = "",
     voice_fallback: VoiceFallback = None,
+    consent: Consent = "",
     speaking_rate: SpeakingRate = None,
     loudness: Loudness = None,
     denoise: Denoise = False,
@@ -442,6 +481,7 @@ def plan(
         voice=voice,
         voice_reference=voice_reference,
         voice_fallback=voice_fallback,
+        consent=consent,
         speaking_rate=speaking_rate,
         loudness=loudness,
         denoise=denoise,

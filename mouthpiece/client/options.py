@@ -10,11 +10,12 @@ from fractions import Fraction
 from math import floor, isfinite
 from typing import get_args
 
-from mouthpiece.choices import FallbackName, LoudnessName, ModeName, QualityName
+from mouthpiece.choices import CornerName, FallbackName, LoudnessName, ModeName, QualityName
 from mouthpiece.core.format import MAX_SIDE, MIN_SIDE
 from mouthpiece.core.timeline import MAX_FPS, MIN_FPS
 from mouthpiece.errors import BadInput
 from mouthpiece.rpc.convert import duration, rational_to_proto
+from mouthpiece.rpc.label import CORNERS
 from mouthpiece.v1 import common_pb2, gateway_pb2, tts_pb2
 
 MIN_CHUNK_SECONDS = 0.2
@@ -24,6 +25,7 @@ MAX_PRIORITY = 86_400
 MIN_RATE, MAX_RATE = 0.5, 2.0
 MIN_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.1, 60.0
 MAX_CROSSFADE_SECONDS = 1.0
+MIN_OPACITY = 0.01
 
 _QUALITIES: dict[str, common_pb2.Quality.ValueType] = {
     "low": common_pb2.QUALITY_LOW,
@@ -124,6 +126,16 @@ class VideoOptions:
     callback_secret: str = ""
     """the name of the gateway's secret to sign that with; "": it is not signed."""
 
+    consent: str = ""
+    """Where it is kept that whoever is heard or seen has agreed, at most 200 characters; kept in the record
+    of what made the video. Gateways may ask for it where a voice is imitated or a face is given."""
+    label: str = ""
+    """Words drawn on every frame, such as "AI generated", at most 64 characters; "": as the gateway likes."""
+    label_corner: CornerName | None = None
+    """Where they stand; None: bottom right."""
+    label_opacity: float | None = None
+    """How opaque they are, above 0 and up to 1; None: 0.85."""
+
     def __post_init__(self) -> None:
         _check_choice("quality", self.quality, get_args(QualityName))
         _check_choice("mode", self.mode, get_args(ModeName))
@@ -133,6 +145,8 @@ class VideoOptions:
         _check_range("longest_pause", self.longest_pause, MIN_PAUSE_SECONDS, MAX_PAUSE_SECONDS)
         _check_chunk_seconds(self.chunk_seconds)
         _check_crossfade(self.crossfade, self.mode, self.chunk_seconds)
+        _check_choice("label_corner", self.label_corner, get_args(CornerName))
+        _check_range("label_opacity", self.label_opacity, MIN_OPACITY, 1)
         _check_size("width", self.width)
         _check_size("height", self.height)
         if len(self.prompt) > MAX_PROMPT:
@@ -143,6 +157,8 @@ class VideoOptions:
             )
         if self.callback_secret and not self.callback:
             raise BadInput("callback_secret", "is of use with a callback only")
+        if not self.label and (self.label_corner or self.label_opacity):
+            raise BadInput("label", "is missing: there is nothing to be drawn")
         if self.max_workers < 0:
             raise BadInput("max_workers", f"{self.max_workers} is negative; 0 means as many as pay")
         if not abs(self.priority) <= MAX_PRIORITY:
@@ -193,7 +209,10 @@ class VideoOptions:
             pronunciations=[pronunciation(word, said) for word, said in self.pronunciations.items()],
             previous_job_id=self.edit,
             captions=self.captions,
+            consent_reference=self.consent,
         )
+        if self.label:
+            spec.label.CopyFrom(self._label())
         if self.callback:
             spec.callback.CopyFrom(gateway_pb2.Callback(url=self.callback, secret=self.callback_secret))
         if self.enhance:
@@ -214,6 +233,10 @@ class VideoOptions:
         if self.fps is not None:
             spec.fps.CopyFrom(rational_to_proto(self.fps))
         return spec
+
+    def _label(self) -> common_pb2.Label:
+        corner = CORNERS[self.label_corner] if self.label_corner else common_pb2.CORNER_UNSPECIFIED
+        return common_pb2.Label(text=self.label, corner=corner, opacity=self.label_opacity or 0.0)
 
     def _sound(self) -> tts_pb2.SoundOptions:
         sound = tts_pb2.SoundOptions(loudness=_LOUDNESSES[self.loudness], denoise=self.denoise)

@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from mouthpiece.v1 import common_pb2 as mouthpiece_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bmouthpiece/v1/lipsync.proto\x12\rmouthpiece.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1amouthpiece/v1/common.proto\"\\\n\x14InspectAvatarRequest\x12\x15\n\ravatar_sha256\x18\x01 \x01(\t\x12-\n\nbackground\x18\x02 \x01(\x0b\x32\x19.mouthpiece.v1.Background\"@\n\x15InspectAvatarResponse\x12\'\n\x04info\x18\x01 \x01(\x0b\x32\x19.mouthpiece.v1.AvatarInfo\"\xab\x01\n\nAvatarInfo\x12\'\n\x04kind\x18\x01 \x01(\x0e\x32\x19.mouthpiece.v1.AvatarKind\x12\r\n\x05width\x18\x02 \x01(\x05\x12\x0e\n\x06height\x18\x03 \x01(\x05\x12$\n\x03\x66ps\x18\x04 \x01(\x0b\x32\x17.mouthpiece.v1.Rational\x12\x0e\n\x06\x66rames\x18\x05 \x01(\x03\x12\r\n\x05\x66\x61\x63\x65s\x18\x06 \x01(\x05\x12\x10\n\x08warnings\x18\x07 \x03(\t\"i\n\x14PrepareAvatarRequest\x12\x15\n\ravatar_sha256\x18\x01 \x01(\t\x12*\n\x06\x66ormat\x18\x02 \x01(\x0b\x32\x1a.mouthpiece.v1.VideoFormat\x12\x0e\n\x06\x65ngine\x18\x03 \x01(\t\"S\n\x15PrepareAvatarResponse\x12\'\n\x04info\x18\x01 \x01(\x0b\x32\x19.mouthpiece.v1.AvatarInfo\x12\x11\n\twas_ready\x18\x02 \x01(\x08\"\xd3\x04\n\x12RenderChunkRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x12\n\nattempt_id\x18\x02 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x03 \x01(\t\x12\x16\n\x0e\x65ngine_version\x18\x04 \x01(\t\x12\x15\n\ravatar_sha256\x18\x05 \x01(\t\x12*\n\x06\x66ormat\x18\x06 \x01(\x0b\x32\x1a.mouthpiece.v1.VideoFormat\x12\'\n\x07quality\x18\x07 \x01(\x0e\x32\x16.mouthpiece.v1.Quality\x12#\n\x06\x66rames\x18\x08 \x01(\x0b\x32\x13.mouthpiece.v1.Span\x12*\n\x06speech\x18\t \x01(\x0b\x32\x1a.mouthpiece.v1.SpeechSlice\x12\x0c\n\x04seed\x18\n \x01(\x03\x12\x0e\n\x06prompt\x18\x0b \x01(\t\x12,\n\x08handover\x18\x0c \x01(\x0b\x32\x1a.mouthpiece.v1.ArtifactRef\x12\x13\n\x0b\x66\x61\x64\x65_frames\x18\r \x01(\x05\x12\x0f\n\x07\x65ncoder\x18\x0e \x01(\t\x12-\n\nbackground\x18\x0f \x01(\x0b\x32\x19.mouthpiece.v1.Background\x12/\n\x0b\x65nhancement\x18\x10 \x01(\x0b\x32\x1a.mouthpiece.v1.Enhancement\x12#\n\x05label\x18\x11 \x01(\x0b\x32\x14.mouthpiece.v1.Label\x12*\n\tcrossings\x18\x12 \x03(\x0b\x32\x17.mouthpiece.v1.Crossing\x12\x11\n\tkeyframes\x18\x13 \x03(\x05\"\xaf\x01\n\x13RenderChunkResponse\x12\x30\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x0b\x32\x1c.mouthpiece.v1.ChunkAcceptedH\x00\x12\x30\n\x08progress\x18\x02 \x01(\x0b\x32\x1c.mouthpiece.v1.ChunkProgressH\x00\x12,\n\x06result\x18\x03 \x01(\x0b\x32\x1a.mouthpiece.v1.ChunkResultH\x00\x42\x06\n\x04part\"\x1f\n\rChunkAccepted\x12\x0e\n\x06worker\x18\x01 \x01(\t\"$\n\rChunkProgress\x12\x13\n\x0b\x66rames_done\x18\x01 \x01(\x05\"\x89\x03\n\x0b\x43hunkResult\x12)\n\x05\x63hunk\x18\x01 \x01(\x0b\x32\x1a.mouthpiece.v1.ArtifactRef\x12\x0e\n\x06\x66rames\x18\x02 \x01(\x05\x12\x14\n\x0c\x63odec_sha256\x18\x03 \x01(\t\x12/\n\x0cprepare_time\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\x0brender_time\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\x0b\x65ncode_time\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x10\n\x08warnings\x18\x07 \x03(\t\x12,\n\x08handover\x18\x08 \x01(\x0b\x32\x1a.mouthpiece.v1.ArtifactRef\x12\x1a\n\renergy_joules\x18\t \x01(\x01H\x00\x88\x01\x01\x12*\n\x06report\x18\n \x01(\x0b\x32\x1a.mouthpiece.v1.ChunkReportB\x10\n\x0e_energy_joules\"\x12\n\x10GetWorkerRequest\":\n\x11GetWorkerResponse\x12%\n\x06worker\x18\x01 \x01(\x0b\x32\x15.mouthpiece.v1.Worker\"\xae\x03\n\x06Worker\x12\x0c\n\x04name\x18\x01 \x01(\t\x12%\n\x06\x64\x65vice\x18\x02 \x01(\x0b\x32\x15.mouthpiece.v1.Device\x12&\n\x07\x65ngines\x18\x03 \x03(\x0b\x32\x15.mouthpiece.v1.Engine\x12\r\n\x05slots\x18\x04 \x01(\x05\x12\x12\n\nbusy_slots\x18\x05 \x01(\x05\x12\x45\n\x11\x66rames_per_second\x18\x06 \x03(\x0b\x32*.mouthpiece.v1.Worker.FramesPerSecondEntry\x12\x18\n\x10prepared_avatars\x18\x07 \x03(\t\x12)\n\x06uptime\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07release\x18\t \x01(\t\x12\x10\n\x08\x61ilments\x18\n \x03(\t\x12+\n\ttelemetry\x18\x0b \x01(\x0b\x32\x18.mouthpiece.v1.Telemetry\x12\x10\n\x08\x65ncoders\x18\x0c \x03(\t\x1a\x36\n\x14\x46ramesPerSecondEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\xed\x02\n\tTelemetry\x12\x18\n\x0butilization\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x1e\n\x11memory_used_bytes\x18\x02 \x01(\x03H\x01\x88\x01\x01\x12\x18\n\x0bpower_watts\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x1e\n\x11power_limit_watts\x18\x04 \x01(\x01H\x03\x88\x01\x01\x12 \n\x13temperature_celsius\x18\x05 \x01(\x01H\x04\x88\x01\x01\x12\x1a\n\renergy_joules\x18\x06 \x01(\x01H\x05\x88\x01\x01\x12 \n\x13\x65ncoder_utilization\x18\x07 \x01(\x01H\x06\x88\x01\x01\x42\x0e\n\x0c_utilizationB\x14\n\x12_memory_used_bytesB\x0e\n\x0c_power_wattsB\x14\n\x12_power_limit_wattsB\x16\n\x14_temperature_celsiusB\x10\n\x0e_energy_joulesB\x16\n\x14_encoder_utilization*Z\n\nAvatarKind\x12\x1b\n\x17\x41VATAR_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14\x41VATAR_KIND_PORTRAIT\x10\x01\x12\x15\n\x11\x41VATAR_KIND_VIDEO\x10\x02\x32\xf0\x02\n\x0eLipSyncService\x12Z\n\rInspectAvatar\x12#.mouthpiece.v1.InspectAvatarRequest\x1a$.mouthpiece.v1.InspectAvatarResponse\x12Z\n\rPrepareAvatar\x12#.mouthpiece.v1.PrepareAvatarRequest\x1a$.mouthpiece.v1.PrepareAvatarResponse\x12V\n\x0bRenderChunk\x12!.mouthpiece.v1.RenderChunkRequest\x1a\".mouthpiece.v1.RenderChunkResponse0\x01\x12N\n\tGetWorker\x12\x1f.mouthpiece.v1.GetWorkerRequest\x1a .mouthpiece.v1.GetWorkerResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bmouthpiece/v1/lipsync.proto\x12\rmouthpiece.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1amouthpiece/v1/common.proto\"\x81\x01\n\x14InspectAvatarRequest\x12\x15\n\ravatar_sha256\x18\x01 \x01(\t\x12-\n\nbackground\x18\x02 \x01(\x0b\x32\x19.mouthpiece.v1.Background\x12#\n\x05label\x18\x03 \x01(\x0b\x32\x14.mouthpiece.v1.Label\"@\n\x15InspectAvatarResponse\x12\'\n\x04info\x18\x01 \x01(\x0b\x32\x19.mouthpiece.v1.AvatarInfo\"\xab\x01\n\nAvatarInfo\x12\'\n\x04kind\x18\x01 \x01(\x0e\x32\x19.mouthpiece.v1.AvatarKind\x12\r\n\x05width\x18\x02 \x01(\x05\x12\x0e\n\x06height\x18\x03 \x01(\x05\x12$\n\x03\x66ps\x18\x04 \x01(\x0b\x32\x17.mouthpiece.v1.Rational\x12\x0e\n\x06\x66rames\x18\x05 \x01(\x03\x12\r\n\x05\x66\x61\x63\x65s\x18\x06 \x01(\x05\x12\x10\n\x08warnings\x18\x07 \x03(\t\"i\n\x14PrepareAvatarRequest\x12\x15\n\ravatar_sha256\x18\x01 \x01(\t\x12*\n\x06\x66ormat\x18\x02 \x01(\x0b\x32\x1a.mouthpiece.v1.VideoFormat\x12\x0e\n\x06\x65ngine\x18\x03 \x01(\t\"S\n\x15PrepareAvatarResponse\x12\'\n\x04info\x18\x01 \x01(\x0b\x32\x19.mouthpiece.v1.AvatarInfo\x12\x11\n\twas_ready\x18\x02 \x01(\x08\"\xd3\x04\n\x12RenderChunkRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x12\n\nattempt_id\x18\x02 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x03 \x01(\t\x12\x16\n\x0e\x65ngine_version\x18\x04 \x01(\t\x12\x15\n\ravatar_sha256\x18\x05 \x01(\t\x12*\n\x06\x66ormat\x18\x06 \x01(\x0b\x32\x1a.mouthpiece.v1.VideoFormat\x12\'\n\x07quality\x18\x07 \x01(\x0e\x32\x16.mouthpiece.v1.Quality\x12#\n\x06\x66rames\x18\x08 \x01(\x0b\x32\x13.mouthpiece.v1.Span\x12*\n\x06speech\x18\t \x01(\x0b\x32\x1a.mouthpiece.v1.SpeechSlice\x12\x0c\n\x04seed\x18\n \x01(\x03\x12\x0e\n\x06prompt\x18\x0b \x01(\t\x12,\n\x08handover\x18\x0c \x01(\x0b\x32\x1a.mouthpiece.v1.ArtifactRef\x12\x13\n\x0b\x66\x61\x64\x65_frames\x18\r \x01(\x05\x12\x0f\n\x07\x65ncoder\x18\x0e \x01(\t\x12-\n\nbackground\x18\x0f \x01(\x0b\x32\x19.mouthpiece.v1.Background\x12/\n\x0b\x65nhancement\x18\x10 \x01(\x0b\x32\x1a.mouthpiece.v1.Enhancement\x12#\n\x05label\x18\x11 \x01(\x0b\x32\x14.mouthpiece.v1.Label\x12*\n\tcrossings\x18\x12 \x03(\x0b\x32\x17.mouthpiece.v1.Crossing\x12\x11\n\tkeyframes\x18\x13 \x03(\x05\"\xaf\x01\n\x13RenderChunkResponse\x12\x30\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x0b\x32\x1c.mouthpiece.v1.ChunkAcceptedH\x00\x12\x30\n\x08progress\x18\x02 \x01(\x0b\x32\x1c.mouthpiece.v1.ChunkProgressH\x00\x12,\n\x06result\x18\x03 \x01(\x0b\x32\x1a.mouthpiece.v1.ChunkResultH\x00\x42\x06\n\x04part\"\x1f\n\rChunkAccepted\x12\x0e\n\x06worker\x18\x01 \x01(\t\"$\n\rChunkProgress\x12\x13\n\x0b\x66rames_done\x18\x01 \x01(\x05\"\x89\x03\n\x0b\x43hunkResult\x12)\n\x05\x63hunk\x18\x01 \x01(\x0b\x32\x1a.mouthpiece.v1.ArtifactRef\x12\x0e\n\x06\x66rames\x18\x02 \x01(\x05\x12\x14\n\x0c\x63odec_sha256\x18\x03 \x01(\t\x12/\n\x0cprepare_time\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\x0brender_time\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\x0b\x65ncode_time\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x10\n\x08warnings\x18\x07 \x03(\t\x12,\n\x08handover\x18\x08 \x01(\x0b\x32\x1a.mouthpiece.v1.ArtifactRef\x12\x1a\n\renergy_joules\x18\t \x01(\x01H\x00\x88\x01\x01\x12*\n\x06report\x18\n \x01(\x0b\x32\x1a.mouthpiece.v1.ChunkReportB\x10\n\x0e_energy_joules\"\x12\n\x10GetWorkerRequest\":\n\x11GetWorkerResponse\x12%\n\x06worker\x18\x01 \x01(\x0b\x32\x15.mouthpiece.v1.Worker\"\xae\x03\n\x06Worker\x12\x0c\n\x04name\x18\x01 \x01(\t\x12%\n\x06\x64\x65vice\x18\x02 \x01(\x0b\x32\x15.mouthpiece.v1.Device\x12&\n\x07\x65ngines\x18\x03 \x03(\x0b\x32\x15.mouthpiece.v1.Engine\x12\r\n\x05slots\x18\x04 \x01(\x05\x12\x12\n\nbusy_slots\x18\x05 \x01(\x05\x12\x45\n\x11\x66rames_per_second\x18\x06 \x03(\x0b\x32*.mouthpiece.v1.Worker.FramesPerSecondEntry\x12\x18\n\x10prepared_avatars\x18\x07 \x03(\t\x12)\n\x06uptime\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07release\x18\t \x01(\t\x12\x10\n\x08\x61ilments\x18\n \x03(\t\x12+\n\ttelemetry\x18\x0b \x01(\x0b\x32\x18.mouthpiece.v1.Telemetry\x12\x10\n\x08\x65ncoders\x18\x0c \x03(\t\x1a\x36\n\x14\x46ramesPerSecondEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\xed\x02\n\tTelemetry\x12\x18\n\x0butilization\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x1e\n\x11memory_used_bytes\x18\x02 \x01(\x03H\x01\x88\x01\x01\x12\x18\n\x0bpower_watts\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x1e\n\x11power_limit_watts\x18\x04 \x01(\x01H\x03\x88\x01\x01\x12 \n\x13temperature_celsius\x18\x05 \x01(\x01H\x04\x88\x01\x01\x12\x1a\n\renergy_joules\x18\x06 \x01(\x01H\x05\x88\x01\x01\x12 \n\x13\x65ncoder_utilization\x18\x07 \x01(\x01H\x06\x88\x01\x01\x42\x0e\n\x0c_utilizationB\x14\n\x12_memory_used_bytesB\x0e\n\x0c_power_wattsB\x14\n\x12_power_limit_wattsB\x16\n\x14_temperature_celsiusB\x10\n\x0e_energy_joulesB\x16\n\x14_encoder_utilization*Z\n\nAvatarKind\x12\x1b\n\x17\x41VATAR_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14\x41VATAR_KIND_PORTRAIT\x10\x01\x12\x15\n\x11\x41VATAR_KIND_VIDEO\x10\x02\x32\xf0\x02\n\x0eLipSyncService\x12Z\n\rInspectAvatar\x12#.mouthpiece.v1.InspectAvatarRequest\x1a$.mouthpiece.v1.InspectAvatarResponse\x12Z\n\rPrepareAvatar\x12#.mouthpiece.v1.PrepareAvatarRequest\x1a$.mouthpiece.v1.PrepareAvatarResponse\x12V\n\x0bRenderChunk\x12!.mouthpiece.v1.RenderChunkRequest\x1a\".mouthpiece.v1.RenderChunkResponse0\x01\x12N\n\tGetWorker\x12\x1f.mouthpiece.v1.GetWorkerRequest\x1a .mouthpiece.v1.GetWorkerResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,38 +35,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_WORKER_FRAMESPERSECONDENTRY']._loaded_options = None
   _globals['_WORKER_FRAMESPERSECONDENTRY']._serialized_options = b'8\001'
-  _globals['_AVATARKIND']._serialized_start=2756
-  _globals['_AVATARKIND']._serialized_end=2846
-  _globals['_INSPECTAVATARREQUEST']._serialized_start=106
-  _globals['_INSPECTAVATARREQUEST']._serialized_end=198
-  _globals['_INSPECTAVATARRESPONSE']._serialized_start=200
-  _globals['_INSPECTAVATARRESPONSE']._serialized_end=264
-  _globals['_AVATARINFO']._serialized_start=267
-  _globals['_AVATARINFO']._serialized_end=438
-  _globals['_PREPAREAVATARREQUEST']._serialized_start=440
-  _globals['_PREPAREAVATARREQUEST']._serialized_end=545
-  _globals['_PREPAREAVATARRESPONSE']._serialized_start=547
-  _globals['_PREPAREAVATARRESPONSE']._serialized_end=630
-  _globals['_RENDERCHUNKREQUEST']._serialized_start=633
-  _globals['_RENDERCHUNKREQUEST']._serialized_end=1228
-  _globals['_RENDERCHUNKRESPONSE']._serialized_start=1231
-  _globals['_RENDERCHUNKRESPONSE']._serialized_end=1406
-  _globals['_CHUNKACCEPTED']._serialized_start=1408
-  _globals['_CHUNKACCEPTED']._serialized_end=1439
-  _globals['_CHUNKPROGRESS']._serialized_start=1441
-  _globals['_CHUNKPROGRESS']._serialized_end=1477
-  _globals['_CHUNKRESULT']._serialized_start=1480
-  _globals['_CHUNKRESULT']._serialized_end=1873
-  _globals['_GETWORKERREQUEST']._serialized_start=1875
-  _globals['_GETWORKERREQUEST']._serialized_end=1893
-  _globals['_GETWORKERRESPONSE']._serialized_start=1895
-  _globals['_GETWORKERRESPONSE']._serialized_end=1953
-  _globals['_WORKER']._serialized_start=1956
-  _globals['_WORKER']._serialized_end=2386
-  _globals['_WORKER_FRAMESPERSECONDENTRY']._serialized_start=2332
-  _globals['_WORKER_FRAMESPERSECONDENTRY']._serialized_end=2386
-  _globals['_TELEMETRY']._serialized_start=2389
-  _globals['_TELEMETRY']._serialized_end=2754
-  _globals['_LIPSYNCSERVICE']._serialized_start=2849
-  _globals['_LIPSYNCSERVICE']._serialized_end=3217
+  _globals['_AVATARKIND']._serialized_start=2794
+  _globals['_AVATARKIND']._serialized_end=2884
+  _globals['_INSPECTAVATARREQUEST']._serialized_start=107
+  _globals['_INSPECTAVATARREQUEST']._serialized_end=236
+  _globals['_INSPECTAVATARRESPONSE']._serialized_start=238
+  _globals['_INSPECTAVATARRESPONSE']._serialized_end=302
+  _globals['_AVATARINFO']._serialized_start=305
+  _globals['_AVATARINFO']._serialized_end=476
+  _globals['_PREPAREAVATARREQUEST']._serialized_start=478
+  _globals['_PREPAREAVATARREQUEST']._serialized_end=583
+  _globals['_PREPAREAVATARRESPONSE']._serialized_start=585
+  _globals['_PREPAREAVATARRESPONSE']._serialized_end=668
+  _globals['_RENDERCHUNKREQUEST']._serialized_start=671
+  _globals['_RENDERCHUNKREQUEST']._serialized_end=1266
+  _globals['_RENDERCHUNKRESPONSE']._serialized_start=1269
+  _globals['_RENDERCHUNKRESPONSE']._serialized_end=1444
+  _globals['_CHUNKACCEPTED']._serialized_start=1446
+  _globals['_CHUNKACCEPTED']._serialized_end=1477
+  _globals['_CHUNKPROGRESS']._serialized_start=1479
+  _globals['_CHUNKPROGRESS']._serialized_end=1515
+  _globals['_CHUNKRESULT']._serialized_start=1518
+  _globals['_CHUNKRESULT']._serialized_end=1911
+  _globals['_GETWORKERREQUEST']._serialized_start=1913
+  _globals['_GETWORKERREQUEST']._serialized_end=1931
+  _globals['_GETWORKERRESPONSE']._serialized_start=1933
+  _globals['_GETWORKERRESPONSE']._serialized_end=1991
+  _globals['_WORKER']._serialized_start=1994
+  _globals['_WORKER']._serialized_end=2424
+  _globals['_WORKER_FRAMESPERSECONDENTRY']._serialized_start=2370
+  _globals['_WORKER_FRAMESPERSECONDENTRY']._serialized_end=2424
+  _globals['_TELEMETRY']._serialized_start=2427
+  _globals['_TELEMETRY']._serialized_end=2792
+  _globals['_LIPSYNCSERVICE']._serialized_start=2887
+  _globals['_LIPSYNCSERVICE']._serialized_end=3255
 # @@protoc_insertion_point(module_scope)

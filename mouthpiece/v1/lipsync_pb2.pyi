@@ -44,6 +44,7 @@ class InspectAvatarRequest(google.protobuf.message.Message):
 
     AVATAR_SHA256_FIELD_NUMBER: builtins.int
     BACKGROUND_FIELD_NUMBER: builtins.int
+    LABEL_FIELD_NUMBER: builtins.int
     avatar_sha256: builtins.str
     """Name of the artifact; empty: the suite's own default avatar."""
     @property
@@ -52,14 +53,19 @@ class InspectAvatarRequest(google.protobuf.message.Message):
         the avatar that it could replace.
         """
 
+    @property
+    def label(self) -> mouthpiece.v1.common_pb2.Label:
+        """To be checked too: INVALID_ARGUMENT (field `label.text`) when the worker's font lacks a character of it."""
+
     def __init__(
         self,
         *,
         avatar_sha256: builtins.str = ...,
         background: mouthpiece.v1.common_pb2.Background | None = ...,
+        label: mouthpiece.v1.common_pb2.Label | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["background", b"background"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["avatar_sha256", b"avatar_sha256", "background", b"background"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["background", b"background", "label", b"label"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["avatar_sha256", b"avatar_sha256", "background", b"background", "label", b"label"]) -> None: ...
 
 Global___InspectAvatarRequest: typing_extensions.TypeAlias = InspectAvatarRequest
 

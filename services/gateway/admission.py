@@ -30,6 +30,7 @@ from mouthpiece.v1.gateway_pb2 import JobSpec, Mode
 from mouthpiece.v1.lipsync_pb2 import AVATAR_KIND_PORTRAIT, AvatarInfo, InspectAvatarRequest
 from services.gateway.callbacks import CallbackPolicy
 from services.gateway.fleet import Fleet
+from services.gateway.house import HouseRules, check_marks
 from services.gateway.store import JobStore
 from services.gateway.uploads import has_asset
 
@@ -67,6 +68,7 @@ _FIELDS = {
     "avatar": "spec.avatar_sha256",
     "background": "spec.background",
     "background.color": "spec.background.color",
+    "label.text": "spec.label.text",
 }
 """Fields of the inner services' requests, by the field of ours that they come from."""
 
@@ -100,6 +102,7 @@ def check_spec(spec: JobSpec, max_text: int) -> None:
         *_check_scene(spec),
         *_check_urgency(spec, time.time()),
         *_check_fade(spec),
+        *check_marks(spec),
     ]
     if found:
         raise BadInput(found[0].field, found[0].description, *found[1:])
@@ -212,6 +215,7 @@ class Admission:
         speech: SpeechServiceAsyncStub,
         max_text: int,
         callbacks: CallbackPolicy,
+        house: HouseRules,
     ) -> None:
         self._artifacts = artifacts
         self._store = store
@@ -219,11 +223,13 @@ class Admission:
         self._speech = speech
         self._max_text = max_text
         self._callbacks = callbacks
+        self._house = house
 
     async def admit(self, spec: JobSpec) -> Admitted:
         """Check a spec and spell out what it leaves open. Raises the error that SubmitJob answers with."""
         check_spec(spec, self._max_text)
         self._callbacks.check(spec)
+        self._house.check(spec)
         engine = self._engine(spec)
         await self._check_assets(spec)
         avatar, outline = await asyncio.gather(self._avatar(spec, engine), self._outline(spec))
@@ -231,7 +237,7 @@ class Admission:
         _check_engine(engine, spec)
         form = _format(spec, avatar)
         encoder = choose_encoder(spec, form, self._fleet.encoders(engine))
-        label = spec.label if spec.HasField("label") else None
+        label = self._house.fitting_label(spec, form)
         return Admitted(form, engine, avatar, outline, _seed(spec), encoder, label)
 
     def _engine(self, spec: JobSpec) -> EngineInfo:
@@ -255,7 +261,8 @@ class Admission:
     async def _avatar(self, spec: JobSpec, engine: EngineInfo) -> AvatarInfo:
         stub = self._fleet.stub_with(engine)
         behind = spec.background if spec.HasField("background") else None
-        request = InspectAvatarRequest(avatar_sha256=spec.avatar_sha256, background=behind)
+        label = self._house.label_of(spec)
+        request = InspectAvatarRequest(avatar_sha256=spec.avatar_sha256, background=behind, label=label)
         try:
             told = tracing.metadata()
             return (await stub.InspectAvatar(request, timeout=CHECK_SECONDS, metadata=told)).info

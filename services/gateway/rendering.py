@@ -264,6 +264,7 @@ def _request(run: JobRun, command: Render, heard: Heard) -> RenderChunkRequest:
         keyframes=_keyframes(run, command.span),
         encoder=run.job.encoder,
         background=run.spec.background if run.spec.HasField("background") else None,
+        label=run.job.provenance.label if run.job.provenance.HasField("label") else None,
         enhancement=run.spec.enhancement if run.spec.HasField("enhancement") else None,
     )
 

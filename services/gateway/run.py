@@ -397,6 +397,7 @@ def recipe_of(job: Job, engine: EngineInfo) -> str:
         *([spec.prompt] if engine.takes_prompt else []),
         *([job.encoder] if job.encoder not in ("", Encoder.X264) else []),
         *_retouching(spec),
+        *_labelling(job),
     )
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -410,6 +411,12 @@ def _retouching(spec: JobSpec) -> Iterator[str]:
     for name in ("background", "enhancement"):
         if spec.HasField(name):
             yield name + getattr(spec, name).SerializeToString(deterministic=True).hex()
+
+
+def _labelling(job: Job) -> Iterator[str]:
+    """Names what is drawn on every frame, if anything."""
+    if job.provenance.HasField("label"):
+        yield "label" + job.provenance.label.SerializeToString(deterministic=True).hex()
 
 
 _MODES = {

@@ -32,6 +32,7 @@ from services.gateway.cluster import describe
 from services.gateway.director import Director
 from services.gateway.discovery import read_directory
 from services.gateway.fleet import Fleet
+from services.gateway.house import HouseRules
 from services.gateway.http.front import HttpFront
 from services.gateway.jobs import Jobs
 from services.gateway.lease import Lease
@@ -62,6 +63,7 @@ class VideoServicer(VideoServiceServicer):
         self._common = common
         self._settings = settings
         self._guard = guard
+        self._house = HouseRules.of(settings)
         self._open = AsyncExitStack()
 
     # ------------------------------------------------------------ life
@@ -86,7 +88,9 @@ class VideoServicer(VideoServiceServicer):
         await self._open.enter_async_context(self._fleet)
         await self._open.enter_async_context(self._seat)
         policy = _callback_policy(settings)
-        admission = Admission(artifacts, store, self._fleet, self._speech, settings.max_text, policy)
+        admission = Admission(
+            artifacts, store, self._fleet, self._speech, settings.max_text, policy, self._house
+        )
         folders = (common.data, artifacts.folder) if artifacts.folder else (common.data,)
         room = Room(folders, settings.min_free_bytes)
         self._jobs = Jobs(

@@ -37,6 +37,7 @@ from services.lipsync.wire import (
     device_to_proto,
     format_from_proto,
     info_to_proto,
+    label_from_proto,
     order_from_proto,
     result_to_proto,
     telemetry_to_proto,
@@ -117,6 +118,7 @@ class LipSyncServicer(LipSyncServiceServicer):
     ) -> pb.InspectAvatarResponse:
         """Look at an avatar."""
         name, wanted = avatar_name(request.avatar_sha256), background_from_proto(request)
+        label_from_proto(request)
         info = await self._loaded.avatars.inspect(name)
         await self._loaded.avatars.check_backdrop(wanted, name)
         return pb.InspectAvatarResponse(info=info_to_proto(info))

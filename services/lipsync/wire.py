@@ -20,6 +20,7 @@ from mouthpiece.rpc.convert import (
     rational_to_proto,
     span_from_proto,
 )
+from mouthpiece.rpc.label import check_label
 from mouthpiece.rpc.quality import quality_from_proto
 from mouthpiece.rpc.speech_codec import slice_from_proto
 from mouthpiece.v1 import common_pb2
@@ -30,6 +31,7 @@ from services.lipsync.avatar.preparation import Format
 from services.lipsync.backdrop import Wanted
 from services.lipsync.device import Device
 from services.lipsync.engine import RenderTask
+from services.lipsync.label import OPACITY, Corner, Label, check_drawable
 from services.lipsync.telemetry import Reading
 from services.lipsync.worker import Order, Outcome
 
@@ -83,6 +85,7 @@ def order_from_proto(
         crossings=_crossings(request, engine, form),
         wanted=background_from_proto(request),
         adjustment=_adjustment(request.enhancement, quality),
+        label=label_from_proto(request),
     )
 
 
@@ -106,6 +109,26 @@ def background_from_proto(request: pb.RenderChunkRequest | pb.InspectAvatarReque
             return Wanted(picture_sha256=message.picture_sha256)
         case _:
             return None
+
+
+_CORNERS = {
+    common_pb2.CORNER_UNSPECIFIED: Corner.BOTTOM_RIGHT,
+    common_pb2.CORNER_BOTTOM_RIGHT: Corner.BOTTOM_RIGHT,
+    common_pb2.CORNER_BOTTOM_LEFT: Corner.BOTTOM_LEFT,
+    common_pb2.CORNER_TOP_RIGHT: Corner.TOP_RIGHT,
+    common_pb2.CORNER_TOP_LEFT: Corner.TOP_LEFT,
+}
+
+
+def label_from_proto(request: pb.RenderChunkRequest | pb.InspectAvatarRequest) -> Label | None:
+    """What is to be drawn on every frame. Raises `BadInput`."""
+    message = request.label
+    if not request.HasField("label"):
+        return None
+    for wrong in check_label(message, "label"):
+        raise BadInput(wrong.field, wrong.description)
+    check_drawable(message.text, "label.text")
+    return Label(message.text, _CORNERS[message.corner], message.opacity or OPACITY)
 
 
 def parse_color(text: str) -> tuple[int, int, int]:

@@ -36,6 +36,7 @@ from services.lipsync.avatars import AvatarLibrary, Ready
 from services.lipsync.backdrop import Wanted
 from services.lipsync.engine import Ailing, Closing, Engine, Frame, RenderTask
 from services.lipsync.gate import Gate, Report, gate_for
+from services.lipsync.label import Label, labelled
 from services.lipsync.telemetry import Telemetry
 from services.lipsync.transition import Motion, render_motion
 
@@ -78,6 +79,8 @@ class Order:
     wanted: Wanted | None = None
     """What is to stand behind the person."""
     adjustment: Adjustment = field(default_factory=Adjustment)
+    label: Label | None = None
+    """What is drawn on every frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,7 +357,8 @@ class _Rendering:
                 encoder=order.encoder,
             ) as encoder,
         ):
-            for frame in enhanced(self._seen(frames, gate), order.adjustment, self.backdrop):
+            shown = enhanced(self._seen(frames, gate), order.adjustment, self.backdrop)
+            for frame in labelled(shown, order.label):
                 encoder.write(frame)
                 if time.perf_counter() - told > _REPORT_SECONDS:
                     told = time.perf_counter()

@@ -67,6 +67,8 @@ class TestGenerate:
             "--voice", "ru", "--language", "ru", "--engine", "viseme", "--quality", "lossless",
             "--mode", "chunked", "--chunk-seconds", "2.5", "--max-workers", "3", "--fps", "29.97",
             "--width", "640", "--height", "360", "--seed", "7", "--title", "A title", "--no-cache",
+            "--consent", "contract 7", "--label", "AI", "--label-corner", "top-left",
+            "--label-opacity", "0.5",
             "-o", str(tmp_path / "out.mp4"), "--stats", str(tmp_path / "out.json"),
         )
         # fmt: on
@@ -88,6 +90,8 @@ class TestGenerate:
             "seed": 7,
             "title": "A title",
             "ignore_cache": True,
+            "consent_reference": "contract 7",
+            "label": {"text": "AI", "corner": "CORNER_TOP_LEFT", "opacity": 0.5},
         }
 
     def test_words_may_come_from_standard_input(self, gateway: str, tmp_path: Path) -> None:
@@ -120,6 +124,9 @@ class TestGenerate:
         (["--text", "Hi.", "-o", "."], "--output: . is a folder"),
         (["--text", "Hi.", "--stats", "missing/out.json"], "--stats: the folder missing does not exist"),
         (["--text", "Hi.", "--gateway", "here"], "--gateway: 'here' is not HOST:PORT"),
+        (["--text", "Hi.", "--label-corner", "left"], "'left' is not one of 'bottom-right'"),
+        (["--text", "Hi.", "--label", "AI", "--label-opacity", "2"], "--label-opacity: 2 is not between"),
+        (["--text", "Hi.", "--label-opacity", "1"], "--label: is missing"),
         (["--text", "Hi.", "--faster"], "No such option: --faster"),
     ],
 )

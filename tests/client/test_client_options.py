@@ -81,6 +81,10 @@ def test_every_option_reaches_the_job() -> None:
         callback_secret="news",
         enhance=True,
         background="#20304a",
+        consent="contract 7",
+        label="AI",
+        label_corner="top-left",
+        label_opacity=0.5,
     ).spec(text="Hi.", audio_sha256="a" * 64, avatar_sha256="b" * 64, voice_reference_sha256="c" * 64)
     unset = {field.name for field in spec.DESCRIPTOR.fields} - {field.name for field, _ in spec.ListFields()}
     assert unset == set()

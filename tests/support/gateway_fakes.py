@@ -165,6 +165,7 @@ class FakeWorker(_Idle, lipsync_pb2_grpc.LipSyncServiceServicer):
     codec: str = "c" * 64
     encoders: tuple[str, ...] = ()
     encoded_with: set[str] = field(default_factory=set)
+    labels: set[str] = field(default_factory=set)
     engine: EngineInfo = ENGINE
     avatar_error: MouthpieceError | None = None
     movie: Callable[[Span], bytes] = field(default_factory=lambda: fake_movie)
@@ -204,6 +205,7 @@ class FakeWorker(_Idle, lipsync_pb2_grpc.LipSyncServiceServicer):
             raise Unmet(Reason.ENGINE_UNKNOWN, f"there is no version {request.engine_version} here")
         self.rendering += 1
         self.encoded_with.add(request.encoder)
+        self.labels.add(request.label.text)
         self.began.set()
         try:
             async for message in self._render(request):

@@ -103,6 +103,7 @@ class OlderPaths:
                 voice=fields.get("voice", ""),
                 engine=fields.get("engine", ""),
                 title=fields.get("title", ""),
+                consent_reference=fields.get("consent_reference", ""),
             )
             files = {name: value for name, value in form.items() if isinstance(value, UploadFile)}
             if "video" not in files:

@@ -61,6 +61,7 @@ export class Composer {
   #timer = null;
   #turn = 0;
   #engines = [];
+  #clip = false; // whether the face has a voice, too
 
   constructor(onJob) {
     this.face = new Attachment("face", () => this.#showFace());
@@ -108,6 +109,7 @@ export class Composer {
 
   #showFace() {
     const { file, sha256 } = this.face;
+    if (file) this.#clip = file.type.startsWith("video/");
     $("face-name").textContent = file?.name ?? (sha256 ? "The same face as before" : "Drop a portrait or a clip");
     $("face-preview").replaceChildren();
     if (file) {
@@ -130,6 +132,8 @@ export class Composer {
     $("count").textContent = words ? count(words.length, "character") : "";
     const engine = this.#engines.find((candidate) => candidate.name === $("engine").value);
     $("prompt-field").hidden = !engine?.takes_prompt;
+    $("own-voice-field").hidden = this.speech.given || !this.face.given || !this.#clip;
+    $("consent-field").hidden = !this.face.given && !this.speech.given;
     clearTimeout(this.#timer);
     this.#turn += 1;
     if (words || this.speech.given) this.#timer = setTimeout(() => this.#plan(), PLAN_AFTER);
@@ -152,7 +156,9 @@ export class Composer {
     if ($("fps").value) spec.fps = rational($("fps").value);
     if (!$("prompt-field").hidden) spec.prompt = $("prompt").value;
     const [face, speech] = await Promise.all([this.face.stored(progress), this.speech.stored(progress)]);
-    return { ...spec, avatar_sha256: face, audio_sha256: speech };
+    const ownVoice = !$("own-voice-field").hidden && $("own-voice").checked;
+    const consent = $("consent-field").hidden ? "" : $("consent").value.trim();
+    return { ...spec, avatar_sha256: face, audio_sha256: speech, voice_reference_sha256: ownVoice ? face : "", consent_reference: consent };
   }
 
   async #plan() {
@@ -213,6 +219,8 @@ export class Composer {
     $("mode").value = spec.mode ?? "MODE_AUTO";
     $("engine").value = spec.engine || "viseme";
     $("captions").checked = spec.captions ?? false;
+    $("consent").value = spec.consent_reference ?? "";
+    $("own-voice").checked = this.#clip = Boolean(spec.voice_reference_sha256);
     const quality = document.querySelector(`[name=quality][value=${spec.quality ?? "QUALITY_MEDIUM"}]`);
     if (quality) quality.checked = true;
     this.face.take(null, spec.avatar_sha256 ?? "");
