@@ -151,8 +151,8 @@ def _drawn(text: str, size: int) -> _Mask:
     """A text without anything around it sideways, in a line as high as letters with all their parts are."""
     font = cv2.FontFace(_FONT)
     canvas = np.zeros((round(1.4 * size), size * (2 + 2 * len(text)), 3), np.uint8)
-    _, canvas = cv2.putText(canvas, text, (size, round(1.05 * size)), (255, 255, 255), font, size, _WEIGHT)
-    mask = np.asarray(canvas[:, :, 0], np.float64) / 255
+    _, drawn = cv2.putText(canvas, text, (size, round(1.05 * size)), (255, 255, 255), font, size, _WEIGHT)
+    mask = np.asarray(drawn[:, :, 0], np.float64) / 255
     inked = np.flatnonzero(mask.any(0))
     return mask[:, inked[0] : inked[-1] + 1] if len(inked) else mask[:, :1]
 
