@@ -64,8 +64,10 @@ def share(metric: str, match: str) -> str:
 BOARD = {
     "Queue": [
         Panel("Jobs by state", "short", {"{{state}}": "sum by (state) (mouthpiece_gateway_jobs)"}),
-        Panel("Waiting jobs", "short", {"jobs": "sum(mouthpiece_gateway_waiting_jobs)"}),
-        Panel("Oldest waiting job", "s", {"age": "max(mouthpiece_gateway_oldest_waiting_seconds)"}),
+        Panel("Waiting jobs", "short",
+              {"{{tenant_class}}": "sum by (tenant_class) (mouthpiece_gateway_waiting_jobs)"}),
+        Panel("Oldest waiting job", "s",
+              {"{{tenant_class}}": "max by (tenant_class) (mouthpiece_gateway_oldest_waiting_seconds)"}),
     ],
     "Latency": [
         Panel("Time to the first segment", "s", quantiles("mouthpiece_gateway_first_segment_seconds")),

@@ -59,6 +59,7 @@ from mouthpiece.v1.gateway_pb2 import (
 )
 from mouthpiece.v1.merger_pb2 import MergeResult
 from services.gateway import metrics
+from services.gateway.access import Tenant
 from services.gateway.chunks import Chunks
 from services.gateway.database import StoreAway
 from services.gateway.merging import Merging
@@ -86,14 +87,14 @@ class Director:
         store: JobStore,
         watching: Watching,
         chunks: Chunks,
-        weigh: Callable[[str], float] = lambda _: 1.0,
+        tenants: Callable[[str], Tenant] = lambda _: Tenant(),
     ) -> None:
-        """`weigh` tells a tenant's share of a busy cluster."""
+        """`tenants` tells a tenant's share of a busy cluster, and its class."""
         self.scheduler = scheduler
         self.runs: dict[str, JobRun] = {}
         self._store = store
         self._chunks = chunks
-        self._weigh = weigh
+        self._tenants = tenants
         self._watching = watching
         self._loop = asyncio.get_running_loop()
         self.over: asyncio.Future[StoreAway] = self._loop.create_future()
@@ -128,7 +129,9 @@ class Director:
         """Ask the scheduler to take a new job; it does nothing for it before `begin`. Raises `Busy`."""
         trace = JobTrace(job.id, tracing.context())
         run = JobRun(job, engine, self._store, self._watching, trace)
-        commands = self.scheduler.handle(self._loop.time(), submission(job, engine, self._weigh(job.tenant)))
+        commands = self.scheduler.handle(
+            self._loop.time(), submission(job, engine, self._tenants(job.tenant).weight)
+        )
         for command in commands:
             if isinstance(command, Refuse) and command.job == job.id:
                 raise Busy("the queue is full", command.retry_after)
@@ -138,7 +141,7 @@ class Director:
 
     def begin(self, run: JobRun) -> None:
         """Start working on a job that is stored."""
-        metrics.job_taken(run.job, begun=bool(run.attempts))
+        metrics.job_taken(run.job, self._tenants(run.job.tenant).tenant_class, begun=bool(run.attempts))
         self._watching.begin(run.id)
         self._jobs[run.id] = self._loop.create_task(self._carry(run))
 
@@ -163,7 +166,7 @@ class Director:
         finally:
             self._arriving.discard(job.id)
         self.runs[run.id] = run
-        self.tell(resumption(run, self._weigh(run.job.tenant)))
+        self.tell(resumption(run, self._tenants(run.job.tenant).weight))
         self.begin(run)
         log.info("took up job %s", run.id)
 
@@ -251,7 +254,7 @@ class Director:
         del run.segments[kept:]
         if run.complete:
             run.complete = False
-            self.tell(resumption(run, self._weigh(run.job.tenant)))
+            self.tell(resumption(run, self._tenants(run.job.tenant).weight))
             await self._speaker.speak(run)
         else:
             for span in lost:

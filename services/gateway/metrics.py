@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from functools import partial
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from prometheus_client import Counter, Gauge, Histogram
@@ -11,16 +12,23 @@ from prometheus_client import Counter, Gauge, Histogram
 from mouthpiece.core.scheduler.events import ChunkDone, ChunkFailed, Event
 from mouthpiece.rpc.convert import seconds
 from mouthpiece.v1.gateway_pb2 import Job, JobState, JobStatistics
+from services.gateway.access.document import STANDARD
 
-_waiting: dict[str, float] = {}
-"""Jobs for which no attempt was begun: id, and when it was accepted in seconds since 1970."""
+_waiting: dict[str, dict[str, float]] = {}
+"""Jobs for which no attempt was begun, by class of tenant: id, and when it was accepted (s since 1970)."""
 
 _jobs = Gauge(
     "mouthpiece_gateway_jobs", "Jobs that have not ended, by state; queued is the queue.", ["state"]
 )
-_waits = Gauge("mouthpiece_gateway_waiting_jobs", "Jobs of this leader that no worker has begun.")
+_waits = Gauge(
+    "mouthpiece_gateway_waiting_jobs",
+    "Jobs of this leader that no worker has begun, by class of tenant.",
+    ["tenant_class"],
+)
 _oldest = Gauge(
-    "mouthpiece_gateway_oldest_waiting_seconds", "Age of the oldest of them; 0 when there is none."
+    "mouthpiece_gateway_oldest_waiting_seconds",
+    "Age of the oldest of them; 0 when there is none.",
+    ["tenant_class"],
 )
 _workers = Gauge(
     "mouthpiece_gateway_workers", "Workers as this gateway sees them (up, draining, lost).", ["standing"]
@@ -85,8 +93,6 @@ _CLOSED = {
 for _metric, _values in _CLOSED.items():  # a series that begins above 0 has lost its first event
     for _value in _values:
         _metric.labels(_value)
-_waits.set_function(lambda: len(_waiting))
-_oldest.set_function(lambda: max(0.0, time.time() - min(_waiting.copy().values(), default=time.time())))
 
 
 def leads(*, now: bool) -> None:
@@ -105,11 +111,11 @@ def worker_lost() -> None:
     _lost.inc()
 
 
-def job_taken(job: Job, *, begun: bool) -> None:
+def job_taken(job: Job, tenant_class: str, *, begun: bool) -> None:
     """A job was accepted, or taken up after a restart, perhaps with attempts."""
     _jobs.labels(_name(job.state)).inc()
     if not begun:
-        _waiting[job.id] = _unix(job.created)
+        _queue(tenant_class)[job.id] = _unix(job.created)
 
 
 def job_moved(before: JobState.ValueType, after: JobState.ValueType) -> None:
@@ -121,14 +127,14 @@ def job_moved(before: JobState.ValueType, after: JobState.ValueType) -> None:
 def job_left(job: Job) -> None:
     """A job is left to another gateway, or to another term of this one."""
     _jobs.labels(_name(job.state)).dec()
-    _waiting.pop(job.id, None)
+    _waits_no_more(job.id)
 
 
 def job_ended(before: JobState.ValueType, job: Job) -> None:
     """A job ended, after it was in the state `before`."""
     _jobs.labels(_name(before)).dec()
     _ended.labels(_name(job.state)).inc()
-    _waiting.pop(job.id, None)
+    _waits_no_more(job.id)
 
 
 def video_begun(engine: str, job: Job) -> None:
@@ -152,7 +158,7 @@ def video_made(engine: str, figures: JobStatistics) -> None:
 def attempt_started(job_id: str, engine: str, kind: str) -> None:
     """A worker is to render a chunk: the `first` attempt at its frames, a `retry` or a `hedge`."""
     _begun.labels(engine, kind).inc()
-    _waiting.pop(job_id, None)
+    _waits_no_more(job_id)
 
 
 def attempt_stopped(engine: str) -> None:
@@ -185,9 +191,31 @@ async def sending(blocks: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
         yield block
 
 
+def _queue(tenant_class: str) -> dict[str, float]:
+    """The jobs of a class that wait; its figures are there from the first time on."""
+    if tenant_class not in _waiting:
+        waiting = _waiting[tenant_class] = {}
+        _waits.labels(tenant_class).set_function(partial(len, waiting))
+        _oldest.labels(tenant_class).set_function(partial(_greatest_age, waiting))
+    return _waiting[tenant_class]
+
+
+def _greatest_age(waiting: Mapping[str, float]) -> float:
+    now = time.time()
+    return max(0.0, now - min([*waiting.values()], default=now))
+
+
+def _waits_no_more(job_id: str) -> None:
+    for waiting in _waiting.values():
+        waiting.pop(job_id, None)
+
+
 def _unix(moment: Timestamp) -> float:
     return moment.ToNanoseconds() / 1e9
 
 
 def _name(state: JobState.ValueType) -> str:
     return JobState.Name(state).removeprefix("JOB_STATE_").lower()
+
+
+_queue(STANDARD)

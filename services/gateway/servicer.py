@@ -106,7 +106,7 @@ class VideoServicer(VideoServiceServicer):
         settings, artifacts = self._settings, self._artifacts
         library, chunks = SpeechLibrary(artifacts), Chunks(artifacts)
         scheduler = Scheduler(Tuning(queue_jobs=settings.max_jobs))
-        director = Director(scheduler, store, self._watching, chunks, self._weigh)
+        director = Director(scheduler, store, self._watching, chunks, self._guard.tenant)
         tell = director.tell
         director.equip(
             Speaker(self._speech, library, chunks, tell),
@@ -120,9 +120,6 @@ class VideoServicer(VideoServiceServicer):
         director.accompany(Upgrading(self._fleet, director, settings.version_patience_seconds).run())
         director.accompany(Callbacks(store, _callback_policy(settings)).run())
         return director
-
-    def _weigh(self, tenant: str) -> float:
-        return self._guard.tenant(tenant).weight
 
     async def _channel(self, address: str) -> grpc.aio.Channel:
         return await self._open.enter_async_context(dial(address, self._common.tls))

@@ -15,6 +15,7 @@ from typing import Any
 import grpc.aio
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 
 from mouthpiece.keys import hash_token, new_token
 from mouthpiece.rpc.channel import dial
@@ -26,6 +27,7 @@ from services.gateway.access.callers import SCOPES
 from tests.support.gateway_fakes import FakeSuite, fake_suite
 
 FACE = b"a face" * 1000
+FRESH = pb.JobSpec(text="Three. Four.", ignore_cache=True)
 FACE_SHA256 = hashlib.sha256(FACE).hexdigest()
 SPEC = pb.JobSpec(text="One. Two.")
 OF_A_JOB = {"WatchJob", "GetJob", "CancelJob", "DeleteJob", "DownloadVideo"}
@@ -63,7 +65,7 @@ def write_access(path: Path) -> dict[str, str]:
         "writer": ("news", ("write",)),
         "admin": ("news", ("admin",)),
     }
-    lines = ["[tenants.news]", "[tenants.sport]", "[tenants.small]", "max_jobs = 1"]
+    lines = ["[tenants.news]", "[tenants.sport]", "[tenants.small]", "max_jobs = 1", 'class = "few"']
     tokens = {name: new_token(name) for name in kinds}
     for name, (tenant, scopes) in kinds.items():
         lines += ["[[keys]]", f'name = "{name}"', f'tenant = "{tenant}"', f"scopes = {json.dumps(scopes)}"]
@@ -177,13 +179,37 @@ async def test_a_tenant_has_no_more_jobs_at_a_time_than_it_may(house: House) -> 
     for worker in house.suite.workers:
         worker.hold = go_on
     small = await house.stub("small")
-    fresh = pb.JobSpec(text="Three. Four.", ignore_cache=True)
-    await small.SubmitJob(pb.SubmitJobRequest(spec=fresh))
+    await small.SubmitJob(pb.SubmitJobRequest(spec=FRESH))
     with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await small.SubmitJob(pb.SubmitJobRequest(spec=fresh))
+        await small.SubmitJob(pb.SubmitJobRequest(spec=FRESH))
     assert from_rpc_error(refused.value).status == "RESOURCE_EXHAUSTED"
-    await (await house.stub("good")).SubmitJob(pb.SubmitJobRequest(spec=fresh))
+    await (await house.stub("good")).SubmitJob(pb.SubmitJobRequest(spec=FRESH))
     go_on.set()
+
+
+async def test_jobs_that_wait_are_counted_by_the_class_of_their_tenant(house: House) -> None:
+    def waiting(tenant_class: str) -> tuple[float, bool]:
+        named = {"tenant_class": tenant_class}
+        count = REGISTRY.get_sample_value("mouthpiece_gateway_waiting_jobs", named)
+        age = REGISTRY.get_sample_value("mouthpiece_gateway_oldest_waiting_seconds", named)
+        return count or 0, bool(age)
+
+    go_on = asyncio.Event()
+    for worker in house.suite.workers:
+        worker.hold = go_on
+        worker.began.clear()
+    standard = waiting("standard")
+    await (await house.stub("good")).SubmitJob(pb.SubmitJobRequest(spec=FRESH))
+    for worker in house.suite.workers:
+        await asyncio.wait_for(worker.began.wait(), 20)
+    stub = await house.stub("small")
+    job = (await stub.SubmitJob(pb.SubmitJobRequest(spec=FRESH))).job
+    assert waiting("few") == (1, True)
+    assert waiting("standard") == standard
+    go_on.set()
+    async for _ in stub.WatchJob(pb.WatchJobRequest(job_id=job.id), timeout=60):
+        pass
+    assert waiting("few") == (0, False)
 
 
 async def test_http_asks_for_the_same_tokens(house: House) -> None:

@@ -24,17 +24,21 @@ def figure(name: str, **labels: str) -> float:
     return REGISTRY.get_sample_value(f"mouthpiece_{name}", labels) or 0.0
 
 
+def waiting(tenant_class: str = "standard") -> float:
+    return figure("gateway_waiting_jobs", tenant_class=tenant_class)
+
+
 async def test_a_job_waits_until_a_worker_begins_it(suite: FakeSuite) -> None:
     hold = hold_all(suite)
-    before = figure("gateway_waiting_jobs")
+    before = waiting()
     jobs = [await submit(suite, f"Job {number}.") for number in range(3 + len(suite.workers))]
     await first_busy(suite)
-    assert before < figure("gateway_waiting_jobs") < before + len(jobs)
-    assert figure("gateway_oldest_waiting_seconds") > 0
+    assert before < waiting() < before + len(jobs)
+    assert figure("gateway_oldest_waiting_seconds", tenant_class="standard") > 0
     hold.set()
     for job in jobs:
         await finish(suite, job)
-    assert figure("gateway_waiting_jobs") == before
+    assert waiting() == before
 
 
 async def test_chunks_and_sentences_of_the_same_job_come_from_the_cache_the_second_time(

@@ -12,7 +12,7 @@ ROW = re.compile(r"\| `(\w+)` \| (\w+) \| ([\w, –]+) \| .+ \| ([\w, ]+) \|")
 UNITS = ("_seconds", "_bytes", "_ratio", "_watts", "_joules", "_celsius")
 LABELS = {
     *("method", "code", "path", "status", "state", "standing", "engine", "kind", "outcome", "stage"),
-    *("source", "ready", "folder", "version", "gpu"),
+    *("source", "ready", "folder", "version", "gpu", "tenant_class"),
 }
 """What a label may be: each takes its values from a list that does not grow with the work."""
 

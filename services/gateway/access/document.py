@@ -16,6 +16,13 @@ from services.gateway.access.callers import Scope
 _NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
 
 
+STANDARD = "standard"
+"""Class of tenants that name none."""
+
+MOST_CLASSES = 20
+"""Figures are told by class: this many series for each."""
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -28,6 +35,8 @@ class Tenant(_Strict):
     """Most jobs that wait or run at a time."""
     rate: str = ""
     """Most submissions, plans and uploads, such as "60/minute"."""
+    tenant_class: str = Field(default=STANDARD, alias="class", pattern=_NAME)
+    """Which figures of the queue its jobs count in; nothing else follows from it."""
 
     @field_validator("rate")
     @classmethod
@@ -76,6 +85,8 @@ class AccessDocument(_Strict):
         names = [key.name for key in self.keys]
         twice = {name for name in names if names.count(name) > 1}
         unknown = {key.tenant for key in self.keys} - set(self.tenants)
+        if len({tenant.tenant_class for tenant in self.tenants.values()}) > MOST_CLASSES:
+            raise ValueError(f"tenants are of more than {MOST_CLASSES} classes")
         if twice:
             raise ValueError(f"two keys are called {min(twice)!r}")
         if unknown:
