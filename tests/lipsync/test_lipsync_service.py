@@ -16,7 +16,6 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from mouthpiece.errors import BadInput, Busy, DataLoss, MouthpieceError, NotFound, Reason, Unavailable, Unmet
 from mouthpiece.media.probe import decode_frames, read_chunk
-from mouthpiece.rpc.status import from_rpc_error
 from mouthpiece.settings import LipSyncSettings
 from mouthpiece.v1 import common_pb2
 from mouthpiece.v1 import lipsync_pb2 as pb
@@ -30,6 +29,7 @@ from tests.support.lipsync_worker import (
     Service,
     chunk_request,
     connected,
+    error_of,
     service,
     silence,
     video_format,
@@ -59,16 +59,6 @@ async def holding(tmp_path: Path, portrait_file: Path, held: HeldEngine) -> Asyn
     with_portrait(tmp_path, portrait_file)
     async with service(tmp_path, LipSyncSettings(engines="held"), 0.2) as running:
         yield running
-
-
-async def error_of(call: Any) -> MouthpieceError:
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await (_last(call) if hasattr(call, "__aiter__") else call)
-    return from_rpc_error(caught.value)
-
-
-async def _last(call: Any) -> Any:
-    return [message async for message in call][-1]
 
 
 async def rendered(running: Service, request: pb.RenderChunkRequest) -> list[pb.RenderChunkResponse]:

@@ -7,15 +7,18 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc.aio
 import numpy as np
+import pytest
 
 from mouthpiece.artifacts import ArtifactStore
 from mouthpiece.core.engines import EngineClass, EngineInfo
 from mouthpiece.core.timeline import SPEECH_RATE
+from mouthpiece.errors import MouthpieceError
 from mouthpiece.rpc.server import Running, serving
+from mouthpiece.rpc.status import from_rpc_error
 from mouthpiece.settings import CommonSettings, LipSyncSettings
 from mouthpiece.v1 import common_pb2
 from mouthpiece.v1 import lipsync_pb2 as pb
@@ -146,3 +149,14 @@ def chunk_request(engine: str, first: int, end: int, avatar: str = "") -> pb.Ren
         speech=silence(),
         seed=3,
     )
+
+
+async def error_of(call: Any) -> MouthpieceError:
+    """What a call, of one answer or of many, fails with."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await (_last(call) if hasattr(call, "__aiter__") else call)
+    return from_rpc_error(caught.value)
+
+
+async def _last(call: Any) -> Any:
+    return [message async for message in call][-1]
