@@ -123,7 +123,7 @@ def test_several_crossings_add_up() -> None:
 
 
 def test_nothing_jumps_where_motion_changes() -> None:
-    """The spot drifts by half a pixel from frame to frame; the two places never meet, and are 9 pixels apart."""
+    """The spot drifts by half a pixel from frame to frame; the two places never meet, nine pixels apart."""
     avatar = clip(24, 0.5)
     short = [Crossing(Span(20, 20 + LENGTH), 18)]
     frames = shown(avatar, Span(0, 60), short)

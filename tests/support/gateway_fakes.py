@@ -168,7 +168,7 @@ class FakeWorker(_Idle, lipsync_pb2_grpc.LipSyncServiceServicer):
     labels: set[str] = field(default_factory=set)
     engine: EngineInfo = ENGINE
     avatar_error: MouthpieceError | None = None
-    movie: Callable[[Span], bytes] = field(default_factory=lambda: fake_movie)
+    movie: Callable[[Span | list[int]], bytes] = field(default_factory=lambda: fake_movie)
     rendering: int = 0
     rendered: list[Span] = field(default_factory=list)
     began: asyncio.Event = field(default_factory=asyncio.Event)
@@ -222,7 +222,8 @@ class FakeWorker(_Idle, lipsync_pb2_grpc.LipSyncServiceServicer):
             raise self.fail
         span = Span(request.frames.first, request.frames.end)
         yield lipsync_pb2.RenderChunkResponse(progress=lipsync_pb2.ChunkProgress(frames_done=len(span) // 2))
-        chunk = await self.artifacts.put_bytes(self.movie(span))
+        moved = [number + _ahead(request, number) for number in span]
+        chunk = await self.artifacts.put_bytes(self.movie(moved if request.crossings else span))
         if self.forgetful:
             await self.artifacts.delete(chunk.sha256)
         self.rendered.append(span)
@@ -246,7 +247,12 @@ class FakeWorker(_Idle, lipsync_pb2_grpc.LipSyncServiceServicer):
         return artifact_to_proto(left)
 
 
-def fake_movie(span: Span) -> bytes:
+def _ahead(request: lipsync_pb2.RenderChunkRequest, number: int) -> int:
+    """How much farther motion is at a frame of a chunk; it jumps where a crossing ends."""
+    return sum(crossing.by for crossing in request.crossings if crossing.frames.end <= number)
+
+
+def fake_movie(span: Span | list[int]) -> bytes:
     """The least that counts as a movie of some frames, with a keyframe every second."""
     index = _box(b"stsz", bytes(8) + len(span).to_bytes(4, "big") + bytes(4 * len(span)))
     keys = range(1, len(span) + 1, int(FPS))
