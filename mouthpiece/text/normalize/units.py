@@ -33,6 +33,9 @@ _SHARED = {
         km/h=kilometer-per-hour kmh=kilometer-per-hour kph=kilometer-per-hour m/s=meter-per-second
         mph=mile-per-hour kn=knot
         """,
+    "acceleration": """
+        m/s²=meter-per-square-second m/s2=meter-per-square-second m/s^2=meter-per-square-second
+        """,
     "temperature": "°C=celsius ℃=celsius °F=fahrenheit ℉=fahrenheit",
     "digital": """
         bit=bit B=byte kB=kilobyte KB=kilobyte MB=megabyte GB=gigabyte TB=terabyte PB=petabyte

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from typing import ClassVar
@@ -79,6 +80,7 @@ class EnglishSpeaker(Speaker):
     """As a lecturer reads to a class."""
 
     symbols = _SYMBOLS
+    groups = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+")
     phrases: ClassVar[Mapping[str, str]] = {
         "simple over": "{} over {}",
         "all over": "{}, all over, {},",

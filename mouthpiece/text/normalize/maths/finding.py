@@ -7,12 +7,14 @@ from functools import cache
 
 from mouthpiece.text.normalize.language import Language
 from mouthpiece.text.normalize.maths.english import EnglishSpeaker
+from mouthpiece.text.normalize.maths.german import GermanSpeaker
 from mouthpiece.text.normalize.maths.reading import FUNCTIONS, Unreadable, read
 from mouthpiece.text.normalize.maths.russian import RussianSpeaker
 from mouthpiece.text.normalize.maths.speaking import Speaker
 from mouthpiece.text.normalize.source import Source
 from mouthpiece.text.normalize.tables import words_of
 from mouthpiece.text.normalize.token import Kind, Token
+from mouthpiece.text.normalize.units import match_unit
 
 LONGEST = 2_000
 """Code points of the longest formula that is read as one."""
@@ -20,7 +22,7 @@ LONGEST = 2_000
 _DELIMITERS = (("$$", "$$"), ("\\[", "\\]"), ("\\(", "\\)"))
 _ENVIRONMENT = re.compile(r"\\begin\{([a-zA-Z]{1,20}\*?)\}")
 _MATHEMATICAL = re.compile(r"[\\^_=+<>*/|'!-]|[α-ωΑ-Ω∀-⋿²³¹⁰-ₜ√]")
-_SPEAKERS: dict[str, type[Speaker]] = {"en": EnglishSpeaker, "ru": RussianSpeaker}
+_SPEAKERS: dict[str, type[Speaker]] = {"de": GermanSpeaker, "en": EnglishSpeaker, "ru": RussianSpeaker}
 
 
 @cache
@@ -35,7 +37,7 @@ def said(source: Source, latex: str) -> str:
     if speaker is None:
         return ""
     try:
-        return speaker.say(read(latex))
+        return speaker.say(read(latex.replace("{,}", ",")))
     except Unreadable:
         return ""
 
@@ -79,7 +81,7 @@ def _dollars(source: Source, at: int) -> Token | None:
 def _is_mathematical(body: str) -> bool:
     if body.strip().isalpha():
         return len(body.strip()) <= 3
-    if re.fullmatch(r"[\d.,\s]+", body):
+    if re.fullmatch(r"[\d.,{}\s]+", body):
         return True
     words = [
         word
@@ -112,7 +114,7 @@ _EVIDENCE = frozenset("^_=≤≥≠≈≡±∓×·⋅÷∈∉⊂⊆∪∩⇒⇔�
 _SHORT_WORDS = frozenset(
     words_of("""
         a i am an as at be by do go he if in is it me my no of oh ok on or so to up us we the and for tv
-        pc ad id vs mr ms
+        pc ad id vs mr ms ab da du er es ja ob um wo zu
     """)
 )
 
@@ -123,7 +125,7 @@ def expression(source: Source, at: int) -> Token | None:
         return None
     run = _Run(source.text, at)
     run.go()
-    if not run.is_formula:
+    if not run.is_formula or _measure_end(source, at) >= run.end:
         source.no_maths_until = max(source.no_maths_until, run.end)
         return None
     spoken = said(source, _as_latex(source.text[at : run.end]))
@@ -131,6 +133,13 @@ def expression(source: Source, at: int) -> Token | None:
         source.no_maths_until = run.end
         return None
     return source.token(at, run.end, spoken, Kind.MATHS)
+
+
+def _measure_end(source: Source, at: int) -> int:
+    """Where a number with a unit ends, such as "10 m/s²"; 0 when there is none."""
+    number = source.language.numbers.match(source.text, at)
+    unit = match_unit(source.language, source.text, number[1]) if number else None
+    return unit[1] if unit else 0
 
 
 def _as_latex(written: str) -> str:
@@ -191,7 +200,7 @@ class _Run:
         if group == "command":
             self._evidence = self._in_command = True
         elif group == "letters" and text not in FUNCTIONS:
-            glued = self._text[found.end() : found.end() + 1] in tuple("^_=(²³¹⁰⁴⁵⁶⁷⁸⁹ⁿ₀₁₂₃₄₅₆₇₈₉ᵢₙ")
+            glued = self._is_glued(found)
             if len(text) > 2 or (text.lower() in _SHORT_WORDS and not glued and not text.startswith("d")):
                 return False
             if len(text) == 2 and not (glued or self._evidence or text[0] == "d"):
@@ -200,6 +209,13 @@ class _Run:
             self._evidence = True
         self._operands += 1
         return True
+
+    def _is_glued(self, letters: re.Match[str]) -> bool:
+        """Whether letters belong to mathematics, by what is right before and after them."""
+        after = self._text[letters.end() : letters.end() + 2]
+        if after[:1] in tuple("^_=(²³¹⁰⁴⁵⁶⁷⁸⁹ⁿ₀₁₂₃₄₅₆₇₈₉ᵢₙ") or self._text[letters.start() - 1].isdecimal():
+            return True
+        return self._joined > 0 and len(letters.group()) == 1 and not after.strip(" \u00a0").isalpha()
 
     def _group(self, at: int) -> int:
         closing = {"(": ")", "[": "]", "{": "}"}[self._text[at]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -41,13 +42,17 @@ class Speaker(ABC):
     names: ClassVar[Mapping[str, str]]
     """Functions and what they are called."""
     accents: ClassVar[Mapping[str, str]]
+    groups: ClassVar[re.Pattern[str] | None] = None
+    """Numbers with marks between their thousands."""
 
     def __init__(self, language: Language) -> None:
         self.language = language
 
     def say(self, node: Node) -> str:
         """A formula in words."""
-        return " ".join(self._say(node).split()).replace(" ,", ",").strip(" ,")
+        of = self.phrases["of"]
+        words = " ".join(self._say(node).split()).replace(f" {of} {of} ", f" {of} ")
+        return words.replace(" ,", ",").strip(" ,")
 
     # ---------------------------------------------------------------- grammar
 
@@ -78,6 +83,8 @@ class Speaker(ABC):
 
     def number(self, text: str) -> str:
         """A number within a formula."""
+        if self.groups and self.groups.fullmatch(text):
+            text = re.sub("[.,]", "", text)
         whole, _, fraction = text.replace(",", ".").partition(".")
         place = self.language.numbers.match(text, 0)
         spoken = self.language.cardinal(int(whole)) if len(whole) <= 15 else self.language.digits(whole)
@@ -134,7 +141,7 @@ class Speaker(ABC):
             before = items[number - 1] if number else None
             joint = self._between(before, item)
             words.append(joint)
-            if joint == self.phrases["of"] and isinstance(item, Fenced) and not _is_wide(item.body):
+            if joint == self.phrases["of"] and isinstance(item, Fenced) and not _is_wide(item.body, ",|"):
                 words.append(self._say(item.body))
             else:
                 words.append(self._in_row(items, number))
@@ -248,10 +255,11 @@ def _is_relation(node: Node) -> bool:
     return isinstance(node, Symbol) and (node.char in "=<>≤≥≠≈→∈,(" or node.char in "+×·÷*/")
 
 
-def _is_wide(node: Node) -> bool:
-    """Whether a listener would not hear where the numerator or denominator ends."""
+def _is_wide(node: Node, narrow: str = "") -> bool:
+    """Whether a listener would not hear where it ends; the ``narrow`` signs are no reason for that."""
     return isinstance(node, Row) and any(
-        isinstance(item, Symbol) and item.char != "!" and not item.char.isalnum() for item in node.items
+        isinstance(item, Symbol) and item.char not in f"!{narrow}" and not item.char.isalnum()
+        for item in node.items
     )
 
 
