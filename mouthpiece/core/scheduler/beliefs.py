@@ -15,6 +15,8 @@ _WILD = 1.5
 """Largest surprise (logarithm) that is taken at face value."""
 _GAIN = 0.3
 _CALIBRATION_GAIN = 0.1
+_ODD = 0.25
+"""Error of an estimate (logarithm) beyond which it counts no more: a few odd jobs must not move the rest."""
 _SHORT = 0.25
 """Estimates below this many seconds are not judged."""
 
@@ -63,10 +65,13 @@ class Costs:
     resume: float
     _known: dict[str, bool] = field(default_factory=dict[str, bool])
 
-    def learn(self, timings: Timings, *, resumed: bool) -> None:
-        """Move towards what was measured; the first measurement counts in full."""
+    def learn(self, timings: Timings, prep: float, *, resumed: bool) -> None:
+        """Move towards what was measured; the first measurement counts in full.
+
+        ``prep`` is what preparing was expected to take still: it may have begun before the attempt.
+        """
         if timings.prep > 0:
-            self.prep = self._towards("prep", self.prep, timings.prep)
+            self.prep = self._towards("prep", self.prep, max(self.prep + timings.prep - prep, 0.0))
         if resumed:
             self.resume = self._towards("resume", self.resume, timings.setup)
         else:
@@ -90,15 +95,15 @@ class Estimate:
     seconds: float
     spoken: bool
     """Whether its speech was complete,"""
-    begun: bool
-    """whether any of it was being rendered,"""
+    flying: bool
+    """whether all of it was done or in flight,"""
     halfway: bool
     """and whether it had lived for longer than it was expected to need still."""
 
     @property
     def kind(self) -> tuple[bool, bool, bool, int]:
         """Estimates of one kind err alike."""
-        return self.spoken, self.begun, self.halfway, round(log2(max(self.seconds, _SHORT)))
+        return self.spoken, self.flying, self.halfway, round(log2(max(self.seconds, _SHORT)))
 
 
 @dataclass(slots=True)
@@ -120,6 +125,6 @@ class Calibration:
         if estimate.seconds < _SHORT or actual < _SHORT:
             return
         bias, known = self._bias.get(estimate.kind, (0.0, 0))
-        error = min(max(log(actual / estimate.seconds) - bias, -1.0), 1.0)
+        error = min(max(log(actual / estimate.seconds) - bias, -_ODD), _ODD)
         gain = max(_CALIBRATION_GAIN, 1 / (known + 2))
         self._bias[estimate.kind] = bias + gain * error, known + 1

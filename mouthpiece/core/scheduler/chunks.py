@@ -17,6 +17,7 @@ class Start:
 
     span: Span
     overhead: float
+    prep: float
     expected: float
     resumed: bool = False
     hedge: Attempt | None = None
@@ -26,10 +27,17 @@ def resume(state: State, job: Job, head: Head) -> Start | None:
     """Go on where the head stands, if that is on this job's tape; sooner at the front if nobody is near."""
     if head.job != job.spec.job:
         return None
-    places = [stretch for stretch in _orphans(job)[:1] if stretch.first == job.tape.front]
+    places = [stretch for stretch in orphans(job)[:1] if stretch.first == job.tape.front]
     if stretch := job.tape.stretch_at(head.at):
         places.append(stretch)
     return next((start for place in places if (start := _begin(state, job, head, place))), None)
+
+
+def nearly_there(state: State, job: Job, head: Head) -> bool:
+    """Whether what lies before a head takes it no longer than another would take to begin."""
+    ahead = job.tape.stretch_at(head.at) if job.tape.final else None
+    cost = state.costs_of(job.engine).start(warm=True)
+    return ahead is not None and len(ahead) <= cost * state.rate(head.worker, job)
 
 
 def begin(state: State, job: Job, head: Head) -> Start | None:
@@ -63,21 +71,22 @@ class Hands:
 
 def needs_help(state: State, job: Job) -> bool:
     """Whether something can be begun that no head will reach by itself, or is late."""
-    return any(_can_cut(job, stretch) for stretch in _orphans(job)) or _has_late(state, job)
+    return any(_can_cut(job, stretch) for stretch in orphans(job)) or _has_late(state, job)
 
 
 def orphan(state: State, job: Job, head: Head) -> Start | None:
     """The first free stretch that no head is about to reach."""
-    starts = (_begin(state, job, head, stretch) for stretch in _orphans(job))
+    starts = (_begin(state, job, head, stretch) for stretch in orphans(job))
     return next((start for start in starts if start), None)
 
 
-def _orphans(job: Job) -> list[Span]:
+def orphans(job: Job) -> list[Span]:
+    """The free stretches that no head is about to reach, ascending; all, when it is cut in order."""
     if job.in_order:
         return job.tape.free
     if not job.tape.free:
         return []
-    reached = {attempt.span.end for attempt in job.running.values() if _goes_on(attempt)}
+    reached = {attempt.span.end for attempt in job.running.values() if goes_on(attempt)}
     return [stretch for stretch in job.tape.free if stretch.first not in reached]
 
 
@@ -116,8 +125,8 @@ def barred(state: State, job: Job, head: Head, span: Span) -> bool:
     return any(worker.usable(state.now) and worker.name not in failed for worker in able)
 
 
-def _goes_on(attempt: Attempt) -> bool:
-    """Whether its head will probably reach what follows: of two that race, the second will."""
+def goes_on(attempt: Attempt) -> bool:
+    """Whether a head will probably reach what follows: of two that race, the second will."""
     worker = attempt.head.worker
     return not (worker.draining or worker.late or (attempt.twin and not attempt.hedge))
 
@@ -131,7 +140,7 @@ def _split(state: State, job: Job, head: Head) -> Start | None:
         return None
     end, stretch, rate = run
     own = state.rate(head.worker, job)
-    overhead = _overhead(state, job, head, stretch.end)
+    overhead, _ = _overhead(state, job, head, stretch.end)
     here = end - len(stretch) / rate
     rest = (end - state.now - overhead) * own
     meet = stretch.first + round(len(stretch) - max(rest, 0) * rate / (own + rate))
@@ -163,7 +172,7 @@ def _runs(state: State, job: Job) -> Iterator[tuple[float, Span, float]]:
         return
     for attempt in job.running.values():
         stretch = job.tape.stretch_at(attempt.span.end)
-        if stretch and _goes_on(attempt):
+        if stretch and goes_on(attempt):
             rate = state.rate(attempt.head.worker, job)
             yield attempt.ends_at(state.now) + len(stretch) / rate, stretch, rate
 
@@ -234,15 +243,17 @@ def _resumes(job: Job, head: Head, first: int) -> bool:
     return (head.job, head.at) == (job.spec.job, first) and head.worker.offers[job.engine].resumes
 
 
-def _overhead(state: State, job: Job, head: Head, first: int) -> float:
+def _overhead(state: State, job: Job, head: Head, first: int) -> tuple[float, float]:
+    """Seconds before the first frame, and how many of them prepare the avatar."""
     costs = state.costs_of(job.engine)
     if _resumes(job, head, first):
-        return costs.resume
+        return costs.resume, 0.0
     ready = head.worker.warm.get(job.spec.avatar)
-    return costs.start(warm=ready is not None) + max(0.0, (ready or 0.0) - state.now)
+    prep = costs.prep if ready is None else max(0.0, ready - state.now)
+    return costs.setup + prep, prep
 
 
 def _timed(state: State, job: Job, head: Head, span: Span, hedge: Attempt | None = None) -> Start:
-    overhead = _overhead(state, job, head, span.first)
+    overhead, prep = _overhead(state, job, head, span.first)
     expected = overhead + len(span) / state.rate(head.worker, job)
-    return Start(span, overhead, expected, _resumes(job, head, span.first), hedge)
+    return Start(span, overhead, prep, expected, _resumes(job, head, span.first), hedge)

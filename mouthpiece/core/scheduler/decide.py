@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mouthpiece.core.scheduler.chunks import Hands, Start, begin, needs_help, orphan, repeat_late, resume
+from mouthpiece.core.scheduler.chunks import (
+    Hands,
+    Start,
+    begin,
+    nearly_there,
+    needs_help,
+    orphan,
+    repeat_late,
+    resume,
+)
 from mouthpiece.core.scheduler.events import Prepare, Render
 from mouthpiece.core.scheduler.policy import ranked, repulsion, shares
 from mouthpiece.core.scheduler.state import Attempt, Head, Job, State
@@ -30,10 +39,11 @@ def decide(state: State) -> Iterator[Render]:
 
 
 def _go_on(state: State, idle: list[Head], given: dict[str, int]) -> Iterator[Render]:
-    """Heads that their job still deserves go on where they stand."""
+    """Heads that their job still deserves, or that are nearly there, go on where they stand."""
     for head in [head for head in idle if head.job in given]:
         job = state.jobs[head.job]
-        if _able(head, job) and job.heads < given[head.job] and (start := resume(state, job, head)):
+        stays = job.heads < given[head.job] or nearly_there(state, job, head)
+        if _able(head, job) and stays and (start := resume(state, job, head)):
             idle.remove(head)
             yield _take(state, job, head, start)
 
@@ -78,8 +88,9 @@ def _help(state: State, idle: list[Head], order: Sequence[Job]) -> Iterator[Rend
             return
         if not needs_help(state, job):
             continue
-        for head in [head for head in idle if _able(head, job)]:
-            start = orphan(state, job, head) if _may_grow(job) else None
+        able = [head for head in idle if _able(head, job)]
+        for head in sorted(able, key=lambda head: head.job != job.spec.job):
+            start = (resume(state, job, head) or orphan(state, job, head)) if _may_grow(job) else None
             start = start or repeat_late(state, job, head, tuning.idle_late_factor, tuning.idle_late_slack)
             if start:
                 idle.remove(head)
@@ -125,6 +136,7 @@ def _take(state: State, job: Job, head: Head, start: Start) -> Render:
         started=state.now,
         expected=start.expected,
         overhead=start.overhead,
+        prep=start.prep,
         resumed=start.resumed,
         late_at=state.now + state.tuning.idle_late_factor * start.expected + state.tuning.idle_late_slack,
         hedge=start.hedge.id if start.hedge else "",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from heapq import heapify, heappop, heappush
+from heapq import heapify, heappop, heappush, heapreplace
 
 from mouthpiece.core.scheduler.beliefs import Estimate
+from mouthpiece.core.scheduler.chunks import goes_on, orphans
 from mouthpiece.core.scheduler.events import Eta
 from mouthpiece.core.scheduler.policy import to_come, worth
 from mouthpiece.core.scheduler.state import Head, Job, State
@@ -31,7 +32,7 @@ def estimates(state: State) -> Iterator[Eta]:
         begun = bool(job.tape.taken or job.tape.finished)
         done = max(first, done, _closed(state, job))
         halfway = state.now - job.begun_at > done
-        estimate = Estimate(state.now, done, job.tape.final, begun, halfway)
+        estimate = Estimate(state.now, done, job.tape.final, not job.tape.free, halfway)
         job.remember(estimate)
         corrected = max(first, state.calibration.correct(estimate))
         yield Eta(job.spec.job, first, corrected, 0 if begun else waiting)
@@ -70,22 +71,43 @@ class _Crew:
         When there is nobody, it is told as if one worker came at once.
         """
         state = self._state
-        crew = [number for number in self._own.get(job.spec.job, ()) if not self._claimed[number]][:most]
-        done = max((self._free[number] for number in crew), default=0.0)
         costs = state.costs_of(job.engine)
-        starts = [(self._free[number] + costs.resume, number) for number in crew]
-        starts += self._others(job, most - len(crew), crew)
-        if not starts:
+        crew = [number for number in self._own.get(job.spec.job, ()) if not self._claimed[number]][:most]
+        runs = self._runs(job, crew)
+        others = self._others(job, most - len(crew), crew)
+        if not runs and not others:
             return costs.start(warm=False), costs.start(warm=False) + state.seconds_left(job)
-        flying = sum(len(span) for span in job.tape.taken.values())
-        work = max(job.left - flying, 0) / state.mean_rate(job)
-        level = _level([start for start, _ in starts], work)
+        rate = state.mean_rate(job)
+        level = 0.0
+        if job.total > job.tape.ready:
+            unspoken = (job.total - job.tape.ready) / rate
+            level = _level([*(end for end, _ in runs), *(start for start, _ in others)], unspoken)
+        pieces = [len(stretch) / rate for stretch in orphans(job)]
+        done = _shared(
+            [(max(end, level), chunk) for end, chunk in runs]
+            + [(level, start) for start, _ in others if start < level],
+            [start for start, _ in others if start >= level],
+            pieces,
+            costs.start(warm=True),
+            state.tuning.least_saving,
+        )
+        starts = [*((self._free[number], number) for number in crew), *others]
         for start, number in starts:
-            if start < level:
+            if start < done:
                 self._claimed[number] = True
-                self._free[number] = level
+                self._free[number] = done
             heappush(self._queue, (self._free[number], number))
-        return min(start for start, _ in starts), max(done, level if work else 0.0)
+        return min(start for start, _ in starts), done
+
+    def _runs(self, job: Job, crew: Sequence[int]) -> list[tuple[float, float]]:
+        """When a job's own heads will have done what lies before them, and when the chunks they are at."""
+        runs: list[tuple[float, float]] = []
+        for number in crew:
+            attempt = None if job.in_order else self._heads[number].attempt
+            ahead = job.tape.stretch_at(attempt.span.end) if attempt and goes_on(attempt) else None
+            rest = len(ahead) / self._state.rate(self._heads[number].worker, job) if ahead else 0.0
+            runs.append((self._free[number] + rest, self._free[number]))
+        return runs
 
     def _others(self, job: Job, most: int, crew: Sequence[int]) -> list[tuple[float, int]]:
         state = self._state
@@ -110,7 +132,40 @@ class _Crew:
     def _ends(self, head: Head) -> float:
         now = self._state.now
         paused = max(head.worker.paused_until - now, 0.0)
-        return max(head.attempt.ends_at(now) - now, paused) if head.attempt else paused
+        race = [attempt for attempt in (head.attempt, head.attempt and head.attempt.twin) if attempt]
+        return max(min((one.ends_at(now) for one in race), default=now) - now, paused)
+
+
+def _shared(
+    runs: Sequence[tuple[float, float]],
+    free: Sequence[float],
+    pieces: Sequence[float],
+    switch: float,
+    least: float,
+) -> float:
+    """When the last of some heads ends if whoever becomes free takes a piece, or halves what would end last.
+
+    ``runs`` are the ends of those at work and the moments before which they cannot be relieved, ``free`` the
+    moments at which others could begin, ``pieces`` the seconds of work that nobody heads for; ``switch`` is
+    what it costs those at work to begin elsewhere, ``least`` the saving for which that is done.
+    """
+    last = [(-end, chunk) for end, chunk in runs]
+    starts = [*free, *(end + switch for end, _ in runs)]
+    heapify(last)
+    heapify(starts)
+    for piece in pieces:
+        start = heappop(starts)
+        heappush(last, (-start - piece, start))
+        heappush(starts, start + piece + switch)
+    while last and starts:
+        end, chunk = -last[0][0], last[0][1]
+        half = max((end + starts[0]) / 2, chunk)
+        if end - half < least:
+            break
+        heapreplace(last, (-half, chunk))
+        heappush(last, (-half, heapreplace(starts, half + switch)))
+        heappush(starts, half + switch)
+    return -last[0][0] if last else min(free)
 
 
 def _level(starts: Sequence[float], work: float) -> float:

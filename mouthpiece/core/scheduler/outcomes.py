@@ -127,7 +127,7 @@ def _outrun(state: State, job: Job, attempt: Attempt) -> None:
 
 def _learn(state: State, job: Job, attempt: Attempt, timings: Timings) -> None:
     worker = attempt.head.worker
-    state.costs_of(job.engine).learn(timings, resumed=attempt.resumed)
+    state.costs_of(job.engine).learn(timings, attempt.prep, resumed=attempt.resumed)
     state.warm_up(worker, job.spec.avatar)
     if timings.render > 0:
         _adjust(state, job, worker, len(attempt.span) / timings.render)

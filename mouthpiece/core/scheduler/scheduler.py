@@ -103,6 +103,7 @@ class Scheduler:
         job = Job(event, engine, state.now, event.expected_frames, event.attempts)
         job.spoken_at = job.begun_at = state.now
         job.spoken_rate = state.tuning.speech_rate * float(event.fps)
+        job.piece = min(round(state.tuning.speech_piece * event.fps), event.expected_frames)
         job.born = birth(state, job)
         job.tape.kept = sorted(event.done)
         state.admit(job)

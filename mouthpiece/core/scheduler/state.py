@@ -35,6 +35,8 @@ class Attempt:
     started: float
     expected: float
     overhead: float
+    prep: float
+    """How much of that preparing the avatar was thought to take."""
     resumed: bool
     late_at: float
     """When a worker without other work may repeat it, unless something is heard of it."""
@@ -168,10 +170,14 @@ class Job:
 
     def hear(self, now: float, ready: int) -> None:
         """Note how fast its speech comes."""
-        if ready > self.tape.ready:
-            self.piece = ready - self.tape.ready
-            self.spoken_at = now
-            self.spoken_rate = ready / max(now - self.begun_at, 0.01)
+        if ready <= self.tape.ready:
+            return
+        if self.tape.ready:
+            gain = (now - self.spoken_at) / (now - self.spoken_at + 1.0)
+            measured = (ready - self.tape.ready) / max(now - self.spoken_at, 0.01)
+            self.spoken_rate += gain * (measured - self.spoken_rate)
+        self.piece = ready - self.tape.ready
+        self.spoken_at = now
 
     def remember(self, estimate: Estimate) -> None:
         """Keep an estimate, to learn from it later."""

@@ -71,6 +71,8 @@ class Tuning:
     rate: float = 25.0
     """Frames per second."""
     speech_rate: float = 5.0
-    """Seconds of speech that are synthesised in a second."""
+    """Seconds of speech that are synthesised in a second,"""
+    speech_piece: float = 3.0
+    """and that come at a time, for each job until some have come."""
     warm_avatars: int = 8
     """How many prepared avatars a worker is thought to keep."""
