@@ -23,7 +23,9 @@ _CHOICES = 8
 _HEADS = 64
 """and how many heads choose."""
 _REFUSALS = 3
-"""A job that so many heads could not begin is left for now."""
+"""A job that so many heads could not begin is left for now:"""
+_REST = 0.25
+"""for so many seconds, unless a chunk of it begins or ends or its speech grows."""
 
 
 def decide(state: State) -> Iterator[Render]:
@@ -51,7 +53,8 @@ def _go_on(state: State, idle: list[Head], given: dict[str, int]) -> Iterator[Re
 def _hire(state: State, idle: list[Head], order: Sequence[Job], given: dict[str, int]) -> Iterator[Render]:
     """Free heads go where they are deserved, the best match first."""
     hands = Hands(idle)
-    wanting = [job for job in order if job.heads < given[job.spec.job] and hands.could_help(state, job)]
+    asking = (job for job in order if job.heads < given[job.spec.job] and state.now >= job.rests_until)
+    wanting = [job for job in asking if hands.could_help(state, job)]
     while wanting and idle:
         jobs, heads = wanting[:_CHOICES], idle[:_HEADS]
         matches = sorted(_matches(state, jobs, heads))
@@ -65,6 +68,7 @@ def _hire(state: State, idle: list[Head], order: Sequence[Job], given: dict[str,
                 yield _take(state, job, head, start)
             else:
                 refused[place] += 1
+                job.rests_until = state.now + _REST if refused[place] == _REFUSALS else 0.0
         more = len(heads) == _HEADS and idle[:_HEADS] != heads
         wanting = wanting if more else wanting[_CHOICES:]
 
@@ -151,6 +155,7 @@ def _take(state: State, job: Job, head: Head, start: Start) -> Render:
         )
     else:
         job.tape.take(start.span)
+    job.rests_until = 0.0
     head.attempt = attempt
     head.job, head.at = job.spec.job, start.span.end
     job.running[attempt.id] = attempt

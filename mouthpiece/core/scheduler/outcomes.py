@@ -19,6 +19,7 @@ def end_attempt(state: State, attempt: Attempt) -> Job | None:
         return None
     job = state.jobs[attempt.job]
     del job.running[attempt.id]
+    job.rests_until = 0.0
     return job
 
 

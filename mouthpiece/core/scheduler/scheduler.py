@@ -116,6 +116,7 @@ class Scheduler:
             return
         job.expected = event.expected_frames or job.expected
         job.hear(self.state.now, event.ready)
+        job.rests_until = 0.0
         job.tape.grow(event.ready, event.marks, final=event.final)
         for span in event.cached:
             job.tape.adopt(span)

@@ -165,6 +165,8 @@ class Job:
     spoken_rate: float = 1.0
     """and how many frames of it have come per second."""
 
+    rests_until: float = 0.0
+    """Before that nobody looks for another head for it, for a few could just not help it."""
     estimates: list[Estimate] = field(default_factory=list[Estimate])
     """What was expected of it, ever farther apart."""
 
