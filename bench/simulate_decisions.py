@@ -21,7 +21,7 @@ def decision_time(workers: int, jobs: int) -> float:
     running: list[Render] = []
     for number in range(jobs):
         job = arrival(random, Mixture(), f"j{number}", 0.0, MEDIUM if number % 2 else SHORT)
-        scheduler.handle(0.0, job.job)
+        scheduler.handle(0.0, replace(job.job, restored=True))
         scheduler.handle(0.0, _spoken(job))
     for number in range(workers):
         running += _renders(scheduler, 0.0, WorkerUp(f"w{number}", (Offer(ENGINE, VERSION),)))
