@@ -481,6 +481,7 @@ class Worker(google.protobuf.message.Message):
     AILMENTS_FIELD_NUMBER: builtins.int
     TELEMETRY_FIELD_NUMBER: builtins.int
     ENCODERS_FIELD_NUMBER: builtins.int
+    ENGINE_AILMENTS_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Stable name of the worker, such as "lipsync-0"; empty in a static list means its address."""
     slots: builtins.int
@@ -523,6 +524,10 @@ class Worker(google.protobuf.message.Message):
     def encoders(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """H.264 encoders that work here, best first: "h264_nvenc", "libx264"."""
 
+    @property
+    def engine_ailments(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Ailment]:
+        """`ailments`, by engine."""
+
     def __init__(
         self,
         *,
@@ -538,11 +543,38 @@ class Worker(google.protobuf.message.Message):
         ailments: collections.abc.Iterable[builtins.str] | None = ...,
         telemetry: Global___Telemetry | None = ...,
         encoders: collections.abc.Iterable[builtins.str] | None = ...,
+        engine_ailments: collections.abc.Iterable[Global___Ailment] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["device", b"device", "telemetry", b"telemetry", "uptime", b"uptime"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["ailments", b"ailments", "busy_slots", b"busy_slots", "device", b"device", "encoders", b"encoders", "engines", b"engines", "frames_per_second", b"frames_per_second", "name", b"name", "prepared_avatars", b"prepared_avatars", "release", b"release", "slots", b"slots", "telemetry", b"telemetry", "uptime", b"uptime"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["ailments", b"ailments", "busy_slots", b"busy_slots", "device", b"device", "encoders", b"encoders", "engine_ailments", b"engine_ailments", "engines", b"engines", "frames_per_second", b"frames_per_second", "name", b"name", "prepared_avatars", b"prepared_avatars", "release", b"release", "slots", b"slots", "telemetry", b"telemetry", "uptime", b"uptime"]) -> None: ...
 
 Global___Worker: typing_extensions.TypeAlias = Worker
+
+@typing.final
+class Ailment(google.protobuf.message.Message):
+    """What keeps an engine of a worker from rendering."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ENGINE_FIELD_NUMBER: builtins.int
+    DESCRIPTION_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    engine: builtins.str
+    description: builtins.str
+    reason: builtins.str
+    """Reason of the ErrorInfo that the engine's absence is told with, such as "WEIGHTS_MISSING"; empty: it is out of
+    order for a while, and calls that need it end with UNAVAILABLE.
+    """
+    def __init__(
+        self,
+        *,
+        engine: builtins.str = ...,
+        description: builtins.str = ...,
+        reason: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["description", b"description", "engine", b"engine", "reason", b"reason"]) -> None: ...
+
+Global___Ailment: typing_extensions.TypeAlias = Ailment
 
 @typing.final
 class Telemetry(google.protobuf.message.Message):

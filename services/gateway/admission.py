@@ -242,9 +242,11 @@ class Admission:
 
     def _engine(self, spec: JobSpec) -> EngineInfo:
         engines = self._fleet.engines()
+        name = spec.engine or DEFAULT_ENGINE
+        if name not in engines and (absence := self._fleet.absence(name)):
+            raise absence
         if not engines:
             raise Unavailable("no lip-sync worker is up", 2.0)
-        name = spec.engine or DEFAULT_ENGINE
         if name not in engines:
             raise BadInput("spec.engine", f"no worker has {name!r}; there is {', '.join(sorted(engines))}")
         return engines[name]

@@ -16,7 +16,7 @@ import grpc.aio
 
 from mouthpiece.core.engines import EngineInfo
 from mouthpiece.core.scheduler.events import Event, Offer, WorkerDown, WorkerDraining, WorkerUp
-from mouthpiece.errors import Unavailable
+from mouthpiece.errors import MouthpieceError, Reason, Unavailable, Unmet
 from mouthpiece.rpc.channel import dial, is_serving
 from mouthpiece.rpc.convert import engine_from_proto
 from mouthpiece.rpc.security import PLAIN, TlsFiles
@@ -124,6 +124,21 @@ class Fleet:
     def engines(self) -> dict[str, EngineInfo]:
         """Engines that at least one live worker has, by name."""
         return {engine.name: engine for member in self._up() for engine in member.engines}
+
+    def absence(self, engine: str) -> MouthpieceError | None:
+        """Why no live worker can render with an engine that some have: the first that may heal by itself."""
+        told = [
+            ailment
+            for member in self._up()
+            for ailment in member.told.engine_ailments
+            if ailment.engine == engine
+        ]
+        if not told:
+            return None
+        ailment = min(told, key=lambda ailment: ailment.reason != "")
+        if ailment.reason:
+            return Unmet(Reason(ailment.reason), ailment.description)
+        return Unavailable(f"no worker can render with {engine!r} now: {ailment.description}", 2.0)
 
     def all_engines(self) -> list[EngineInfo]:
         """Every version of every engine that some live worker has."""

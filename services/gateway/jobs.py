@@ -128,6 +128,8 @@ class Jobs:
             await self._room.check()
             await self._check_previous(spec)
             admitted = await self._admission.admit(spec)
+        except (Busy, Unavailable):  # the caller comes back, and does not send its files again
+            raise
         except MouthpieceError:
             await self._discard_assets(spec)
             raise

@@ -32,6 +32,7 @@ from services.lipsync.engine import Engine
 from services.lipsync.engines import create_engine
 from services.lipsync.telemetry import Telemetry, open_telemetry
 from services.lipsync.wire import (
+    ailment_to_proto,
     avatar_name,
     background_from_proto,
     device_to_proto,
@@ -168,7 +169,8 @@ class LipSyncServicer(LipSyncServiceServicer):
                 prepared_avatars=prepared[:MAX_NAMED_AVATARS],
                 uptime=duration(time.monotonic() - self._started),
                 release=version("mouthpiece"),
-                ailments=worker.ailments,
+                ailments=[f"{ailment.engine}: {ailment.description}" for ailment in worker.ailments],
+                engine_ailments=[ailment_to_proto(ailment) for ailment in worker.ailments],
                 telemetry=telemetry_to_proto(reading),
                 encoders=worker.encoders,
             )

@@ -33,7 +33,7 @@ from services.lipsync.device import Device
 from services.lipsync.engine import RenderTask
 from services.lipsync.label import OPACITY, Corner, Label, check_drawable
 from services.lipsync.telemetry import Reading
-from services.lipsync.worker import Order, Outcome
+from services.lipsync.worker import Ailment, Order, Outcome
 
 MIN_SIDE, MAX_SIDE = 64, 4096
 
@@ -259,6 +259,15 @@ def result_to_proto(outcome: Outcome) -> pb.ChunkResult:
         handover=artifact_to_proto(outcome.handover) if outcome.handover else None,
         energy_joules=outcome.energy_joules,
         report=common_pb2.ChunkReport(**asdict(outcome.report)),
+    )
+
+
+def ailment_to_proto(ailment: Ailment) -> pb.Ailment:
+    """Why an engine cannot be had."""
+    return pb.Ailment(
+        engine=ailment.engine,
+        description=ailment.description,
+        reason=ailment.reason.value if ailment.reason else "",
     )
 
 

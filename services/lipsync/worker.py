@@ -101,6 +101,15 @@ class Outcome:
     """What the whole GPU used meanwhile; `None` when it does not tell."""
 
 
+@dataclass(frozen=True, slots=True)
+class Ailment:
+    """What keeps an engine from rendering: for a while, or until what `reason` says is mended."""
+
+    engine: str
+    description: str
+    reason: Reason | None = None
+
+
 class CalledOff(MouthpieceError):
     """The attempt was called off before it ended."""
 
@@ -170,11 +179,11 @@ class RenderWorker:
         return [engine.info for engine in self._engines.values() if not _ailment(engine)]
 
     @property
-    def ailments(self) -> list[str]:
+    def ailments(self) -> list[Ailment]:
         """What keeps the other engines from rendering."""
-        named = ((engine.info.name, _ailment(engine)) for engine in self._engines.values())
-        ailing = [f"{name}: {ailment}" for name, ailment in named if ailment]
-        return ailing + [f"{name}: {lack.message}" for name, lack in self._left_out.items()]
+        named = (Ailment(engine.info.name, _ailment(engine)) for engine in self._engines.values())
+        lacking = (Ailment(name, lack.message, lack.reason) for name, lack in self._left_out.items())
+        return [*(ailment for ailment in named if ailment.description), *lacking]
 
     def engine(self, name: str, version: str = "") -> EngineInfo:
         """What a loaded engine declares; "" means any version.

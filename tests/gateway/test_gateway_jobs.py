@@ -7,9 +7,10 @@ from pathlib import Path
 import grpc.aio
 import pytest
 
-from mouthpiece.errors import BadInput, MouthpieceError, NotFound, Reason, Unmet
+from mouthpiece.errors import BadInput, MouthpieceError, NotFound, Reason, Unavailable, Unmet
 from mouthpiece.rpc.status import from_rpc_error
 from mouthpiece.v1 import gateway_pb2 as pb
+from mouthpiece.v1 import lipsync_pb2
 from tests.support.gateway_fakes import FakeSuite, fake_suite, frame_lines
 
 TEXT = "One. Two. Three. Four. Five."
@@ -297,6 +298,21 @@ async def test_a_wrong_spec_is_refused_with_its_field_and_leaves_no_job(
     assert isinstance(error, BadInput)
     assert error.violations[0].field == field
     assert not (await suite.stub.ListJobs(pb.ListJobsRequest())).jobs
+
+
+async def test_an_engine_that_is_ill_or_lacks_something_is_no_fault_of_the_request(suite: FakeSuite) -> None:
+    weights = lipsync_pb2.Ailment(engine="wav2lip", description="no file", reason="WEIGHTS_MISSING")
+    ill = lipsync_pb2.Ailment(engine="heygem", description="HTTP status 503")
+    for fake, ailments in zip(suite.workers, [(weights, ill), (weights,)], strict=True):
+        fake.ailments = ailments
+    await suite.restart_gateway()
+    unavailable = await refusal(submit(suite, engine="heygem"))
+    assert isinstance(unavailable, Unavailable)
+    assert "HTTP status 503" in unavailable.message
+    lacking = await refusal(submit(suite, engine="wav2lip"))
+    assert isinstance(lacking, Unmet)
+    assert lacking.reason is Reason.WEIGHTS_MISSING
+    assert isinstance(await refusal(submit(suite, engine="magic")), BadInput)
 
 
 async def test_sizes_follow_the_avatar_and_are_even(suite: FakeSuite) -> None:

@@ -216,12 +216,40 @@ def test_a_container_that_still_starts_is_waited_for_without_holding_up_the_work
         assert rendered(engine, numbered_avatar(3), task(0, 4)) == expected(0, 4, 3)
 
 
+@pytest.mark.parametrize("status", [200, 500, 503])
+def test_an_ill_container_lets_chunks_go_elsewhere_until_it_is_well(
+    fake: FakeHeygem, engine: HeygemEngine, status: int
+) -> None:
+    fake.habits.ill = status
+    with pytest.raises(Unavailable):
+        rendered(engine, numbered_avatar(3), task(0, 4))
+    assert engine.ailment
+    fake.habits.ill = 0
+    until(lambda: not engine.ailment)
+    assert rendered(engine, numbered_avatar(3), task(0, 4)) == expected(0, 4, 3)
+
+
+@pytest.mark.parametrize("status", [200, 503])
+def test_a_container_that_is_ill_for_a_moment_goes_on_with_its_task(
+    fake: FakeHeygem, engine: HeygemEngine, status: int
+) -> None:
+    fake.habits.held = threading.Event()
+    running = in_background(engine, numbered_avatar(3), task(0, 4))
+    assert fake.rendering.wait(PATIENCE)
+    fake.habits.ill, fake.habits.ill_for = status, 3
+    until(lambda: not fake.habits.ill_for)
+    fake.habits.held.set()
+    assert running.result() == expected(0, 4, 3)
+    assert len(fake.submissions) == 1
+
+
 def test_full_queues_are_reported_while_the_container_answers_as_if_it_were_well(
     fake: FakeHeygem, engine: HeygemEngine
 ) -> None:
     fake.habits.queue_full = True
-    with pytest.raises(Stuck, match=QUEUE_FULL):
+    with pytest.raises(Stuck, match=QUEUE_FULL) as raised:
         rendered(engine, numbered_avatar(3), task(0, 4))
+    assert raised.value.status == "UNAVAILABLE"
     assert "must be restarted" in engine.ailment
     before = fake.queries
     until(lambda: fake.queries > before + 5)  # it answers all the while

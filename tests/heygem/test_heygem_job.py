@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from grpc.aio import AioRpcError
 
-from mouthpiece.client import Client, VideoOptions
+from mouthpiece.client import Client, JobFailed, VideoOptions
 from mouthpiece.core.timeline import clip_index
+from mouthpiece.errors import Unavailable
 from mouthpiece.media.probe import decode_frames
 from mouthpiece.settings import LipSyncSettings
 from mouthpiece.v1.gateway_pb2 import CHUNK_STATE_DONE, CHUNK_STATE_FAILED, Job
@@ -104,12 +105,33 @@ async def freed(running: Service) -> None:
 async def test_a_worker_says_what_its_container_needs_and_offers_nothing_meanwhile(tmp_path: Path) -> None:
     with container(tmp_path / "shared", Habits(queue_full=True)) as fake:
         async with service(tmp_path / "data", worker(fake, "w")) as running:
-            with pytest.raises(Exception, match="must be restarted"):
+            with pytest.raises(AioRpcError, match="must be restarted") as raised:
                 async for _ in running.stub.RenderChunk(chunk_request("heygem", 0, 10)):
                     pass
+            assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
             told: Worker = (await running.stub.GetWorker(GetWorkerRequest())).worker
     assert "must be restarted" in told.ailments[0]
+    assert [(ailment.engine, ailment.reason) for ailment in told.engine_ailments] == [("heygem", "")]
     assert not told.engines
+
+
+@pytest.mark.asyncio
+async def test_ill_containers_put_a_job_off_and_what_all_of_them_fail_at_ends_it(tmp_path: Path) -> None:
+    clip = clip_file(tmp_path / "face.mp4", CLIP, Fraction(25), SIZE)
+    told: list[str] = []
+
+    def heal(error: Unavailable, _wait: float) -> None:
+        told.append(error.message)
+        for fake in fakes:
+            fake.habits.ill, fake.habits.fails = 0, "format audio error"
+
+    with ExitStack() as stack:
+        fakes = [stack.enter_context(container(tmp_path / name, Habits(ill=503))) for name in ("a", "b")]
+        workers = [worker(fake, fake.folder.name) for fake in fakes]
+        async with cluster(tmp_path / "data", workers, on_retry=heal) as client:
+            with pytest.raises(JobFailed, match=r"failed 3 times: .*format audio error"):
+                await render(client, tmp_path, clip)
+    assert "HTTP status 503" in told[0]
 
 
 @pytest.mark.asyncio

@@ -167,6 +167,7 @@ class FakeWorker(_Idle, lipsync_pb2_grpc.LipSyncServiceServicer):
     encoded_with: set[str] = field(default_factory=set)
     labels: set[str] = field(default_factory=set)
     engine: EngineInfo = ENGINE
+    ailments: tuple[lipsync_pb2.Ailment, ...] = ()
     avatar_error: MouthpieceError | None = None
     movie: Callable[[Span | list[int]], bytes] = field(default_factory=lambda: fake_movie)
     rendering: int = 0
@@ -181,6 +182,7 @@ class FakeWorker(_Idle, lipsync_pb2_grpc.LipSyncServiceServicer):
                 slots=1,
                 busy_slots=self.rendering,
                 encoders=self.encoders,
+                engine_ailments=self.ailments,
             )
         )
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from mouthpiece.client import Client
+from mouthpiece.client import Client, OnRetry
 from mouthpiece.rpc.server import Program, serving
 from mouthpiece.settings import CommonSettings, GatewaySettings, LipSyncSettings, MergerSettings, TtsSettings
 from services.gateway import __main__ as gateway
@@ -16,7 +16,9 @@ from services.tts import __main__ as tts
 
 
 @asynccontextmanager
-async def cluster(folder: Path, workers: Sequence[LipSyncSettings]) -> AsyncGenerator[Client]:
+async def cluster(
+    folder: Path, workers: Sequence[LipSyncSettings], on_retry: OnRetry | None = None
+) -> AsyncGenerator[Client]:
     """A client of a gateway with these workers, each with caches of its own."""
     async with AsyncExitStack() as stack:
 
@@ -32,4 +34,4 @@ async def cluster(folder: Path, workers: Sequence[LipSyncSettings]) -> AsyncGene
         ]
         settings = GatewaySettings(tts=speech, merger=merging, workers=",".join(addresses))
         address = await start(gateway.program(common, settings))
-        yield await stack.enter_async_context(Client(address))
+        yield await stack.enter_async_context(Client(address, on_retry=on_retry))

@@ -61,6 +61,10 @@ class Habits:
     """A restart happens in the middle of the next task."""
     fails: str = ""
     """Every task ends with this error."""
+    ill: int = 0
+    """HTTP status of every answer; 200 with a page that is no answer. 0: it is well."""
+    ill_for: int = 1_000_000
+    """It is well again after so many answers."""
     lies: str = ""
     """"missing", "short", "black" or "garbled": what the result is although it is called a success."""
 
@@ -240,6 +244,13 @@ def _handler(fake: FakeHeygem) -> type[BaseHTTPRequestHandler]:
                 self.send_error(404)
 
         def _answer(self, work: Any) -> None:
+            if fake.habits.ill and fake.habits.ill_for:
+                fake.habits.ill_for -= 1
+                self.send_response(fake.habits.ill)
+                self.send_header("Content-Length", "9")
+                self.end_headers()
+                self.wfile.write(b"<p>wait</p>"[:9])
+                return
             try:
                 document = work()
             except KeyError:

@@ -18,7 +18,7 @@ _PING = "__ping__"
 
 
 class Unreachable(Unavailable):
-    """The container does not answer: it starts, restarts, or is gone."""
+    """The container does not answer, or with a server error: it starts, restarts, is ill or gone."""
 
 
 class Container:
@@ -66,6 +66,8 @@ class Container:
             response = self._session.send(self._session.prepare_request(request), timeout=self._timeout)
         except requests.RequestException as error:
             raise Unreachable(f"{self._url} does not answer: {type(error).__name__}") from None
+        if response.status_code >= requests.codes.server_error:
+            raise Unreachable(f"{self._url} is out of order: HTTP status {response.status_code}")
         if response.status_code != requests.codes.ok:
             raise Garbled(f"{request.url} answers with HTTP status {response.status_code}")
         response.encoding = "utf-8"

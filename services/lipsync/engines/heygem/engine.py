@@ -18,6 +18,7 @@ from services.lipsync.engine import Frame, RenderTask, Watch
 from services.lipsync.engines.health import Health
 from services.lipsync.engines.heygem.container import Container, Unreachable
 from services.lipsync.engines.heygem.folder import SharedFolder, speech_name
+from services.lipsync.engines.heygem.protocol import Garbled
 from services.lipsync.engines.heygem.task import Died, Lost, Pace, Stuck, Task, TaskRunner
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ class HeygemEngine:
     def render(self, prepared: Avatar, task: RenderTask) -> Generator[Frame]:
         """Yield the frames of a task, all of them after the container has ended.
 
-        Raises `Busy` when the container works for somebody else, `Unavailable` when it is away.
+        Raises `Busy` when the container works for somebody else, `Unavailable` when it is away or ill.
         """
         with self._turn:
             order = self._order(prepared, task)
@@ -161,12 +162,10 @@ class HeygemEngine:
         told = _Teller(task.watch, frames, order.expected)
         try:
             path = self._runner.run(order, told.tell)
-        except Unavailable as error:
-            self._note(error)
-            raise
         except MouthpieceError as error:
             self._note(error)
-            self._folder.clear(order.code)
+            if isinstance(error, Stuck) or not isinstance(error, Unavailable):
+                self._folder.clear(order.code)
             raise
         took = (time.monotonic() - start) / frames
         self._seconds_per_frame += _SMOOTHING * (took - self._seconds_per_frame)
@@ -177,7 +176,7 @@ class HeygemEngine:
         match error:
             case Stuck():
                 self._health.fell_ill(error.message, restart=True)
-            case Unreachable() | Died():
+            case Unreachable() | Garbled() | Died():
                 self._health.fell_ill(error.message, restart=False)
             case Lost():
                 self._health.check()

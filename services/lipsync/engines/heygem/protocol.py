@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import Any
 
-from mouthpiece.errors import MouthpieceError
+from mouthpiece.errors import Unavailable
 
 
 class Code(IntEnum):
@@ -51,8 +51,8 @@ class Answer:
         return self.stage in (Stage.DONE, Stage.FAILED)
 
 
-class Garbled(MouthpieceError):
-    """The container's answer makes no sense. Is it a HeyGem video container?"""
+class Garbled(Unavailable):
+    """The container's answer makes no sense: it is not ready, or something else answers at its address."""
 
 
 def read_answer(body: str) -> Answer:

@@ -15,6 +15,7 @@ from services.lipsync.engines.heygem.folder import RUNNING, SharedFolder
 from services.lipsync.engines.heygem.protocol import (
     Answer,
     Code,
+    Garbled,
     Stage,
     explain,
     needs_restart,
@@ -55,7 +56,7 @@ class Task:
     expected: float
 
 
-class Stuck(MouthpieceError):
+class Stuck(Unavailable):
     """The container's queues are full and stay so: restart it."""
 
 
@@ -89,7 +90,8 @@ class TaskRunner:
         """The result's file, which does not grow any more; `tell` gets the part that is done, 0 to 1.
 
         A task that an earlier process submitted is taken up where it is. Raises `Busy`, `Unreachable`,
-        `Stuck`, `Died`, `Lost`, `Unavailable` when closing, and `MouthpieceError` when the task failed.
+        `Garbled`, `Stuck`, `Died`, `Lost`, `Unavailable` when closing, and `MouthpieceError` when the task
+        failed.
         """
         with Container(self._url) as container:
             answer = self._ended(container, task, tell)
@@ -135,7 +137,7 @@ class TaskRunner:
             self._wait(self._pace.poll)
             try:
                 answer = container.query(task.code)
-            except Unreachable as error:
+            except (Unreachable, Garbled) as error:
                 if now - heard > self._pace.silence:
                     raise Died(f"in the middle of a task, {error.message}") from None
                 continue

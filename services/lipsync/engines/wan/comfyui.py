@@ -38,6 +38,8 @@ SUBMISSIONS = 3
 """Times that a clip is submitted: restarts lose it."""
 SILENCE_SECONDS = 120.0
 """Time for a ComfyUI that does not answer: it may be restarting."""
+_NOT_READY = (502, 503, 504)
+"""What a proxy answers for a ComfyUI that is not up."""
 _TIMEOUT = (CONNECT_SECONDS, ANSWER_SECONDS)
 
 
@@ -240,6 +242,8 @@ class ComfyClips:
             response = self._session.send(self._session.prepare_request(request), timeout=_TIMEOUT)
         except requests.RequestException as error:
             raise Away(f"the ComfyUI at {self._url} does not answer: {type(error).__name__}") from None
+        if response.status_code in _NOT_READY:
+            raise Away(f"the ComfyUI at {self._url} is not ready: HTTP status {response.status_code}")
         if response.status_code != requests.codes.ok:
             raise Refused(f"the ComfyUI answers {response.status_code}: {response.text[:500]}")
         return response
