@@ -86,8 +86,9 @@ LOCK := uv pip compile --universal --fork-strategy fewest --python-version 3.11 
 lock: ## Resolve the requirements anew (needs uv)
 	$(LOCK) pyproject.toml --extra suite --extra openvino --extra piper --extra provenance --extra tracing --group dev \
 	    -o requirements/suite.lock
-	for service in gateway tts lipsync merger; do \
-	    $(LOCK) pyproject.toml --extra $$service -c requirements/suite.lock -o requirements/$$service.lock || exit 1; done
+	for image in gateway tts lipsync "merger --extra provenance"; do \
+	    $(LOCK) pyproject.toml --extra $$image --extra tracing -c requirements/suite.lock \
+	        -o requirements/$${image%% *}.lock || exit 1; done
 	$(LOCK) --group build -c requirements/suite.lock -o requirements/build.lock
 	$(LOCK) --group proto -o requirements/proto.lock
 
