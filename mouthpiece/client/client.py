@@ -32,13 +32,14 @@ OnBytes = Callable[[int, int], None]
 
 TOKEN_VARIABLE = "MOUTHPIECE_TOKEN"
 
-FileName = Literal["video", "captions_vtt", "captions_srt"]
+FileName = Literal["video", "captions_vtt", "captions_srt", "poster"]
 """A file that a job makes, by its field in the result."""
 
 _FILES: dict[FileName, gateway_pb2.ResultFile.ValueType] = {
     "video": gateway_pb2.RESULT_FILE_VIDEO,
     "captions_vtt": gateway_pb2.RESULT_FILE_CAPTIONS_VTT,
     "captions_srt": gateway_pb2.RESULT_FILE_CAPTIONS_SRT,
+    "poster": gateway_pb2.RESULT_FILE_POSTER,
 }
 
 _CALL_OFF_SECONDS = 10.0

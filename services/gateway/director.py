@@ -400,6 +400,7 @@ class Director:
                 statistics=figures,
                 captions_vtt=merged.captions_vtt if merged.HasField("captions_vtt") else None,
                 captions_srt=merged.captions_srt if merged.HasField("captions_srt") else None,
+                poster=merged.poster if merged.HasField("poster") else None,
                 approximate=run.fade_frames > 0,
                 report=report(run),
             )

@@ -34,6 +34,7 @@ from mouthpiece.v1.gateway_pb2 import (
     JOB_STATE_QUEUED,
     RESULT_FILE_CAPTIONS_SRT,
     RESULT_FILE_CAPTIONS_VTT,
+    RESULT_FILE_POSTER,
     RESULT_FILE_VIDEO,
     DownloadVideoResponse,
     Job,
@@ -72,10 +73,11 @@ CALL_OFF_SECONDS = 20.0
 MAX_REQUEST_ID = 128
 
 
-_ResultField = Literal["video", "captions_vtt", "captions_srt"]
+_ResultField = Literal["video", "captions_vtt", "captions_srt", "poster"]
 _RESULT_FIELDS: dict[ResultFile.ValueType, _ResultField] = {
     RESULT_FILE_CAPTIONS_VTT: "captions_vtt",
     RESULT_FILE_CAPTIONS_SRT: "captions_srt",
+    RESULT_FILE_POSTER: "poster",
 }
 """Fields of a job's result by the file that is asked for; all others mean the video."""
 
@@ -292,15 +294,16 @@ class Jobs:
             raise Unavailable(f"job {job_id} is called off, but has not ended yet") from None
 
     async def delete(self, job_id: str) -> None:
-        """Forget a job that has ended, and its video unless another job has the same."""
+        """Forget a job that has ended, and what it made unless another job has the same."""
         job = await self._stored(job_id)
         if job.state not in ENDED:
             raise Unmet(Reason.JOB_RUNNING, f"job {job_id} is still running: cancel it first")
         await self._store.delete_job(job_id)
         self._watching.end(job_id)
-        video = job.result.video.sha256
-        if video and not await self._store.is_referred_to(video):
-            await self._artifacts.delete(video)
+        made = job.result
+        for file in (made.video, made.poster, made.captions_vtt, made.captions_srt):
+            if file.sha256 and not await self._store.is_referred_to(file.sha256):
+                await self._artifacts.delete(file.sha256)
 
     async def watch(self, job_id: str, from_sequence: int) -> AsyncGenerator[JobEvent]:
         """The events of a job from a sequence number on."""
@@ -321,7 +324,7 @@ class Jobs:
             raise Unmet(Reason.JOB_NOT_DONE, f"job {job_id} is {name}")
         field: _ResultField = _RESULT_FIELDS.get(file, "video")
         if not job.result.HasField(field):
-            raise NotFound(f"job {job_id} has no captions")
+            raise NotFound(f"job {job_id} has no {field.partition('_')[0]}")
         found = artifact_from_proto(getattr(job.result, field))
         if not 0 <= offset <= found.size_bytes or length < 0:
             raise BadInput("offset", f"the file has {found.size_bytes} bytes")

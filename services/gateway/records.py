@@ -113,6 +113,7 @@ def change_row(job: Job) -> Row:
         "new_video": job.result.video.sha256,
         "new_vtt": job.result.captions_vtt.sha256,
         "new_srt": job.result.captions_srt.sha256,
+        "new_poster": job.result.poster.sha256,
     }
 
 

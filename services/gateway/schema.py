@@ -29,6 +29,7 @@ jobs = sa.Table(
     sa.Column("video", sa.String(64), nullable=False, server_default="", index=True),
     sa.Column("vtt", sa.String(64), nullable=False, server_default="", index=True),
     sa.Column("srt", sa.String(64), nullable=False, server_default="", index=True),
+    sa.Column("poster", sa.String(64), nullable=False, server_default="", index=True),
     # On whose behalf it was submitted; empty while the gateway asks nobody.
     sa.Column("tenant", sa.String(64), nullable=False, server_default=""),
     # The context that its trace began in: headers as JSON; empty: nobody traced.

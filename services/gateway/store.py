@@ -347,9 +347,10 @@ _CHANGE_JOB = (
         video=sa.bindparam("new_video"),
         vtt=sa.bindparam("new_vtt"),
         srt=sa.bindparam("new_srt"),
+        poster=sa.bindparam("new_poster"),
     )
 )
-_NAMED = (_jobs.c.audio, _jobs.c.avatar, _jobs.c.video, _jobs.c.vtt, _jobs.c.srt)
+_NAMED = (_jobs.c.audio, _jobs.c.avatar, _jobs.c.video, _jobs.c.vtt, _jobs.c.srt, _jobs.c.poster)
 _KEPT = (
     _sentences.c.pcm,
     _spoken.c.pcm,

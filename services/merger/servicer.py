@@ -8,12 +8,11 @@ import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from contextlib import aclosing, contextmanager, suppress
-from dataclasses import dataclass
 from typing import Any
 
 from grpc.aio import ServicerContext
 
-from mouthpiece.artifacts import Artifact, ArtifactStore, check_sha256
+from mouthpiece.artifacts import ArtifactStore, check_sha256
 from mouthpiece.core.timeline import MAX_FPS, MIN_FPS
 from mouthpiece.errors import BadInput, Busy, MouthpieceError, Unavailable
 from mouthpiece.logs import tag_logs
@@ -41,14 +40,6 @@ READ_OUT_SECONDS = 1.0
 """Time for a refused caller to come to an end."""
 
 MIN_SIZE, MAX_SIZE = 64, 4096
-
-
-@dataclass(frozen=True, slots=True)
-class _Signature:
-    """Who signed a movie, or why nobody did though somebody should have; both empty where none are."""
-
-    signer: str = ""
-    warning: str = ""
 
 
 class MergerServicer(MergerServiceServicer):
@@ -121,32 +112,45 @@ class MergerServicer(MergerServiceServicer):
                     async for segment in work.store_segments():
                         yield _segment(segment)
                     if request.HasField("end"):
-                        signature = await self._sign(work, header.title, request.end.provenance_json)
-                        video, captions = await work.store_movie(), await work.store_captions()
-                        tracing.note(frames=request.end.frames, size_bytes=video.size_bytes)
-                        metrics.movie_stored(
-                            request.end.frames, video.size_bytes, time.perf_counter() - start
-                        )
-                        yield _result(request.end, video, captions, signature)
+                        result = await self._finished(work, header.title, request.end)
+                        size = result.video.size_bytes
+                        tracing.note(frames=result.frames, size_bytes=size)
+                        metrics.movie_stored(result.frames, size, time.perf_counter() - start)
+                        yield pb.MergeResponse(result=result)
                         return
                     if before != (work.frames, work.samples):
                         yield _progress(work)
                 raise BadInput("end", "must be sent last")
 
-    async def _sign(self, work: MergeWork, title: str, provenance: str) -> _Signature:
-        """Sign a finished movie, if movies are. Raises `Unavailable` when it may not go out without."""
-        if self._signatory is None:
-            return _Signature()
+    async def _finished(self, work: MergeWork, title: str, end: pb.MergeEnd) -> pb.MergeResult:
+        """Sign what a merge has made, and store it."""
+        result = pb.MergeResult(frames=end.frames, samples=end.samples)
+        if self._signatory is not None:
+            await self._sign(self._signatory, work, title, end.provenance_json, result)
+        result.video.CopyFrom(artifact_to_proto(await work.store_movie()))
+        poster, captions = await work.store_poster(), await work.store_captions()
+        if poster is not None:
+            result.poster.CopyFrom(artifact_to_proto(poster))
+        if captions is not None:
+            vtt, srt = captions
+            result.captions_vtt.CopyFrom(artifact_to_proto(vtt))
+            result.captions_srt.CopyFrom(artifact_to_proto(srt))
+        return result
+
+    async def _sign(
+        self, signatory: Signatory, work: MergeWork, title: str, provenance: str, result: pb.MergeResult
+    ) -> None:
+        """Sign a finished movie. Raises `Unavailable` when that fails, and it may not go out without."""
         try:
-            signer = await work.sign(self._signatory, title, json.loads(provenance or "{}"))
+            result.signed_by = await work.sign(signatory, title, json.loads(provenance or "{}"))
         except SigningFailed as error:
             metrics.movie_signed("failed")
             log.warning("a movie could not be signed: %s", error.message)
             if self._settings.signing_failure == "fail":
                 raise Unavailable(f"the video cannot be signed: {error.message}", RETRY_AFTER) from None
-            return _Signature(warning=f"the video could not be signed: {error.message}")
-        metrics.movie_signed("signed")
-        return _Signature(signer)
+            result.warnings.append(f"the video could not be signed: {error.message}")
+        else:
+            metrics.movie_signed("signed")
 
     @contextmanager
     def _slot(self) -> Generator[None]:
@@ -221,23 +225,6 @@ def _signatory(settings: MergerSettings) -> Signatory | None:
     if certificate is None or key is None:
         raise BadInput(CERTIFICATE, "a certificate and its key are needed together")
     return Signatory(certificate, key, settings.signing_timestamps)
-
-
-def _result(
-    end: pb.MergeEnd, video: Artifact, captions: tuple[Artifact, Artifact] | None, signature: _Signature
-) -> pb.MergeResponse:
-    result = pb.MergeResult(
-        video=artifact_to_proto(video),
-        frames=end.frames,
-        samples=end.samples,
-        signed_by=signature.signer,
-        warnings=[signature.warning] if signature.warning else [],
-    )
-    if captions is not None:
-        vtt, srt = captions
-        result.captions_vtt.CopyFrom(artifact_to_proto(vtt))
-        result.captions_srt.CopyFrom(artifact_to_proto(srt))
-    return pb.MergeResponse(result=result)
 
 
 def _segment(stored: StoredSegment) -> pb.MergeResponse:

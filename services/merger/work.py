@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,11 +16,15 @@ from typing import Self, TypeVar
 
 from mouthpiece.artifacts import Artifact, ArtifactStore
 from mouthpiece.core.timeline import Span
+from mouthpiece.errors import BadInput
 from mouthpiece.media.captions import Cue, to_srt, to_vtt
 from mouthpiece.media.credentials import Record
-from mouthpiece.media.merge import MergeFormat, Merger
+from mouthpiece.media.merge import SYNTHETIC_MARK, MergeFormat, Merger
+from mouthpiece.media.poster import make_poster
 from mouthpiece.media.quality import Quality
 from services.merger.signing import Signatory
+
+log = logging.getLogger(__name__)
 
 _Result = TypeVar("_Result")
 
@@ -122,6 +127,15 @@ class MergeWork:
     async def store_movie(self) -> Artifact:
         """Put the finished movie into the store."""
         return await self._artifacts.put_file(self._output)
+
+    async def store_poster(self) -> Artifact | None:
+        """Put a frame of the finished movie into the store; None when it cannot be decoded."""
+        try:
+            picture = await self._call(lambda: make_poster(self._output, SYNTHETIC_MARK))
+        except BadInput as error:
+            log.warning("there is no poster: %s", error.message)
+            return None
+        return await self._artifacts.put_bytes(picture)
 
     async def store_segments(self) -> AsyncGenerator[StoredSegment]:
         """Put the segments that there are since the last time into the store."""

@@ -67,7 +67,8 @@ async def test_an_old_job_goes_with_its_video_and_leaves_its_chunks_to_the_cache
     assert (await retention.sweep(LATER)).jobs == 0
     assert (await retention.sweep(LATER + DAY)).jobs == 1
     assert await store.job(job.id) is None
-    assert not await suite.artifacts.has(job.result.video.sha256)
+    for made in (job.result.video, job.result.poster):
+        assert not await suite.artifacts.has(made.sha256)
     assert await names(suite)
 
 

@@ -33,6 +33,20 @@ async def test_a_job_goes_from_upload_to_download(tmp_path: Path) -> None:
         assert 'filename="Gre..7.mp4"' in answer.headers["content-disposition"]
 
 
+async def test_a_finished_job_has_a_picture_that_browsers_may_keep(tmp_path: Path) -> None:
+    async with fake_suite(tmp_path) as suite, client_of(suite) as client:
+        job = await submitted(client, "One.")
+        await ended(client, job)
+        answer = await client.get(f"/api/poster/{job}.jpg")
+        assert answer.content == b"a picture of 50 frames"
+        assert answer.headers["content-type"] == "image/jpeg"
+        assert "immutable" in answer.headers["cache-control"]
+        poster = (await client.get(f"/api/jobs/{job}")).json()["result"]["poster"]["sha256"]
+        await client.delete(f"/api/jobs/{job}")
+        assert (await client.get(f"/api/poster/{job}.jpg")).status_code == 404
+        assert not await suite.artifacts.has(poster)
+
+
 async def test_what_http_tells_of_a_job_is_what_grpc_tells(tmp_path: Path) -> None:
     async with fake_suite(tmp_path) as suite, client_of(suite) as client:
         job = await submitted(client, "One.")

@@ -18,6 +18,7 @@ import pytest
 from mouthpiece.artifacts import Artifact, ArtifactStore
 from mouthpiece.core.timeline import Span
 from mouthpiece.errors import BadInput, Busy, DataLoss, MouthpieceError, NotFound
+from mouthpiece.media.merge import SYNTHETIC_MARK
 from mouthpiece.media.probe import decode_frames, index_comes_first, read_movie
 from mouthpiece.rpc.channel import dial
 from mouthpiece.rpc.convert import artifact_to_proto, rational_to_proto, span_to_proto
@@ -110,6 +111,12 @@ async def test_chunks_and_speech_become_a_movie_in_the_store(service: Service, t
     audio = read_movie(path).audio
     assert audio
     assert (audio.language, audio.duration) == ("deu", Fraction(len(SPEECH) // 2, 48000))
+
+
+async def test_a_movie_comes_with_a_picture_of_it_that_says_what_it_is(service: Service) -> None:
+    poster = await service.store.get_bytes((await service.merge(whole_job(service)))[-1].result.poster.sha256)
+    assert poster.startswith(b"\xff\xd8")
+    assert SYNTHETIC_MARK.encode() in poster
 
 
 async def test_merging_again_gives_the_same_movie(service: Service) -> None:

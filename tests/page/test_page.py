@@ -118,6 +118,27 @@ def test_captions_are_shown(page: Page, face: Path) -> None:
     assert "This picture speaks" in str(first)
 
 
+def test_finished_videos_are_listed_with_a_picture_and_shown_with_it(page: Page, face: Path) -> None:
+    submit(page, face, TEXT)
+    wait_until_done(page)
+    page.wait_for_function(
+        "() => document.querySelector('#history li .thumb img')?.naturalWidth === 256", timeout=WITHIN
+    )
+    page.reload()
+    page.wait_for_function("() => document.getElementById('video').poster.endsWith('.jpg')", timeout=WITHIN)
+
+
+def test_consent_is_asked_for_where_a_face_or_its_voice_is_taken(page: Page, face: Path) -> None:
+    expect(page.locator("#consent-field")).to_be_hidden()
+    page.set_input_files("#face", face)
+    expect(page.locator("#consent-field")).to_be_visible()
+    expect(page.locator("#own-voice-field")).to_be_hidden()
+    page.set_input_files("#face", {"name": "clip.mp4", "mimeType": "video/mp4", "buffer": b"a clip"})
+    expect(page.locator("#own-voice-field")).to_be_visible()
+    page.click("#face-clear")
+    expect(page.locator("#consent-field")).to_be_hidden()
+
+
 def test_chunk_bars_move(page: Page, face: Path) -> None:
     submit(page, face, LONGER + " Once more.")
     widths = "() => [...document.querySelectorAll('#film .chunk b')].map((bar) => bar.style.width)"

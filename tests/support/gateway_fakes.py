@@ -324,8 +324,14 @@ class FakeMerger(_Idle, merger_pb2_grpc.MergerServiceServicer):
         if self.hold is not None:
             await self.hold.wait()
         video = await self.artifacts.put_bytes(content)
+        poster = await self.artifacts.put_bytes(f"a picture of {frames} frames".encode())
         yield merger_pb2.MergeResponse(
-            result=merger_pb2.MergeResult(video=artifact_to_proto(video), frames=frames, samples=samples)
+            result=merger_pb2.MergeResult(
+                video=artifact_to_proto(video),
+                poster=artifact_to_proto(poster),
+                frames=frames,
+                samples=samples,
+            )
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from fractions import Fraction
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _SRT = "application/x-subrip"
 EVENTS = "text/event-stream"
+JPEG = "image/jpeg"
 BYTES = "application/octet-stream"
 
 FIRST_SEGMENT_WITHIN = 10.0
@@ -152,6 +153,14 @@ class Api:
                 "The finished video, or ranges of it.",
                 MP4,
                 query={"follow": "1: fragmented MP4 from the first frame on, while the job is running."},
+            ),
+            Endpoint(
+                "DownloadVideo",
+                "GET",
+                "/api/poster/{id}.jpg",
+                self.poster,
+                "A frame of the video, at most 320 pixels wide and high.",
+                JPEG,
             ),
             Endpoint(
                 "DownloadVideo",
@@ -295,17 +304,28 @@ class Api:
         body = nothing() if empty else _data(self._gateway.DownloadVideo(whole, CALLER))
         return StreamingResponse(body, part.status, headers, MP4)
 
+    async def poster(self, request: Request) -> Response:
+        """A picture of the video; it never changes."""
+        return await self._file(_job_id(request), pb.RESULT_FILE_POSTER, JPEG, _FOR_EVER)
+
     async def captions_vtt(self, request: Request) -> Response:
         """Captions for players."""
-        return await self._captions(_job_id(request), pb.RESULT_FILE_CAPTIONS_VTT, "text/vtt")
+        return await self._file(_job_id(request), pb.RESULT_FILE_CAPTIONS_VTT, "text/vtt")
 
     async def captions_srt(self, request: Request) -> Response:
         """Captions for editors."""
-        return await self._captions(_job_id(request), pb.RESULT_FILE_CAPTIONS_SRT, _SRT)
+        return await self._file(_job_id(request), pb.RESULT_FILE_CAPTIONS_SRT, _SRT)
 
-    async def _captions(self, job_id: str, file: pb.ResultFile.ValueType, media_type: str) -> Response:
+    async def _file(
+        self,
+        job_id: str,
+        file: pb.ResultFile.ValueType,
+        media_type: str,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        """One of the small files of a job."""
         parts = self._gateway.DownloadVideo(pb.DownloadVideoRequest(job_id=job_id, file=file), CALLER)
-        return Response(b"".join([part.data async for part in parts]), media_type=media_type)
+        return Response(b"".join([part.data async for part in parts]), 200, headers, media_type)
 
     async def _parts(self, query: pb.DownloadVideoRequest) -> pb.DownloadVideoResponse:
         """The first part of a download; what is wrong shows before the answer begins."""

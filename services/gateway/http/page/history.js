@@ -9,23 +9,14 @@ export class History {
   #list;
   #more;
   #next = "";
-  #seen;
 
   constructor(list, more) {
     this.#list = list;
     this.#more = more;
-    // A picture is fetched when it comes into sight.
-    this.#seen = new IntersectionObserver((entries) => {
-      for (const entry of entries.filter((found) => found.isIntersecting)) {
-        this.#seen.unobserve(entry.target);
-        entry.target.src = entry.target.dataset.src;
-      }
-    });
     more.addEventListener("click", () => this.#page(this.#next));
   }
 
   async refresh() {
-    this.#seen.disconnect();
     this.#list.replaceChildren();
     await this.#page("");
   }
@@ -57,17 +48,12 @@ export class History {
       make(
         "a",
         { href: `#job=${job.id}` },
-        make("span", { className: "thumb" }, state === "done" ? this.#thumb(job.id) : "…"),
+        make("span", { className: "thumb" }, job.result?.poster ? poster(job.id) : state === "done" ? "▶" : "…"),
         make("span", {}, make("strong", { textContent: title }), make("small", { className: `state-${state}`, textContent: `${told}  ·  ${ago(job.created)}` })),
       ),
     );
   }
-
-  #thumb(id) {
-    const video = make("video", { muted: true, preload: "metadata", tabIndex: -1 });
-    video.dataset.src = `/api/download/${id}#t=0.4`;
-    video.setAttribute("aria-hidden", "true");
-    this.#seen.observe(video);
-    return video;
-  }
 }
+
+/** A picture of a video; it is fetched when it comes into sight. */
+const poster = (id) => make("img", { alt: "", loading: "lazy", src: `/api/poster/${id}.jpg` });

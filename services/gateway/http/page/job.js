@@ -103,7 +103,7 @@ export class Stage {
     if (state === "done") {
       const url = `/api/download/${this.job.id}`;
       if (this.playing) this.#player.finish(url);
-      else this.#player.file(url);
+      else this.#player.file(url, this.job.result?.poster ? `/api/poster/${this.job.id}.jpg` : "");
       this.playing = true;
       this.#captions();
     } else if (!this.playing) {

@@ -52,14 +52,16 @@ export class Player {
     this.#stop = () => {};
     this.#final = null;
     this.#video.removeAttribute("src");
+    this.#video.removeAttribute("poster");
     this.#video.replaceChildren();
     this.#video.load();
     this.#note.textContent = text;
   }
 
   /** Plays a finished video. */
-  file(url) {
+  file(url, poster) {
     this.clear();
+    this.#video.poster = poster;
     this.#video.src = url;
   }
 
