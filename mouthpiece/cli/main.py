@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from mouthpiece import __version__
-from mouthpiece.choices import CornerName, FallbackName, LoudnessName, ModeName, QualityName
+from mouthpiece.cli import arguments as arg
 from mouthpiece.cli.errors import guarded
 
 app = typer.Typer(
@@ -23,252 +23,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-_SPEECH = "What to say"
-_PICTURE = "The picture"
-_WORK = "How to work"
-_RESULT = "The result"
-
-Text = Annotated[
-    str | None,
-    typer.Option(metavar="TEXT", rich_help_panel=_SPEECH, help="Words to speak; with --audio, its words."),
-]
-TextFile = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE", rich_help_panel=_SPEECH, help="The same from a UTF-8 file; - for standard input."
-    ),
-]
-Audio = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE",
-        rich_help_panel=_SPEECH,
-        help="A recording of the speech: any audio, or video with sound.",
-    ),
-]
-Voice = Annotated[str, typer.Option(metavar="NAME", rich_help_panel=_SPEECH, help="See `mouthpiece voices`.")]
-Language = Annotated[
-    str,
-    typer.Option(
-        metavar="TAG", rich_help_panel=_SPEECH, help="Such as en, en-GB, ru. Default: by voice or script."
-    ),
-]
-Ssml = Annotated[
-    bool, typer.Option("--ssml", metavar="", rich_help_panel=_SPEECH, help="The text is an SSML document.")
-]
-Lexicon = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE",
-        rich_help_panel=_SPEECH,
-        help="How to say words: a line `word = what to say` for each, or `word = /IPA/`.",
-    ),
-]
-VoiceReference = Annotated[
-    str,
-    typer.Option(
-        metavar="FILE",
-        rich_help_panel=_SPEECH,
-        help="A recording of the voice to speak in; avatar: the avatar video's own.",
-    ),
-]
-VoiceFallback = Annotated[
-    FallbackName | None,
-    typer.Option(
-        metavar="NAME",
-        rich_help_panel=_SPEECH,
-        help="When the voice fails: engine (the next one), reference (as it is) or none. Default: engine.",
-    ),
-]
-SpeakingRate = Annotated[
-    float | None,
-    typer.Option(metavar="X", rich_help_panel=_SPEECH, help="Speed of speech, 0.5 to 2. Default: 1."),
-]
-Loudness = Annotated[
-    LoudnessName | None,
-    typer.Option(
-        metavar="NAME",
-        rich_help_panel=_SPEECH,
-        help="normalize (to -16 LUFS) or keep. Default: normalize text, keep recordings.",
-    ),
-]
-Denoise = Annotated[
-    bool,
-    typer.Option(
-        "--denoise", metavar="", rich_help_panel=_SPEECH, help="Weaken noise in the recording or reference."
-    ),
-]
-LongestPause = Annotated[
-    float | None,
-    typer.Option(
-        metavar="S", rich_help_panel=_SPEECH, help="Cut longer pauses of a recording to this, 0.1 to 60."
-    ),
-]
-Consent = Annotated[
-    str,
-    typer.Option(
-        metavar="REF",
-        rich_help_panel=_SPEECH,
-        show_default=False,
-        help="Where consent to the use of voice and face is kept; stays with the video.",
-    ),
-]
-Avatar = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE", rich_help_panel=_PICTURE, help="A portrait or a video of the face. Default: our own."
-    ),
-]
-Quality = Annotated[
-    QualityName | None,
-    typer.Option(
-        metavar="NAME",
-        rich_help_panel=_PICTURE,
-        help="low, medium, high, ultra or lossless. Default: medium.",
-    ),
-]
-Fps = Annotated[
-    str | None,
-    typer.Option(
-        metavar="RATE", rich_help_panel=_PICTURE, help="25, 29.97 or 30000/1001. Default: the video's, or 25."
-    ),
-]
-Width = Annotated[
-    int,
-    typer.Option(
-        metavar="PIXELS",
-        rich_help_panel=_PICTURE,
-        show_default=False,
-        help="Default: from height, or the avatar's.",
-    ),
-]
-Height = Annotated[
-    int,
-    typer.Option(
-        metavar="PIXELS",
-        rich_help_panel=_PICTURE,
-        show_default=False,
-        help="Default: from width, or the avatar's.",
-    ),
-]
-Seed = Annotated[
-    int | None,
-    typer.Option(
-        metavar="N", rich_help_panel=_PICTURE, help="Of blinks and sway. Default: from the request."
-    ),
-]
-Title = Annotated[
-    str, typer.Option(metavar="TEXT", rich_help_panel=_PICTURE, help="For lists, and inside the file.")
-]
-Crossfade = Annotated[
-    float | None,
-    typer.Option(
-        metavar="S",
-        rich_help_panel=_WORK,
-        help="Blend independent chunks of a chained engine over S seconds (approximate).",
-    ),
-]
-Prompt = Annotated[
-    str,
-    typer.Option(
-        metavar="TEXT", rich_help_panel=_PICTURE, help="What the scene is, for engines that take a prompt."
-    ),
-]
-Enhance = Annotated[
-    bool,
-    typer.Option(
-        "--enhance", metavar="", rich_help_panel=_PICTURE, help="More contrast, colour and sharpness."
-    ),
-]
-Background = Annotated[
-    str,
-    typer.Option(
-        metavar="COLOUR|FILE",
-        rich_help_panel=_PICTURE,
-        show_default=False,
-        help="#rrggbb or a picture instead of the avatar's green or blue screen.",
-    ),
-]
-Label = Annotated[
-    str,
-    typer.Option(
-        metavar="TEXT",
-        rich_help_panel=_PICTURE,
-        show_default=False,
-        help="Words drawn on every frame, such as AI generated.",
-    ),
-]
-LabelCorner = Annotated[
-    CornerName | None,
-    typer.Option(
-        metavar="NAME",
-        rich_help_panel=_PICTURE,
-        help="bottom-right, bottom-left, top-right or top-left. Default: bottom-right.",
-    ),
-]
-LabelOpacity = Annotated[
-    float | None,
-    typer.Option(metavar="X", rich_help_panel=_PICTURE, help="How opaque it is, up to 1. Default: 0.85."),
-]
-Engine = Annotated[
-    str,
-    typer.Option(metavar="NAME", rich_help_panel=_WORK, help="See `mouthpiece engines`. Default: viseme."),
-]
-Mode = Annotated[
-    ModeName | None,
-    typer.Option(
-        metavar="NAME",
-        rich_help_panel=_WORK,
-        help="auto, single or chunked. Default: auto, as many workers as pay.",
-    ),
-]
-ChunkSeconds = Annotated[
-    float | None,
-    typer.Option(
-        metavar="S", rich_help_panel=_WORK, help="Wanted chunk length, 0.2 to 600. Default: by load."
-    ),
-]
-MaxWorkers = Annotated[
-    int,
-    typer.Option(
-        metavar="N",
-        rich_help_panel=_WORK,
-        show_default=False,
-        help="Most workers at a time. Default: no limit.",
-    ),
-]
-Priority = Annotated[
-    float,
-    typer.Option(
-        metavar="S",
-        rich_help_panel=_WORK,
-        show_default=False,
-        help="Head start over other jobs, as if it had waited so many seconds; negative lets them go first.",
-    ),
-]
-Deadline = Annotated[
-    str | None,
-    typer.Option(
-        metavar="WHEN",
-        rich_help_panel=_WORK,
-        help="When the video is wanted: 90s, 20m or 2h from now, or a time such as 2026-01-31T18:00.",
-    ),
-]
-Gateway = Annotated[
-    str,
-    typer.Option(
-        metavar="HOST:PORT",
-        envvar="MOUTHPIECE_GATEWAY",
-        help="The gateway to ask; of several, separated by commas, the first that answers.",
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", metavar="", help="Answer in JSON.")]
-JobId = Annotated[
-    str, typer.Argument(metavar="JOB", show_default=False, help="The job's id; see `mouthpiece jobs`.")
-]
-
-LOCAL = "localhost:50051"
 
 
 @app.command()
@@ -303,15 +57,6 @@ def up(
     run_async(keep_up(read_config(workers, data, grpc_port, http_port)))
 
 
-Callback = Annotated[
-    str, typer.Option(metavar="URL", rich_help_panel=_RESULT, help="What the gateway tells when it is done.")
-]
-CallbackSecret = Annotated[
-    str,
-    typer.Option(metavar="NAME", rich_help_panel=_RESULT, help="The gateway's secret to sign that with."),
-]
-
-
 @app.command()
 def generate(
     output: Annotated[
@@ -321,54 +66,54 @@ def generate(
             "--output",
             metavar="FILE",
             show_default=False,
-            rich_help_panel=_RESULT,
+            rich_help_panel=arg.RESULT,
             help="The MP4 to write.",
         ),
     ],
-    text: Text = None,
-    text_file: TextFile = None,
-    audio: Audio = None,
-    avatar: Avatar = None,
-    voice: Voice = "",
-    voice_reference: VoiceReference = "",
-    voice_fallback: VoiceFallback = None,
-    consent: Consent = "",
-    speaking_rate: SpeakingRate = None,
-    loudness: Loudness = None,
-    denoise: Denoise = False,
-    longest_pause: LongestPause = None,
-    language: Language = "",
-    ssml: Ssml = False,
-    lexicon: Lexicon = None,
-    engine: Engine = "",
-    quality: Quality = None,
-    mode: Mode = None,
-    chunk_seconds: ChunkSeconds = None,
-    crossfade: Crossfade = None,
-    max_workers: MaxWorkers = 0,
-    priority: Priority = 0.0,
-    deadline: Deadline = None,
-    fps: Fps = None,
-    width: Width = 0,
-    height: Height = 0,
-    seed: Seed = None,
-    title: Title = "",
-    prompt: Prompt = "",
-    enhance: Enhance = False,
-    background: Background = "",
-    label: Label = "",
-    label_corner: LabelCorner = None,
-    label_opacity: LabelOpacity = None,
-    callback: Callback = "",
-    callback_secret: CallbackSecret = "",
+    text: arg.Text = None,
+    text_file: arg.TextFile = None,
+    audio: arg.Audio = None,
+    avatar: arg.Avatar = None,
+    voice: arg.Voice = "",
+    voice_reference: arg.VoiceReference = "",
+    voice_fallback: arg.VoiceFallback = None,
+    consent: arg.Consent = "",
+    speaking_rate: arg.SpeakingRate = None,
+    loudness: arg.Loudness = None,
+    denoise: arg.Denoise = False,
+    longest_pause: arg.LongestPause = None,
+    language: arg.Language = "",
+    ssml: arg.Ssml = False,
+    lexicon: arg.Lexicon = None,
+    engine: arg.Engine = "",
+    quality: arg.Quality = None,
+    mode: arg.Mode = None,
+    chunk_seconds: arg.ChunkSeconds = None,
+    crossfade: arg.Crossfade = None,
+    max_workers: arg.MaxWorkers = 0,
+    priority: arg.Priority = 0.0,
+    deadline: arg.Deadline = None,
+    fps: arg.Fps = None,
+    width: arg.Width = 0,
+    height: arg.Height = 0,
+    seed: arg.Seed = None,
+    title: arg.Title = "",
+    prompt: arg.Prompt = "",
+    enhance: arg.Enhance = False,
+    background: arg.Background = "",
+    label: arg.Label = "",
+    label_corner: arg.LabelCorner = None,
+    label_opacity: arg.LabelOpacity = None,
+    callback: arg.Callback = "",
+    callback_secret: arg.CallbackSecret = "",
     stats: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", rich_help_panel=_RESULT, help="Write the job's statistics as JSON."),
+        typer.Option(metavar="FILE", rich_help_panel=arg.RESULT, help="Write the job's statistics as JSON."),
     ] = None,
     no_cache: Annotated[
         bool,
         typer.Option(
-            "--no-cache", metavar="", rich_help_panel=_WORK, help="Render anew what was rendered before."
+            "--no-cache", metavar="", rich_help_panel=arg.WORK, help="Render anew what was rendered before."
         ),
     ] = False,
     captions: Annotated[
@@ -376,7 +121,7 @@ def generate(
         typer.Option(
             "--captions",
             metavar="",
-            rich_help_panel=_RESULT,
+            rich_help_panel=arg.RESULT,
             help="A track of captions, and .vtt and .srt.",
         ),
     ] = False,
@@ -384,12 +129,12 @@ def generate(
         str,
         typer.Option(
             metavar="JOB",
-            rich_help_panel=_WORK,
+            rich_help_panel=arg.WORK,
             show_default=False,
             help="The text is an edit of this job's: keep in place what both have.",
         ),
     ] = "",
-    gateway: Gateway = LOCAL,
+    gateway: arg.Gateway = arg.LOCAL,
     start: Annotated[
         bool, typer.Option("--start", metavar="", help="Start a suite for this one call instead.")
     ] = False,
@@ -443,33 +188,33 @@ def generate(
 
 @app.command()
 def plan(
-    text: Text = None,
-    text_file: TextFile = None,
-    audio: Audio = None,
-    avatar: Avatar = None,
-    voice: Voice = "",
-    voice_reference: VoiceReference = "",
-    voice_fallback: VoiceFallback = None,
-    consent: Consent = "",
-    speaking_rate: SpeakingRate = None,
-    loudness: Loudness = None,
-    denoise: Denoise = False,
-    longest_pause: LongestPause = None,
-    ssml: Ssml = False,
-    lexicon: Lexicon = None,
-    language: Language = "",
-    engine: Engine = "",
-    mode: Mode = None,
-    chunk_seconds: ChunkSeconds = None,
-    crossfade: Crossfade = None,
-    max_workers: MaxWorkers = 0,
-    priority: Priority = 0.0,
-    deadline: Deadline = None,
-    fps: Fps = None,
-    width: Width = 0,
-    height: Height = 0,
-    gateway: Gateway = LOCAL,
-    json: AsJson = False,
+    text: arg.Text = None,
+    text_file: arg.TextFile = None,
+    audio: arg.Audio = None,
+    avatar: arg.Avatar = None,
+    voice: arg.Voice = "",
+    voice_reference: arg.VoiceReference = "",
+    voice_fallback: arg.VoiceFallback = None,
+    consent: arg.Consent = "",
+    speaking_rate: arg.SpeakingRate = None,
+    loudness: arg.Loudness = None,
+    denoise: arg.Denoise = False,
+    longest_pause: arg.LongestPause = None,
+    ssml: arg.Ssml = False,
+    lexicon: arg.Lexicon = None,
+    language: arg.Language = "",
+    engine: arg.Engine = "",
+    mode: arg.Mode = None,
+    chunk_seconds: arg.ChunkSeconds = None,
+    crossfade: arg.Crossfade = None,
+    max_workers: arg.MaxWorkers = 0,
+    priority: arg.Priority = 0.0,
+    deadline: arg.Deadline = None,
+    fps: arg.Fps = None,
+    width: arg.Width = 0,
+    height: arg.Height = 0,
+    gateway: arg.Gateway = arg.LOCAL,
+    json: arg.AsJson = False,
 ) -> None:
     """Tell what generate would do: chunks, workers, seconds."""
     from mouthpiece.cli.generate import plan as make_plan
@@ -505,7 +250,7 @@ def plan(
 
 
 @app.command()
-def watch(job: JobId, gateway: Gateway = LOCAL) -> None:
+def watch(job: arg.JobId, gateway: arg.Gateway = arg.LOCAL) -> None:
     """Follow a job until it ends."""
     from mouthpiece.cli.generate import watch as follow
     from mouthpiece.cli.running import run as run_async
@@ -522,8 +267,8 @@ def jobs(
         ),
     ] = None,
     limit: Annotated[int, typer.Option(metavar="N", min=1, help="At most so many.")] = 50,
-    gateway: Gateway = LOCAL,
-    json: AsJson = False,
+    gateway: arg.Gateway = arg.LOCAL,
+    json: arg.AsJson = False,
 ) -> None:
     """List jobs, newest first."""
     from mouthpiece.cli.jobs import list_jobs as answer
@@ -532,7 +277,7 @@ def jobs(
 
 
 @app.command()
-def job(job: JobId, gateway: Gateway = LOCAL, json: AsJson = False) -> None:
+def job(job: arg.JobId, gateway: arg.Gateway = arg.LOCAL, json: arg.AsJson = False) -> None:
     """Report on one job: what ran where and when, and where the time went."""
     from mouthpiece.cli.jobs import report as answer
 
@@ -540,7 +285,7 @@ def job(job: JobId, gateway: Gateway = LOCAL, json: AsJson = False) -> None:
 
 
 @app.command()
-def cancel(job: JobId, gateway: Gateway = LOCAL) -> None:
+def cancel(job: arg.JobId, gateway: arg.Gateway = arg.LOCAL) -> None:
     """Stop a job."""
     from mouthpiece.cli.jobs import cancel as answer
 
@@ -548,7 +293,7 @@ def cancel(job: JobId, gateway: Gateway = LOCAL) -> None:
 
 
 @app.command()
-def delete(job: JobId, gateway: Gateway = LOCAL) -> None:
+def delete(job: arg.JobId, gateway: arg.Gateway = arg.LOCAL) -> None:
     """Forget a job that has ended, with its video."""
     from mouthpiece.cli.jobs import delete as answer
 
@@ -557,7 +302,7 @@ def delete(job: JobId, gateway: Gateway = LOCAL) -> None:
 
 @app.command()
 def download(
-    job: JobId,
+    job: arg.JobId,
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="FILE", show_default=False, help="The MP4 to write.")
     ],
@@ -570,7 +315,7 @@ def download(
             "--follow", metavar="", help="Write while the job runs, as fragmented MP4 that plays at once."
         ),
     ] = False,
-    gateway: Gateway = LOCAL,
+    gateway: arg.Gateway = arg.LOCAL,
 ) -> None:
     """Fetch the video of a finished job, or of a running one as it grows."""
     from mouthpiece.cli.jobs import download as answer
@@ -584,7 +329,7 @@ def verify(
     authority: Annotated[
         Path | None, typer.Option(metavar="FILE", help="PEM certificates of those who vouch for signers.")
     ] = None,
-    json: AsJson = False,
+    json: arg.AsJson = False,
 ) -> None:
     """Tell who signed a video, what made it, and whether it is intact (exit code 0)."""
     from mouthpiece.cli.verify import verify as answer
@@ -593,7 +338,7 @@ def verify(
 
 
 @app.command()
-def workers(gateway: Gateway = LOCAL, json: AsJson = False) -> None:
+def workers(gateway: arg.Gateway = arg.LOCAL, json: arg.AsJson = False) -> None:
     """Show workers and queue."""
     from mouthpiece.cli.cluster import workers as answer
 
@@ -603,7 +348,7 @@ def workers(gateway: Gateway = LOCAL, json: AsJson = False) -> None:
 @app.command()
 def voices(
     language: Annotated[str, typer.Option(metavar="TAG", help="Only voices of this language.")] = "",
-    gateway: Gateway = LOCAL,
+    gateway: arg.Gateway = arg.LOCAL,
 ) -> None:
     """List the voices that can be named."""
     from mouthpiece.cli.cluster import voices as answer
@@ -616,11 +361,11 @@ def normalize(
     text: Annotated[
         str, typer.Argument(metavar="TEXT", show_default=False, help="Words, or - for standard input.")
     ],
-    language: Language = "",
-    ssml: Ssml = False,
-    lexicon: Lexicon = None,
-    gateway: Gateway = LOCAL,
-    json: AsJson = False,
+    language: arg.Language = "",
+    ssml: arg.Ssml = False,
+    lexicon: arg.Lexicon = None,
+    gateway: arg.Gateway = arg.LOCAL,
+    json: arg.AsJson = False,
 ) -> None:
     """Tell what a voice would say for a text: numbers, dates, formulas and the like in words."""
     from mouthpiece.cli.cluster import normalize as answer
@@ -631,7 +376,7 @@ def normalize(
 
 
 @app.command()
-def engines(gateway: Gateway = LOCAL) -> None:
+def engines(gateway: arg.Gateway = arg.LOCAL) -> None:
     """List the engines that the workers have."""
     from mouthpiece.cli.cluster import engines as answer
 
@@ -639,7 +384,7 @@ def engines(gateway: Gateway = LOCAL) -> None:
 
 
 @app.command()
-def doctor(gateway: Gateway = LOCAL) -> None:
+def doctor(gateway: arg.Gateway = arg.LOCAL) -> None:
     """Check this machine and its installation, and say what to do about what is wrong."""
     from mouthpiece.cli.doctor import examine
 
@@ -671,7 +416,7 @@ def simulate(
     begin: Annotated[float, typer.Option(metavar="S", min=0, help="Draw from this moment on,")] = 0.0,
     end: Annotated[float, typer.Option(metavar="S", help="and to this one.")] = 120.0,
     list_: Annotated[bool, typer.Option("--list", metavar="", help="List the scenarios.")] = False,
-    json: AsJson = False,
+    json: arg.AsJson = False,
 ) -> None:
     """Compare the scheduler with simpler rules, in virtual time."""
     from mouthpiece.cli import simulate as answer
