@@ -3,18 +3,17 @@
 ARG BASE=python:3.11.14-slim-bookworm
 
 FROM ${BASE} AS build
-RUN python3 -m venv /opt/mouthpiece && python3 -m venv /opt/build
+# Only the environment that builds has pip.
+RUN python3 -m venv --without-pip /opt/mouthpiece && python3 -m venv /opt/build
 COPY requirements/build.lock requirements/tts.lock /src/requirements/
 RUN /opt/build/bin/pip install --no-cache-dir --only-binary :all: --require-hashes -r /src/requirements/build.lock \
- && /opt/mouthpiece/bin/pip install --no-cache-dir --only-binary :all: --no-deps --require-hashes \
-    -r /src/requirements/tts.lock
+ && /opt/build/bin/pip --python /opt/mouthpiece/bin/python install --no-cache-dir --no-deps \
+    --only-binary :all: --require-hashes -r /src/requirements/tts.lock
 COPY pyproject.toml README.md LICENSE /src/
 COPY mouthpiece /src/mouthpiece
 COPY services /src/services
 RUN PATH="/opt/build/bin:$PATH" /opt/build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation -w /wheels /src \
- && /opt/mouthpiece/bin/pip install --no-cache-dir --no-deps /wheels/*.whl \
- && rm -rf /opt/mouthpiece/lib/python3*/site-packages/pip* /opt/mouthpiece/lib/python3*/site-packages/setuptools* \
-    /opt/mouthpiece/bin/pip*
+ && /opt/build/bin/pip --python /opt/mouthpiece/bin/python install --no-cache-dir --no-deps /wheels/*.whl
 
 FROM ${BASE}
 ARG REVISION=unknown
