@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mouthpiece.choices import FallbackName, LoudnessName, ModeName, QualityName
+from mouthpiece.choices import CornerName, FallbackName, LoudnessName, ModeName, QualityName
 
 SPEECH = "What to say"
 PICTURE = "The picture"
