@@ -247,11 +247,14 @@ class TtsSettings(_Settings):
     """Longest recording in seconds. Default: 3600."""
 
     engines: str = "espeak"
-    """Speech engines in order of preference, separated by commas: `espeak`, `piper`, `heygem`. The embedded
-    `espeak` is always there, as the last. Default: espeak."""
+    """Speech engines in order of preference, separated by commas: `espeak`, `piper`, `heygem`, `pocket`. The
+    embedded `espeak` is always there, as the last. Default: espeak."""
 
     piper_voices: Path | None = None
     """A piper voice (`NAME.onnx` with `NAME.onnx.json` beside it), or a folder of them. Default: none."""
+
+    pocket_model: Path | None = None
+    """Folder with the files of Pocket TTS for sherpa-onnx, which clones voices. Default: none."""
 
     heygem: str = ""
     """URLs of HeyGem speech containers, separated by commas; calls take turns. Default: none."""

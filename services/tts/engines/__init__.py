@@ -29,7 +29,13 @@ def _heygem(settings: TtsSettings) -> SpeechEngine:
     return HeyGemEngine(settings.heygem, settings.heygem_folder, settings.heygem_seconds)
 
 
-ENGINES: Mapping[str, Factory] = {"espeak": _espeak, "piper": _piper, "heygem": _heygem}
+def _pocket(settings: TtsSettings) -> SpeechEngine:
+    from services.tts.engines.pocket import PocketEngine
+
+    return PocketEngine(settings.pocket_model)
+
+
+ENGINES: Mapping[str, Factory] = {"espeak": _espeak, "piper": _piper, "heygem": _heygem, "pocket": _pocket}
 """What can be named in the settings; nothing is imported before it is wanted."""
 
 
