@@ -42,7 +42,7 @@ COMBINATIONS = [
     *(("base", (name,)) for name in COMPONENTS),
     *((PRODUCTION, (name,)) for name in COMPONENTS if name not in IN_PRODUCTION),
     (DEV, ("network-policies", "monitoring", "ingress", "postgresql", "s3")),
-    (PRODUCTION, ("ingress-tls", "time-slicing", "tracing", "weights")),
+    (PRODUCTION, ("ingress-tls", "time-slicing", "tracing", "weights", "signing")),
 ]
 GI = 1 << 30
 Settings = GatewaySettings | TtsSettings | LipSyncSettings | MergerSettings
@@ -303,6 +303,18 @@ def test_every_service_has_a_certificate_for_the_name_it_is_dialled_by() -> None
     for name, workload in workloads(objects).items():
         volumes = {volume["name"]: volume for volume in pod(workload)["spec"]["volumes"]}
         assert volumes["tls"]["secret"]["secretName"] == f"mouthpiece-{name}-tls"
+
+
+def test_the_certificate_for_videos_is_mounted_where_the_merger_looks_for_it() -> None:
+    objects = manifests("base", ("signing",))
+    merger = workloads(objects)["merger"]
+    settings = environment(objects, merger)
+    (mount,) = [each for each in container(merger)["volumeMounts"] if each["name"] == "signing"]
+    for key, file in (("CERTIFICATE", "tls.crt"), ("KEY", "tls.key")):
+        assert settings[f"MOUTHPIECE_MERGER_SIGNING_{key}"] == f"{mount['mountPath']}/{file}"
+    assert mount["readOnly"]
+    others = [name for name in workloads(objects) if name != "merger"]
+    assert all("signing" not in str(workloads(objects)[name]) for name in others)
 
 
 def test_a_bucket_takes_the_place_of_the_shared_volume() -> None:
