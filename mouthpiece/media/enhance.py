@@ -1,7 +1,8 @@
 """Pictures made better or put before another background, by libavfilter.
 
-Every filter here looks at one picture at a time: what becomes of a frame does not depend on its neighbours,
-and so not on where a chunk begins.
+What becomes of a frame depends on itself and, for what evens out over time, on as many frames before and
+after it as `Adjustment` says: no filter here remembers more. Given those, it does not depend on where a chunk
+begins.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from av.error import EOFError as AtEnd
 from av.filter.context import FilterContext
 
 from mouthpiece.media.encode import picture_of
-from mouthpiece.media.quality import Adjustment
+from mouthpiece.media.quality import SMOOTHED_FRAMES, Adjustment
 
 Frame = npt.NDArray[np.uint8]
 """Planar I420, BT.709, limited range: uint8 of shape (height * 3 // 2, width)."""
@@ -68,12 +69,29 @@ def filters_of(adjustment: Adjustment) -> list[Filter]:
     return found
 
 
+def filters_over_time(adjustment: Adjustment) -> list[Filter]:
+    """The filters that even out what changes from frame to frame."""
+    found: list[Filter] = []
+    if adjustment.flicker_frames > 1:
+        # Each frame gets the mean brightness of itself and the frames after it.
+        found.append(("deflicker", f"size={adjustment.flicker_frames}:mode=am"))
+    if adjustment.smoothing:
+        # Pixels that differ by more than noise does are not mixed. "p": frames before and after count alike.
+        near, far = 0.04 * adjustment.smoothing, 0.08 * adjustment.smoothing
+        levels = ":".join(f"{plane}a={near:.4f}:{plane}b={far:.4f}" for plane in range(3))
+        found.append(("atadenoise", f"s={SMOOTHED_FRAMES}:a=p:{levels}"))
+    return found
+
+
 def enhanced(
     frames: Iterable[Frame], adjustment: Adjustment, backdrop: Backdrop | None = None
 ) -> Iterator[Frame]:
-    """Frames put before a backdrop, if any, then adjusted; as many as went in, in their order."""
+    """Frames put before a backdrop, if any, then adjusted; as many as went in, in their order.
+
+    The first `adjustment.before` and the last `adjustment.after` of them lack neighbours.
+    """
     graph: _Graph | None = None
-    if backdrop is None and not filters_of(adjustment):
+    if backdrop is None and not filters_over_time(adjustment) and not filters_of(adjustment):
         yield from frames
         return
     for frame in frames:
@@ -95,7 +113,8 @@ class _Graph:
         self._graph = av.filter.Graph()
         self._graph.threads = 1  # a slot is one core's work
         self._inputs = [self._input()]
-        last = self._inputs[0] if backdrop is None else self._before(backdrop)
+        last = self._chain(self._inputs[0], filters_over_time(adjustment))
+        last = last if backdrop is None else self._before(last, backdrop)
         last = self._chain(last, [*filters_of(adjustment), ("format", "pix_fmts=yuv420p")])
         last.link_to(self._graph.add("buffersink"))
         self._graph.configure()
@@ -105,9 +124,9 @@ class _Graph:
         pixels = av.VideoFormat("yuv420p", width, height)
         return self._graph.add_buffer(width=width, height=height, format=pixels, time_base=_TIME_BASE)
 
-    def _before(self, backdrop: Backdrop) -> FilterContext:
+    def _before(self, last: FilterContext, backdrop: Backdrop) -> FilterContext:
         """The picture over a backdrop, which is a second input."""
-        person = self._chain(self._inputs[0], backdrop.filters())
+        person = self._chain(last, backdrop.filters())
         self._inputs.append(self._input())
         overlay = self._graph.add("overlay", "format=yuv420")
         self._inputs[1].link_to(overlay, 0, 0)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 
+from mouthpiece.core.timeline import Span
+
 KEYFRAME_SECONDS = 1
 """Time between keyframes: the unit in which players seek and in which segments are cut."""
 
@@ -31,6 +33,10 @@ class Encoder(StrEnum):
     NVENC = "h264_nvenc"
 
 
+SMOOTHED_FRAMES = 5
+"""Frames over which noise is evened out, the one in the middle included."""
+
+
 @dataclass(frozen=True, slots=True)
 class Nvenc:
     """Settings of NVENC: `cq` is its constant quality, `effort` (p1 to p7) how hard it searches."""
@@ -44,13 +50,35 @@ class Adjustment:
     """How to change a picture; 0 leaves it as it is.
 
     `brightness`, `contrast` and `saturation` go from -1 to 1: by that part of the whole range, and by that
-    part more or less. `sharpness` goes from 0 to 1.
+    part more or less. `sharpness` goes from 0 to 1, and so do `deflicker` (brightness evened out over time)
+    and `smoothing` (noise evened out over time), for which a frame depends on some `before` and `after` it.
     """
 
     brightness: float = 0.0
     contrast: float = 0.0
     saturation: float = 0.0
     sharpness: float = 0.0
+    deflicker: float = 0.0
+    smoothing: float = 0.0
+
+    @property
+    def flicker_frames(self) -> int:
+        """Frames, from one on, over which brightness is evened out."""
+        return 1 + round(8 * self.deflicker)
+
+    @property
+    def before(self) -> int:
+        """Frames before a frame that it depends on."""
+        return SMOOTHED_FRAMES // 2 if self.smoothing else 0
+
+    @property
+    def after(self) -> int:
+        """Frames after a frame that it depends on."""
+        return self.flicker_frames - 1 + (SMOOTHED_FRAMES // 2 if self.smoothing else 0)
+
+    def around(self, frames: Span) -> Span:
+        """All that some frames depend on; may reach beyond the end of a job."""
+        return Span(max(0, frames.first - self.before), frames.end + self.after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +94,12 @@ class Preset:
     crf: int | None = None
     qp: int | None = None
     nvenc: Nvenc | None = None
-    enhancement: Adjustment = Adjustment(contrast=0.06, saturation=0.08, sharpness=0.5)
+    enhancement: Adjustment = Adjustment(
+        contrast=0.06, saturation=0.08, sharpness=0.5, deflicker=0.5, smoothing=0.5
+    )
 
 
+# Neighbours of a chunk are rendered twice for what evens out over time, which the lower qualities do without.
 # What is sharper takes more bits, which the lower qualities do not have.
 _SOFT = Adjustment(contrast=0.06, saturation=0.08)
 _FAIR = Adjustment(contrast=0.06, saturation=0.08, sharpness=0.3)

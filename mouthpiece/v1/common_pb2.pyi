@@ -657,6 +657,8 @@ class Enhancement(google.protobuf.message.Message):
     CONTRAST_FIELD_NUMBER: builtins.int
     SATURATION_FIELD_NUMBER: builtins.int
     SHARPNESS_FIELD_NUMBER: builtins.int
+    DEFLICKER_FIELD_NUMBER: builtins.int
+    SMOOTHING_FIELD_NUMBER: builtins.int
     automatic: builtins.bool
     """As suits the quality; what follows comes on top."""
     brightness: builtins.float
@@ -667,6 +669,12 @@ class Enhancement(google.protobuf.message.Message):
     """By which part more or less of it, -1 to 1."""
     sharpness: builtins.float
     """How much more of it, 0 to 1."""
+    deflicker: builtins.float
+    """How far brightness that jumps from frame to frame is evened out, 0 to 1. Like `smoothing` it looks at
+    neighbouring frames, which workers render too: for engines of class WINDOWED only.
+    """
+    smoothing: builtins.float
+    """How far noise that changes from frame to frame is evened out, 0 to 1. What moves is left alone."""
     def __init__(
         self,
         *,
@@ -675,8 +683,10 @@ class Enhancement(google.protobuf.message.Message):
         contrast: builtins.float = ...,
         saturation: builtins.float = ...,
         sharpness: builtins.float = ...,
+        deflicker: builtins.float = ...,
+        smoothing: builtins.float = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["automatic", b"automatic", "brightness", b"brightness", "contrast", b"contrast", "saturation", b"saturation", "sharpness", b"sharpness"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["automatic", b"automatic", "brightness", b"brightness", "contrast", b"contrast", "deflicker", b"deflicker", "saturation", b"saturation", "sharpness", b"sharpness", "smoothing", b"smoothing"]) -> None: ...
 
 Global___Enhancement: typing_extensions.TypeAlias = Enhancement
 

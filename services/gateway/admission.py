@@ -22,7 +22,7 @@ from mouthpiece.media.quality import Encoder, fits
 from mouthpiece.rpc import tracing
 from mouthpiece.rpc.convert import rational_to_proto
 from mouthpiece.rpc.convert import seconds as seconds_of
-from mouthpiece.rpc.quality import quality_from_proto
+from mouthpiece.rpc.quality import adjustment_from_proto, enhancement_violations, quality_from_proto
 from mouthpiece.rpc.status import from_rpc_error
 from mouthpiece.v1 import common_pb2, tts_pb2
 from mouthpiece.v1.common_pb2 import Quality, VideoFormat
@@ -136,11 +136,7 @@ def _check_picture(spec: JobSpec) -> list[Violation]:
 
 def _check_retouching(spec: JobSpec) -> list[Violation]:
     found = _check_hash("spec.background.picture_sha256", spec.background.picture_sha256)
-    for name, low in (("brightness", -1), ("contrast", -1), ("saturation", -1), ("sharpness", 0)):
-        value = getattr(spec.enhancement, name)
-        if not low <= value <= 1:
-            found.append(Violation(f"spec.enhancement.{name}", f"{value:g} is not between {low} and 1"))
-    return found
+    return found + enhancement_violations(spec.enhancement, "spec.enhancement")
 
 
 def _check_chunking(spec: JobSpec) -> list[Violation]:
@@ -349,6 +345,8 @@ def _check_inputs(engine: EngineInfo, avatar: AvatarInfo) -> None:
 
 
 def _check_engine(engine: EngineInfo, spec: JobSpec) -> None:
+    quality = quality_from_proto(spec.quality, "spec.quality")
+    adjustment_from_proto(spec.enhancement, "spec.enhancement", quality, engine)
     if spec.prompt and not engine.takes_prompt:
         raise BadInput("spec.prompt", f"the engine {engine.name!r} takes no prompt")
     if spec.HasField("crossfade") and engine.engine_class is not EngineClass.CHAINED:

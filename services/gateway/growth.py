@@ -42,7 +42,7 @@ class Growth:
     async def tell(self, *, final: bool) -> None:
         """Let the scheduler know of all that was heard since the last time."""
         run = self._run
-        ready = ready_frames(self._samples, run.fps, run.engine.tail_samples, final=final)
+        ready = ready_frames(self._samples, run.fps, run.reach.tail, final=final)
         marks, self._marks = tuple(self._marks), []
         cached = await self._find_cached(ready)
         self._tell(SpeechGrew(run.id, ready, marks, final, 0, cached))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mouthpiece.core.motion import Course, course, samples_in
 from mouthpiece.core.speech import SpeechSlice
@@ -33,6 +33,8 @@ class Heard:
 
 async def hear(run: JobRun, library: SpeechLibrary, frames: Span) -> Heard:
     """What the engine of a run is told of some of its frames."""
-    taken = course(frames, run.crossings)
+    taken = course(run.around(frames), run.crossings)
     speech = await library.cut(run.sentences, run.heard(frames))
-    return Heard(taken, speech.shift(samples_in(taken.offset, run.fps)))
+    return Heard(
+        replace(taken, frames=frames.shift(taken.offset)), speech.shift(samples_in(taken.offset, run.fps))
+    )

@@ -16,9 +16,10 @@ from mouthpiece.core.editing import Reach
 from mouthpiece.core.engines import EngineClass, EngineInfo
 from mouthpiece.core.motion import Crossing
 from mouthpiece.core.scheduler.events import JobSubmitted, Mode
-from mouthpiece.core.timeline import Span, frame_count, samples_of
-from mouthpiece.media.quality import Encoder
+from mouthpiece.core.timeline import Span, frame_count, sample_at, samples_of
+from mouthpiece.media.quality import Adjustment, Encoder
 from mouthpiece.rpc.convert import duration, engine_from_proto, engine_to_proto, span_to_proto, timestamp
+from mouthpiece.rpc.quality import adjustment_from_proto, quality_from_proto
 from mouthpiece.rpc.tracing import JobTrace
 from mouthpiece.v1 import common_pb2, gateway_pb2
 from mouthpiece.v1.gateway_pb2 import (
@@ -152,11 +153,23 @@ class JobRun:
     @property
     def reach(self) -> Reach:
         """The frame grid, and what the engine hears around a frame."""
-        return Reach(self.fps, self.engine.lead_samples, self.engine.tail_samples)
+        retouching = self.adjustment
+        lead = self.engine.lead_samples + sample_at(retouching.before, self.fps)
+        return Reach(self.fps, lead, self.engine.tail_samples + sample_at(retouching.after, self.fps))
+
+    @property
+    def adjustment(self) -> Adjustment:
+        """What is done to the engine's frames."""
+        quality = quality_from_proto(self.spec.quality, "spec.quality")
+        return adjustment_from_proto(self.spec.enhancement, "spec.enhancement", quality, self.engine)
+
+    def around(self, frames: Span) -> Span:
+        """Frames that are rendered for a chunk: also those that it depends on, and those of a fade."""
+        return self.adjustment.around(Span(frames.first - self.lead(frames), frames.end))
 
     def heard(self, frames: Span) -> Span:
         """Samples that the engine needs for some frames, with context; may reach beyond the speech."""
-        samples = samples_of(Span(frames.first - self.lead(frames), frames.end), self.fps)
+        samples = samples_of(self.around(frames), self.fps)
         return Span(max(0, samples.first - self.engine.lead_samples), samples.end + self.engine.tail_samples)
 
     async def enter(

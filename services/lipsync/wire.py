@@ -11,7 +11,7 @@ from mouthpiece.core.engines import EngineClass, EngineInfo
 from mouthpiece.core.motion import Crossing, grid_step, samples_in, transition_frames
 from mouthpiece.core.timeline import MAX_FPS, MIN_FPS, Span, sample_at
 from mouthpiece.errors import BadInput, Reason, Unmet, Violation
-from mouthpiece.media.quality import PRESETS, Adjustment, Encoder, Quality, fits
+from mouthpiece.media.quality import Adjustment, Encoder, Quality, fits
 from mouthpiece.rpc.convert import (
     artifact_to_proto,
     crossing_from_proto,
@@ -21,7 +21,7 @@ from mouthpiece.rpc.convert import (
     span_from_proto,
 )
 from mouthpiece.rpc.label import check_label
-from mouthpiece.rpc.quality import quality_from_proto
+from mouthpiece.rpc.quality import adjustment_from_proto, quality_from_proto
 from mouthpiece.rpc.speech_codec import slice_from_proto
 from mouthpiece.v1 import common_pb2
 from mouthpiece.v1 import lipsync_pb2 as pb
@@ -70,6 +70,7 @@ def order_from_proto(
     """
     form = format_from_proto(request.format)
     quality = quality_from_proto(request.quality, "quality")
+    adjustment = adjustment_from_proto(request.enhancement, "enhancement", quality, engine)
     return Order(
         job_id=request.job_id,
         attempt_id=request.attempt_id,
@@ -78,13 +79,13 @@ def order_from_proto(
         format=form,
         quality=quality,
         encoder=_encoder(request.encoder, encoders, quality, form),
-        task=_task(request, engine, form),
+        task=_task(request, engine, form, adjustment),
         handover_sha256=_handover(request, engine),
         keyframes=_seams(request) | _keyframes(request),
         fades=request.fade_frames > 0,
-        crossings=_crossings(request, engine, form),
+        crossings=_crossings(request, engine, form, adjustment),
         wanted=background_from_proto(request),
-        adjustment=_adjustment(request.enhancement, quality),
+        adjustment=adjustment,
         label=label_from_proto(request),
     )
 
@@ -139,21 +140,6 @@ def parse_color(text: str) -> tuple[int, int, int]:
     return blue, green, red
 
 
-def _adjustment(message: common_pb2.Enhancement, quality: Quality) -> Adjustment:
-    """Raises `BadInput` when a figure is out of its range."""
-    base = PRESETS[quality].enhancement if message.automatic else Adjustment()
-    for name, low in (("brightness", -1), ("contrast", -1), ("saturation", -1), ("sharpness", 0)):
-        value = getattr(message, name)
-        if not low <= value <= 1:
-            raise BadInput(f"enhancement.{name}", f"{value:g} is not between {low} and 1")
-    return Adjustment(
-        base.brightness + message.brightness,
-        base.contrast + message.contrast,
-        base.saturation + message.saturation,
-        base.sharpness + message.sharpness,
-    )
-
-
 def _lead(request: pb.RenderChunkRequest) -> int:
     """Frames in front of the chunk that are rendered too, for a fade."""
     return min(max(0, request.fade_frames), request.frames.first)
@@ -177,9 +163,11 @@ def _keyframes(request: pb.RenderChunkRequest) -> frozenset[int]:
     return frozenset(request.keyframes)
 
 
-def _crossings(request: pb.RenderChunkRequest, engine: EngineInfo, form: Format) -> tuple[Crossing, ...]:
+def _crossings(
+    request: pb.RenderChunkRequest, engine: EngineInfo, form: Format, adjustment: Adjustment
+) -> tuple[Crossing, ...]:
     """Raises `BadInput` for crossings that are none, or that the engine cannot go through."""
-    frames, free = span_from_proto(request.frames, "frames"), 0
+    frames, free = adjustment.around(span_from_proto(request.frames, "frames")), 0
     if request.crossings and engine.engine_class is EngineClass.CHAINED:
         raise BadInput("crossings", f"engine {engine.name!r} cannot go over to another place of its motion")
     found: list[Crossing] = []
@@ -214,7 +202,9 @@ def _handover(request: pb.RenderChunkRequest, engine: EngineInfo) -> str:
     return request.handover.sha256
 
 
-def _task(request: pb.RenderChunkRequest, engine: EngineInfo, form: Format) -> RenderTask:
+def _task(
+    request: pb.RenderChunkRequest, engine: EngineInfo, form: Format, adjustment: Adjustment
+) -> RenderTask:
     frames = span_from_proto(request.frames, "frames")
     if not frames:
         raise BadInput("frames", "a chunk has at least one frame")
@@ -225,7 +215,7 @@ def _task(request: pb.RenderChunkRequest, engine: EngineInfo, form: Format) -> R
         )
     frames = Span(frames.first - _lead(request), frames.end)
     speech = slice_from_proto(request.speech)
-    needed = max(0, sample_at(frames.first, form.fps) - engine.lead_samples)
+    needed = max(0, sample_at(adjustment.around(frames).first, form.fps) - engine.lead_samples)
     if speech.samples and speech.samples.first > needed:
         raise BadInput(
             "speech.samples", f"begins at {speech.samples.first}; the frames need it from {needed} on"

@@ -23,6 +23,7 @@ from typing import Any
 from mouthpiece.artifacts import Artifact, ArtifactStore
 from mouthpiece.core.engines import EngineClass, EngineInfo
 from mouthpiece.core.motion import Crossing
+from mouthpiece.core.timeline import Span
 from mouthpiece.errors import BadInput, Busy, MouthpieceError, Reason, Unavailable, Unmet
 from mouthpiece.logs import tag_logs
 from mouthpiece.media.encode import ChunkEncoder, EncodedChunk
@@ -350,9 +351,10 @@ class _Rendering:
         """
         order, start, told = self.attempt.order, time.perf_counter(), 0.0
         form = order.format
-        task = replace(self.task, watch=_Watch(self.attempt, loop))
-        motion = Motion.of(task.frames, order.crossings, self.avatar, task.fps)
-        gate = gate_for(task.frames, task.fps, task.speech, self.avatar, motion.at)
+        own, around = self.task.frames, order.adjustment.around(self.task.frames)
+        task = replace(self.task, frames=around, watch=_Watch(self.attempt, loop))
+        motion = Motion.of(around, order.crossings, self.avatar, task.fps)
+        gate = gate_for(own, task.fps, task.speech, self.avatar, motion.at)
         frames = render_motion(self.engine, self.prepared, task, motion)
         with (
             closing(frames),
@@ -366,27 +368,30 @@ class _Rendering:
                 encoder=order.encoder,
             ) as encoder,
         ):
-            shown = enhanced(self._seen(frames, gate), order.adjustment, self.backdrop)
-            for frame in labelled(shown, order.label):
+            better = enhanced(self._seen(frames, around, gate), order.adjustment, self.backdrop)
+            for frame in labelled(_part(better, around, own), order.label):
                 encoder.write(frame)
                 if time.perf_counter() - told > _REPORT_SECONDS:
                     told = time.perf_counter()
                     loop.call_soon_threadsafe(self.attempt.report, encoder.frames)
             if self.attempt.stop.is_set():
                 raise CalledOff("the caller went away")
-            if encoder.frames != len(order.task.frames):
-                wanted = len(order.task.frames)
-                raise MouthpieceError(f"engine {order.engine!r} made {encoder.frames} of {wanted} frames")
             chunk = encoder.finish()
         loop.call_soon_threadsafe(self.attempt.report, chunk.frames)
         return chunk, gate.report(), time.perf_counter() - start
 
-    def _seen(self, frames: Iterable[Frame], gate: Gate) -> Iterator[Frame]:
-        for frame in frames:
+    def _seen(self, frames: Iterable[Frame], around: Span, gate: Gate) -> Iterator[Frame]:
+        made, own = 0, range(self.task.frames.first, self.task.frames.end)
+        for number, frame in enumerate(frames, around.first):
             if self.attempt.stop.is_set():
                 raise CalledOff("the caller went away")
-            gate.look(frame)
+            if number in own:
+                gate.look(frame)
             yield frame
+            made += 1
+        if made != len(around) and not self.attempt.stop.is_set():
+            engine = self.attempt.order.engine
+            raise MouthpieceError(f"engine {engine!r} made {made} of {len(around)} frames")
 
 
 @dataclass(frozen=True, slots=True)
@@ -402,6 +407,13 @@ class _Watch:
 
     def foresee(self, frames: int) -> None:
         self.loop.call_soon_threadsafe(self.attempt.report, frames)
+
+
+def _part(frames: Iterable[Frame], around: Span, own: Span) -> Iterator[Frame]:
+    """Those of the frames ``around`` some that are ``own``; all are gone through."""
+    for number, frame in enumerate(frames, around.first):
+        if own.first <= number < own.end:
+            yield frame
 
 
 def _growth(before: float | None, after: float | None) -> float | None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -30,8 +31,10 @@ def test_chunks_and_one_piece_decode_to_identical_frames(
 ) -> None:
     face = avatar(kind, tmp_path)
     whole, cut = tmp_path / "whole.mp4", tmp_path / "cut.mp4"
-    single = VideoOptions(quality="lossless", mode="single", seed=1, ignore_cache=True)
-    chunked = VideoOptions(quality="lossless", mode="chunked", chunk_seconds=2, seed=1, ignore_cache=True)
+    single = VideoOptions(
+        quality="lossless", mode="single", seed=1, ignore_cache=True, enhance=kind == "short video"
+    )
+    chunked = replace(single, mode="chunked", chunk_seconds=2)
     one = running.client.generate(whole, text=TEXT, avatar=face, options=single)
     several = running.client.generate(cut, text=TEXT, avatar=face, options=chunked)
     assert one.result.statistics.chunks == 1

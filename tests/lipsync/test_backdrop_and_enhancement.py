@@ -59,6 +59,8 @@ def retouched(avatar: str, first: int, end: int) -> pb.RenderChunkRequest:
     request = chunk_request("viseme", first, end, avatar)
     request.background.color = HEX
     request.enhancement.automatic = True
+    request.enhancement.deflicker = 1.0
+    request.enhancement.smoothing = 0.5
     return request
 
 

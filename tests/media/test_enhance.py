@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import pairwise, starmap
 
 import numpy as np
 import pytest
 
+from mouthpiece.core.timeline import Span
 from mouthpiece.media.enhance import Backdrop, Frame, enhanced
 from mouthpiece.media.quality import PRESETS, Adjustment, Quality
 from services.lipsync.avatar.color import bgr_to_i420, i420_to_bgr
@@ -32,6 +33,12 @@ def plain(level: int) -> Frame:
     return np.concatenate([np.full((SIDE, SIDE), level), np.full((SIDE // 2, SIDE), 128)]).astype(np.uint8)
 
 
+def flickering(frames: list[Frame]) -> list[Frame]:
+    """Every other frame darker by a tenth."""
+    dim = [np.concatenate([frame[:SIDE] * 0.9, frame[SIDE:]]).astype(np.uint8) for frame in frames]
+    return [dim[number] if number % 2 else frame for number, frame in enumerate(frames)]
+
+
 def only(frame: Frame, **how: float) -> Frame:
     (changed,) = enhanced([frame], Adjustment(**how))
     return changed
@@ -43,16 +50,20 @@ def test_nothing_to_do_hands_the_frames_through() -> None:
 
 
 @pytest.mark.parametrize("quality", Quality)
-@pytest.mark.parametrize("cuts", [(0, 6), (0, 1, 3, 6)])
+@pytest.mark.parametrize("cuts", [(0, 24), (0, 1, 2, 9, 15, 24)])
 def test_what_becomes_of_a_frame_does_not_depend_on_where_a_chunk_begins(
     quality: Quality, cuts: tuple[int, ...]
 ) -> None:
-    frames, how = person_before(GREEN), PRESETS[quality].enhancement
+    frames, how = flickering(person_before(GREEN, 24)), PRESETS[quality].enhancement
     backdrop = Backdrop(plain(90), (105, 95))
     whole = list(enhanced(frames, how, backdrop))
     assert len(whole) == len(frames)
     assert not np.array_equal(whole[0], frames[0])
-    pieces = [frame for first, end in pairwise(cuts) for frame in enhanced(frames[first:end], how, backdrop)]
+    pieces: list[Frame] = []
+    for span in starmap(Span, pairwise(cuts)):
+        around = how.around(span).clip(Span(0, len(frames)))
+        made = list(enhanced(frames[around.first : around.end], how, backdrop))
+        pieces += made[span.first - around.first :][: len(span)]
     assert all(np.array_equal(a, b) for a, b in zip(whole, pieces, strict=True))
 
 
@@ -85,6 +96,37 @@ def test_sharpness_steepens_edges_and_leaves_plains() -> None:
     assert sharp[50, SIDE // 2 - 1] < 75
     assert sharp[50, SIDE // 2] > 165
     assert abs(sharp[50, 5] - 80) <= 1
+
+
+def test_brightness_that_jumps_is_evened_out_and_the_mouth_stays_sharp() -> None:
+    frames = flickering(person_before(SKIN, 24))
+    for number, frame in enumerate(frames):  # a dark mouth that opens and closes
+        frame[60 : 62 + number % 5, 40:56] = 40
+    calm = list(enhanced(frames, Adjustment(deflicker=1.0)))
+
+    def levels(shown: list[Frame]) -> list[float]:
+        return [float(frame[:30, :SIDE].mean()) for frame in shown]
+
+    assert np.ptp(levels(frames)) > 10
+    assert np.ptp(levels(calm[:-8])) < 4
+    steady = list(enhanced(frames[::2], Adjustment(smoothing=1.0)))
+    for before, after in zip(frames[::2], steady, strict=True):
+        assert np.abs(after[58:66, 40:56].astype(int) - before[58:66, 40:56]).max() <= 12
+
+
+def test_noise_is_evened_out() -> None:
+    still = [person_before(SKIN, 1)[0]] * 24
+    noise = np.random.default_rng(1).normal(0, 2, (24, SIDE, SIDE))
+    grainy = [
+        np.clip(frame + np.pad(n, ((0, SIDE // 2), (0, 0))), 0, 255).astype(np.uint8)
+        for frame, n in zip(still, noise, strict=True)
+    ]
+    calm = list(enhanced(grainy, Adjustment(smoothing=1.0)))
+
+    def grain(shown: list[Frame]) -> float:
+        return float(np.std([frame[:SIDE] for frame in shown[2:-2]], axis=0).mean())
+
+    assert grain(calm) < 0.6 * grain(grainy)
 
 
 def test_the_backdrop_stands_where_the_screen_was_and_the_person_stays() -> None:
