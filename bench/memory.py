@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -74,7 +74,7 @@ def peaks(case: Case, minutes: int) -> list[float]:
 
 
 @contextmanager
-def suite(case: Case, folder: Path) -> Iterator[RunningSuite]:
+def suite(case: Case, folder: Path) -> Generator[RunningSuite]:
     """All services as processes, with one worker."""
     environment = {"MOUTHPIECE_LIPSYNC_ENGINES": case.engine}
     if case.engine == "wav2lip":
