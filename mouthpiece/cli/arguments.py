@@ -241,6 +241,15 @@ Deadline = Annotated[
         help="When the video is wanted: 90s, 20m or 2h from now, or a time such as 2026-01-31T18:00.",
     ),
 ]
+Edit = Annotated[
+    str,
+    typer.Option(
+        metavar="JOB",
+        rich_help_panel=_WORK,
+        show_default=False,
+        help="The text is an edit of this job's: show again what did not change.",
+    ),
+]
 Gateway = Annotated[
     str,
     typer.Option(

@@ -125,15 +125,7 @@ def generate(
             help="A track of captions, and .vtt and .srt.",
         ),
     ] = False,
-    edit: Annotated[
-        str,
-        typer.Option(
-            metavar="JOB",
-            rich_help_panel=arg.WORK,
-            show_default=False,
-            help="The text is an edit of this job's: keep in place what both have.",
-        ),
-    ] = "",
+    edit: arg.Edit = "",
     gateway: arg.Gateway = arg.LOCAL,
     start: Annotated[
         bool, typer.Option("--start", metavar="", help="Start a suite for this one call instead.")
@@ -213,6 +205,15 @@ def plan(
     fps: arg.Fps = None,
     width: arg.Width = 0,
     height: arg.Height = 0,
+    quality: arg.Quality = None,
+    seed: arg.Seed = None,
+    prompt: arg.Prompt = "",
+    enhance: arg.Enhance = False,
+    background: arg.Background = "",
+    label: arg.Label = "",
+    label_corner: arg.LabelCorner = None,
+    label_opacity: arg.LabelOpacity = None,
+    edit: arg.Edit = "",
     gateway: arg.Gateway = arg.LOCAL,
     json: arg.AsJson = False,
 ) -> None:
@@ -244,6 +245,15 @@ def plan(
         fps=parse_fps(fps) if fps else None,
         width=width,
         height=height,
+        quality=quality,
+        seed=seed,
+        prompt=prompt,
+        enhance=enhance,
+        background=background,
+        label=label,
+        label_corner=label_corner,
+        label_opacity=label_opacity,
+        edit=edit,
     )
     wish = Wish(read_text(text, text_file), audio, avatar, options)
     run_async(make_plan(wish, gateway, as_json=json))

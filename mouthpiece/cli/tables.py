@@ -299,7 +299,8 @@ def plan(found: gateway_pb2.PlanJobResponse, width: int) -> RenderableType:
         table.add_row("likely", f"{span}, as the last {count(found.learned_from, 'job')} went")
     if found.cached_frames or found.cached_sentences:
         known = f"{count(found.cached_sentences, 'sentence')} and {count(found.cached_frames, 'frame')}"
-        table.add_row("known", f"{known} from earlier jobs")
+        part = f"{100 * found.cached_frames / max(1, found.frames):.0f} % of the video"
+        table.add_row("known", f"{known} from earlier jobs, {about}{part}")
     table.add_row("alone", f"{brief(seconds(found.total_single))} with one worker")
     for warning in found.warnings:
         table.add_row("note", f"[warn]{escape(warning)}[/]")

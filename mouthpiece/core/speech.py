@@ -60,7 +60,8 @@ class Sentence:
 class SpeechSlice:
     """A stretch of the speech with context; before, between and after it there is silence.
 
-    ``phonemes`` are those that overlap ``samples``, with unclipped times, complete within each of ``known``.
+    ``phonemes`` are those that overlap ``samples``, complete within each of ``known``, with unclipped times.
+    Only pauses end with the slice: how long one goes on beyond is not to be seen.
     Outside ``known`` only the sound tells what is said.
     """
 
@@ -122,7 +123,10 @@ def slice_speech(sentences: Sequence[Sentence], wanted: Span) -> SpeechSlice:
         pcm += sentence.pcm[BYTES_PER_SAMPLE * at.first : BYTES_PER_SAMPLE * at.end]
         if sentence.phonemes is None:
             continue
-        phonemes += [phoneme for phoneme in sentence.phonemes if phoneme.samples.overlaps(wanted)]
+        near = (phoneme for phoneme in sentence.phonemes if phoneme.samples.overlaps(wanted))
+        phonemes += [
+            phoneme if phoneme.ipa else Phoneme("", phoneme.samples.clip(wanted)) for phoneme in near
+        ]
         if known and known[-1].end == part.first:
             known[-1] = Span(known[-1].first, part.end)
         else:

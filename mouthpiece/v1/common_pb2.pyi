@@ -476,7 +476,7 @@ class SpeechSlice(google.protobuf.message.Message):
 
     @property
     def phonemes(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Phoneme]:
-        """Every phoneme that overlaps the slice, with unclipped times."""
+        """Every phoneme that overlaps the slice, with unclipped times; only pauses are clipped to it."""
 
     @property
     def known(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Span]:
