@@ -245,7 +245,7 @@ Edit = Annotated[
     str,
     typer.Option(
         metavar="JOB",
-        rich_help_panel=_WORK,
+        rich_help_panel=WORK,
         show_default=False,
         help="The text is an edit of this job's: show again what did not change.",
     ),
