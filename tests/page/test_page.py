@@ -181,6 +181,28 @@ def test_what_is_wrong_is_said_where_it_is_asked(page: Page, tmp_path: Path) -> 
     expect(page.locator("#submit")).to_be_enabled()
 
 
+def test_size_enhancement_and_background_are_asked_for_and_planned_with(page: Page, face: Path) -> None:
+    page.click("summary")
+    page.fill("#height", "128")
+    page.check("#enhance")
+    page.fill("#text", "Hello.")
+    expect(page.locator("#plan")).to_contain_text("at 128 × 128", timeout=WITHIN)
+    expect(page.locator("#behind-color-field")).to_be_hidden()
+    page.select_option("#behind", "color")
+    expect(page.locator("#behind-hint")).to_be_visible()
+    page.fill("#behind-color", "#123456")
+    expect(page.locator("#problem")).to_contain_text("background: the avatar does not stand", timeout=WITHIN)
+    page.select_option("#behind", "picture")
+    expect(page.locator("#behind-color-field")).to_be_hidden()
+    with page.expect_request(lambda asked: "picture_sha256" in (asked.post_data or "")) as sent:
+        page.set_input_files("#backdrop", face)
+    spec = sent.value.post_data_json
+    assert (spec["height"], spec["enhancement"]) == (128, {"automatic": True})
+    expect(page.locator("#backdrop-name")).to_have_text("face.png")
+    page.click("#backdrop-clear")
+    expect(page.locator("#plan")).to_contain_text("at 128 × 128", timeout=WITHIN)
+
+
 def test_it_can_be_used_with_the_keyboard_alone(page: Page) -> None:
     page.locator("#text").focus()
     page.keyboard.type("Hello there, keyboard.")
@@ -192,6 +214,8 @@ def test_it_can_be_used_with_the_keyboard_alone(page: Page) -> None:
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (1440, 900)])
 def test_nothing_is_wider_than_the_window(page: Page, width: int, height: int) -> None:
     page.set_viewport_size({"width": width, "height": height})
+    page.click("summary")
+    page.select_option("#behind", "picture")
     assert page.evaluate("() => document.documentElement.scrollWidth <= window.innerWidth")
 
 

@@ -66,7 +66,9 @@ export class Composer {
   constructor(onJob) {
     this.face = new Attachment("face", () => this.#showFace());
     this.speech = new Attachment("speech", () => this.#showSpeech());
+    this.backdrop = new Attachment("backdrop", () => this.#showBackdrop());
     this.onJob = onJob;
+    this.#showBackdrop();
     this.#makeQualities();
     $("compose").addEventListener("submit", (event) => (event.preventDefault(), this.submit()));
     $("compose").addEventListener("input", () => this.#changed());
@@ -127,12 +129,19 @@ export class Composer {
     this.#changed();
   }
 
+  #showBackdrop() {
+    $("backdrop-name").textContent = this.backdrop.file?.name ?? (this.backdrop.given ? "The same picture as before" : "Drop or choose one");
+    this.#changed();
+  }
+
   #changed() {
     const words = $("text").value.trim();
     $("count").textContent = words ? count(words.length, "character") : "";
     const engine = this.#engines.find((candidate) => candidate.name === $("engine").value);
     $("prompt-field").hidden = !engine?.takes_prompt;
     $("own-voice-field").hidden = this.speech.given || !this.face.given || !this.#clip;
+    for (const kind of ["color", "picture"]) $(`behind-${kind}-field`).hidden = $("behind").value !== kind;
+    $("behind-hint").hidden = !$("behind").value;
     $("consent-field").hidden = !this.face.given && !this.speech.given;
     clearTimeout(this.#timer);
     this.#turn += 1;
@@ -151,11 +160,16 @@ export class Composer {
       captions: $("captions").checked,
       max_workers: Number($("workers").value) || 0,
       width: Number($("width").value) || 0,
+      height: Number($("height").value) || 0,
     };
+    if ($("enhance").checked) spec.enhancement = { automatic: true };
     if ($("chunk").value) spec.chunk_length = `${Number($("chunk").value)}s`;
     if ($("fps").value) spec.fps = rational($("fps").value);
     if (!$("prompt-field").hidden) spec.prompt = $("prompt").value;
-    const [face, speech] = await Promise.all([this.face.stored(progress), this.speech.stored(progress)]);
+    const files = [this.face, this.speech, this.backdrop].map((attachment) => attachment.stored(progress));
+    const [face, speech, picture] = await Promise.all(files);
+    if ($("behind").value === "color") spec.background = { color: $("behind-color").value };
+    if ($("behind").value === "picture" && picture) spec.background = { picture_sha256: picture };
     const ownVoice = !$("own-voice-field").hidden && $("own-voice").checked;
     const consent = $("consent-field").hidden ? "" : $("consent").value.trim();
     return { ...spec, avatar_sha256: face, audio_sha256: speech, voice_reference_sha256: ownVoice ? face : "", consent_reference: consent };
@@ -219,6 +233,9 @@ export class Composer {
     $("mode").value = spec.mode ?? "MODE_AUTO";
     $("engine").value = spec.engine || "viseme";
     $("captions").checked = spec.captions ?? false;
+    for (const side of ["width", "height"]) $(side).value = spec[side] || "";
+    $("enhance").checked = spec.enhancement?.automatic ?? false;
+    this.#fillBackground(spec.background ?? {});
     $("consent").value = spec.consent_reference ?? "";
     $("own-voice").checked = this.#clip = Boolean(spec.voice_reference_sha256);
     const quality = document.querySelector(`[name=quality][value=${spec.quality ?? "QUALITY_MEDIUM"}]`);
@@ -226,6 +243,12 @@ export class Composer {
     this.face.take(null, spec.avatar_sha256 ?? "");
     this.speech.take(null, spec.audio_sha256 ?? "");
     $("text").focus();
+  }
+
+  #fillBackground({ color = "", picture_sha256 = "" }) {
+    $("behind").value = picture_sha256 ? "picture" : color && "color";
+    if (color) $("behind-color").value = color;
+    this.backdrop.take(null, picture_sha256);
   }
 }
 
@@ -246,4 +269,4 @@ function rational(text) {
 }
 
 /** Says fields as the form names them. */
-const readable = (message) => message.replace(/^spec\.(\w+): /, (_, field) => `${field.replaceAll("_", " ").replace(" sha256", "").replace("avatar", "Face")}: `);
+const readable = (message) => message.replace(/^spec\.([\w.]+): /, (_, field) => `${field.replaceAll(/[_.]/g, " ").replace(" sha256", "").replace("avatar", "Face")}: `);
