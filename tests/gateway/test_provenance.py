@@ -83,6 +83,13 @@ async def test_sentences_that_were_spoken_before_keep_their_speaker(suite: FakeS
     assert again.fallback == common_pb2.FALLBACK_TAKEN_UNSPECIFIED
 
 
+async def test_who_signed_the_file_is_told_beside_it_and_not_in_it(suite: FakeSuite) -> None:
+    suite.merger.signed_by, suite.merger.warnings = "A studio", ("the clock is odd",)
+    job = await made(suite)
+    assert (job.provenance.signed_by, list(job.warnings)) == ("A studio", ["the clock is odd"])
+    assert "A studio" not in suite.merger.record
+
+
 async def test_lists_leave_the_chunks_out(suite: FakeSuite) -> None:
     await made(suite)
     listed = (await suite.stub.ListJobs(pb.ListJobsRequest())).jobs

@@ -283,6 +283,8 @@ class FakeMerger(_Idle, merger_pb2_grpc.MergerServiceServicer):
     merges: int = 0
     record: str = ""
     """What the last movie was told to be made of."""
+    signed_by: str = ""
+    warnings: tuple[str, ...] = ()
     break_times: int = 0
     hold: asyncio.Event | None = None
 
@@ -331,6 +333,8 @@ class FakeMerger(_Idle, merger_pb2_grpc.MergerServiceServicer):
                 poster=artifact_to_proto(poster),
                 frames=frames,
                 samples=samples,
+                signed_by=self.signed_by,
+                warnings=self.warnings,
             )
         )
 

@@ -208,6 +208,7 @@ export class Stage {
     if (state === "done") {
       const took = (Date.parse(job.finished) - Date.parse(job.created)) / 1000;
       parts.push(size(job.result?.video?.size_bytes ?? 0), `made in ${length(took)}`);
+      if (job.provenance?.signed_by) parts.push(`signed by ${job.provenance.signed_by}`);
     } else if (!ENDED.has(state)) {
       parts.push(`${Math.round(this.progress?.percent ?? job.percent ?? 0)} %`);
       if (this.progress?.queue_position) parts.push(`${count(this.progress.queue_position, "job")} ahead`);
