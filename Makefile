@@ -84,7 +84,7 @@ LOCK := uv pip compile --universal --fork-strategy fewest --python-version 3.11 
     --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet
 
 lock: ## Resolve the requirements anew (needs uv)
-	$(LOCK) pyproject.toml --extra suite --extra openvino --extra piper --extra provenance --extra tracing --group dev \
+	$(LOCK) pyproject.toml --extra suite --extra openvino --extra piper --extra pocket --extra provenance --extra tracing --group dev \
 	    -o requirements/suite.lock
 	for image in gateway tts lipsync "merger --extra provenance"; do \
 	    $(LOCK) pyproject.toml --extra $$image --extra tracing -c requirements/suite.lock \
