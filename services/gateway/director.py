@@ -19,7 +19,6 @@ from dataclasses import replace
 
 from mouthpiece.core.engines import EngineInfo
 from mouthpiece.core.scheduler import Scheduler
-from mouthpiece.core.scheduler.estimates import refusal
 from mouthpiece.core.scheduler.events import (
     Abort,
     ChunkLost,
@@ -63,7 +62,7 @@ from services.gateway.access import Tenant
 from services.gateway.chunks import Chunks
 from services.gateway.database import StoreAway
 from services.gateway.merging import Merging
-from services.gateway.outlook import Outlook, engine_key, survey
+from services.gateway.outlook import Outlook, survey
 from services.gateway.records import ENDED, Attempt
 from services.gateway.rendering import Renderer
 from services.gateway.report import outcome, report, statistics
@@ -205,11 +204,7 @@ class Director:
 
     def outlook(self) -> Outlook:
         """How things stand, for the gateways that do not lead."""
-        state = self.scheduler.state
-        engines = {engine for worker in state.workers.values() for engine in worker.offers}
-        waits = {engine_key(*engine): refusal(state, engine) for engine in engines}
-        suspects = [name for name, worker in state.workers.items() if worker.suspect]
-        return survey(list(self.runs.values()), {key: wait for key, wait in waits.items() if wait}, suspects)
+        return survey(list(self.runs.values()), self.scheduler.state)
 
     def accompany(self, work: Coroutine[None, None, None]) -> None:
         """Do something besides, which ends with the term; and the term with it if it finds the store away."""

@@ -207,12 +207,12 @@ class Jobs:
         return planned
 
     async def _scheduler(self, now: float) -> Scheduler:
-        """The scheduler if it is here, else one that knows what a new leader would know."""
+        """The scheduler if it is here, else one that knows the stored jobs and what the leader has told."""
         if self._seat.director is not None:
             return self._seat.director.scheduler
         scheduler = Scheduler()
         for offer in self._fleet.offers():
-            scheduler.handle(now, offer)
+            scheduler.handle(now, self._seat.outlook.remind(offer))
         for job in await self._store.jobs(limit=MAX_PAGE, states=UNFINISHED, oldest_first=True):
             run = await recall(job, self._store, self._watching)
             scheduler.handle(now, resumption(run, self._limits(job.tenant).weight))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pydantic import TypeAdapter
 
+from mouthpiece.core.scheduler.estimates import refusal
+from mouthpiece.core.scheduler.events import WorkerUp
+from mouthpiece.core.scheduler.state import State, Worker
 from mouthpiece.rpc.convert import duration
 from mouthpiece.v1.gateway_pb2 import CHUNK_STATE_RUNNING, JOB_STATE_QUEUED, Job
 from services.gateway.run import JobRun
@@ -30,6 +33,17 @@ class Outlook:
     """What each busy worker renders, by its name."""
     suspects: list[str] = field(default_factory=list[str])
     """Addresses of workers that the scheduler avoids for their recent failures."""
+    speeds: dict[str, dict[str, float]] = field(default_factory=dict[str, dict[str, float]])
+    """Frames per second that each live worker was learned to render, by its address and engine."""
+
+    def remind(self, worker: WorkerUp) -> WorkerUp:
+        """A worker with the speeds that were learned, where it is known."""
+        known = self.speeds.get(worker.worker, {})
+        offers = (
+            replace(offer, rate=known.get(engine_key(offer.engine, offer.version), offer.rate))
+            for offer in worker.offers
+        )
+        return replace(worker, offers=tuple(offers))
 
     def show(self, job: Job) -> Job:
         """A stored job with its live figures."""
@@ -56,11 +70,20 @@ def read_outlook(content: bytes) -> Outlook:
         return Outlook()
 
 
-def survey(runs: list[JobRun], refusals: dict[str, float], suspects: list[str]) -> Outlook:
+def survey(runs: list[JobRun], state: State) -> Outlook:
     """How things stand now."""
+    engines = {engine for worker in state.workers.values() for engine in worker.offers}
+    waits = {engine_key(*engine): refusal(state, engine) for engine in engines}
+    refusals = {key: wait for key, wait in waits.items() if wait}
+    suspects = [name for name, worker in state.workers.items() if worker.suspect]
+    speeds = {name: _speeds(worker) for name, worker in state.workers.items()}
     queued = sum(run.job.state == JOB_STATE_QUEUED for run in runs)
     figures = {run.id: _figures(run) for run in runs}
-    return Outlook(queued, len(runs) - queued, refusals, figures, _work(runs), suspects)
+    return Outlook(queued, len(runs) - queued, refusals, figures, _work(runs), suspects, speeds)
+
+
+def _speeds(worker: Worker) -> dict[str, float]:
+    return {engine_key(*engine): round(worker.rates[engine].value, 2) for engine in worker.offers}
 
 
 def _figures(run: JobRun) -> Figures:
@@ -79,5 +102,5 @@ def _work(runs: list[JobRun]) -> dict[str, Work]:
 
 
 def engine_key(name: str, version: str) -> str:
-    """Names an engine in `Outlook.refusals`."""
+    """Names an engine in `Outlook.refusals` and `Outlook.speeds`."""
     return f"{name} {version}"

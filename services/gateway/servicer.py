@@ -114,7 +114,7 @@ class VideoServicer(VideoServiceServicer):
             Merging(self._merger, library, chunks, director.take_back),
         )
         for offer in self._fleet.offers():
-            tell(offer)
+            tell(self._seat.outlook.remind(offer))
         retention = Retention(store, artifacts, Policy(settings.keep_days, settings.cache_bytes))
         director.accompany(retention.run())
         director.accompany(Upgrading(self._fleet, director, settings.version_patience_seconds).run())
