@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,9 +24,12 @@ from mouthpiece.core.scheduler import (
     Segment,
     SpeechGrew,
     Tick,
+    Timings,
     Tuning,
     WakeAt,
+    WorkerDraining,
 )
+from mouthpiece.core.scheduler.estimates import shared
 from mouthpiece.core.scheduler.tape import Tape
 from mouthpiece.core.timeline import Span
 from tests.support.scheduler_world import marks, submit, up
@@ -251,6 +255,78 @@ def test_chunks_of_a_wanted_length_are_taken_one_after_another_by_all_workers() 
     assert [render.span for render in running] == [Span(0, 50), Span(50, 100), Span(100, 150)]
     (last,) = renders(scheduler.handle(1.0, ChunkDone("j1", running[2].attempt)))
     assert last.span == Span(150, 200)
+
+
+@pytest.mark.parametrize("frames", [100, 200, 2000])
+def test_who_stands_before_what_is_left_takes_it_and_not_who_would_have_to_begin(frames: int) -> None:
+    scheduler = Scheduler()
+    scheduler.handle(0.0, up("idle"))
+    scheduler.handle(0.0, WorkerDraining("idle"))
+    for name in ("w1", "w2"):
+        scheduler.handle(0.0, up(name))
+    scheduler.handle(0.0, submit(expected_frames=frames))
+    running = renders(spoken(scheduler, 0.0, "j1", frames, every=5))
+    assert len(running) == 2
+    scheduler.state.arrivals = 1000.0
+    assert renders(scheduler.handle(0.1, up("idle"))) == []
+    ahead = next(one for one in running if scheduler.state.jobs["j1"].tape.stretch_at(one.span.end))
+    (begun,) = renders(scheduler.handle(ahead.expected, ChunkDone("j1", ahead.attempt)))
+    assert (begun.worker, begun.span.first) == (ahead.worker, ahead.span.end)
+
+
+def test_preparing_that_began_before_is_not_taken_for_short() -> None:
+    scheduler = Scheduler()
+    scheduler.handle(0.0, up("w0"))
+    scheduler.handle(0.0, submit(expected_frames=50))
+    prep = scheduler.state.costs_of(("viseme", "1")).prep
+    (hint,) = scheduler.hints()
+    assert hint.worker == "w0"
+    (first,) = renders(spoken(scheduler, prep - 1.0, "j1", 50))
+    took = Timings(prep=1.0, setup=0.5, render=2.0)
+    scheduler.handle(prep + 3.0, ChunkDone("j1", first.attempt, took))
+    assert scheduler.state.costs_of(("viseme", "1")).prep == pytest.approx(prep)
+
+
+@pytest.mark.parametrize("event", ["done", "failed", "spoken"])
+def test_a_job_that_is_left_for_now_is_looked_at_again_when_something_happens_to_it(event: str) -> None:
+    scheduler, (render,) = begun(frames=200)
+    job = scheduler.state.jobs["j1"]
+    job.rests_until = 1e9
+    scheduler.handle(0.5, Tick())
+    assert job.rests_until == 1e9
+    scheduler.handle(0.5, WorkerDraining("w0"))
+    match event:
+        case "done":
+            scheduler.handle(1.0, ChunkDone("j1", render.attempt))
+        case "failed":
+            scheduler.handle(1.0, ChunkFailed("j1", render.attempt, "broken"))
+        case _:
+            scheduler.handle(1.0, SpeechGrew("j1", 200, final=True))
+    assert job.rests_until <= 1.0
+
+
+def test_the_end_of_a_job_in_flight_is_foretold_to_the_moment() -> None:
+    scheduler, running = begun(frames=25)
+    (render,) = running
+    (eta,) = scheduler.estimates()
+    assert eta.done == pytest.approx(render.expected)
+
+
+@FEW
+@given(
+    runs=st.lists(st.tuples(st.floats(0, 50), st.floats(0, 20)), min_size=1, max_size=8),
+    free=st.lists(st.floats(0, 60), max_size=8),
+    pieces=st.lists(st.floats(0.1, 20), max_size=4),
+)
+def test_shared_work_ends_no_sooner_than_its_last_chunk_and_no_later_than_alone(
+    runs: list[tuple[float, float]], free: list[float], pieces: list[float]
+) -> None:
+    runs = [(chunk + ahead, chunk) for ahead, chunk in runs]
+    end = shared(runs, free, pieces, 1.0, 0.3)
+    assert end >= max(chunk for _, chunk in runs)
+    alone = max(last for last, _ in runs)
+    assert end <= alone + sum(pieces) + len(pieces)
+    assert end <= shared(runs, [], pieces, 1.0, 0.3) + 1e-9 or pieces
 
 
 def test_nobody_begins_where_another_arrives_in_a_moment() -> None:

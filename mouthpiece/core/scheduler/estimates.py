@@ -83,7 +83,7 @@ class _Crew:
             unspoken = (job.total - job.tape.ready) / rate
             level = _level([*(end for end, _ in runs), *(start for start, _ in others)], unspoken)
         pieces = [len(stretch) / rate for stretch in orphans(job)]
-        done = _shared(
+        done = shared(
             [(max(end, level), chunk) for end, chunk in runs]
             + [(level, start) for start, _ in others if start < level],
             [start for start, _ in others if start >= level],
@@ -136,7 +136,7 @@ class _Crew:
         return max(min((one.ends_at(now) for one in race), default=now) - now, paused)
 
 
-def _shared(
+def shared(
     runs: Sequence[tuple[float, float]],
     free: Sequence[float],
     pieces: Sequence[float],
