@@ -75,7 +75,7 @@ class Edit:
         """The edit that made a text of these ``sounds``, ``None`` where one is not known yet."""
         motion = _motion_of(past, reach.fps)
         kept: dict[int, int] = {}
-        if samples_in(grid_step(reach.fps), reach.fps) <= _COARSEST:
+        if keeps_frames(reach.fps):
             for stretch in _shared([sentence.sound for sentence in past], sounds):
                 kept |= _worthwhile(stretch, past, motion, reach)
         return cls(past, reach, kept, motion)
@@ -133,6 +133,11 @@ class Edit:
         first, end = reach.first_to_hear(changed), reach.first_not_to_hear(start)
         first = max(first, after, end - _LONGEST * ceil(fps), reach.first_not_to_hear(0) - ahead)
         return Span(first, max(end, first + transition_frames(fps)))
+
+
+def keeps_frames(fps: Fraction) -> bool:
+    """Whether pauses can put a sentence to where a frame rate divides it as before."""
+    return samples_in(grid_step(fps), fps) <= _COARSEST
 
 
 def _motion_of(past: Sequence[Past], fps: Fraction) -> list[int]:

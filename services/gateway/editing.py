@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mouthpiece.core.editing import Edit, Past
+from mouthpiece.core.editing import Edit, Past, keeps_frames
 from mouthpiece.rpc.convert import crossing_from_proto, engine_from_proto, span_from_proto
 from mouthpiece.v1.gateway_pb2 import Job
 from services.gateway.records import StoredSentence
@@ -34,6 +34,10 @@ def _obstacle(run: JobRun, earlier: Job | None) -> str:
     if not run.reusable:
         return (
             f"of job {name} only speech is used again: each chunk of {run.engine.name} follows from the last"
+        )
+    if not keeps_frames(run.fps):
+        return (
+            f"none of job {name}'s frames are used again: at {float(run.fps):g} fps few begin with a sample"
         )
     if earlier is None or not earlier.speech_final:
         return f"job {name} was not spoken to its end: none of its frames are used again"

@@ -132,8 +132,8 @@ def morph(one: Frame, other: Frame, share: float) -> Frame:
     height, width = one.shape[0] * 2 // 3, one.shape[1]
     there, back = _flows(one[:height], other[:height])
     rest = 1.0 - share
-    from_one = share * share * back - rest * share * there
-    from_other = rest * rest * there - rest * share * back
+    both, ahead, behind = (np.float32(part) for part in (rest * share, share * share, rest * rest))
+    from_one, from_other = ahead * back - both * there, behind * there - both * back
     made = np.empty_like(one)
     made[:height] = _blend(one[:height], other[:height], from_one, from_other, share)
     size = (width // 2, height // 2)
