@@ -12,7 +12,7 @@ from mouthpiece.text.normalize.token import Kind, Token
 _ISO = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?![\w-])")
 _NUMERIC = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d{2})(?![\w/-])(?!\.\d)")
 _DAY = re.compile(r"(\d{1,2})(?:st|nd|rd|th|-?го|-?е|\.)?[ \u00a0](?:of )?(?=[^\W\d_])")
-_DAYS = re.compile(r"(\d{1,2})\.?(?:[-–—]| по )(?=\d{1,2}\.?[ \u00a0][^\W\d_])")
+_DAYS = re.compile(r"(\d{1,2})\.?(?:[-–—]| по | до )(?=\d{1,2}\.?[ \u00a0][^\W\d_])")
 _NO_YEAR = re.compile(r"(\d{1,2})\.(\d{1,2})\.(?![\w.])")
 _MONTH = re.compile(r"([^\W\d_]{3,9})\.?")
 _WHOLE = frozenset(
@@ -134,6 +134,37 @@ def _date(
         return None
     spoken = source.language.date(day, month, year, source.place(at, end), month_first=month_first)
     return source.token(at, end, spoken, Kind.DATE)
+
+
+_WEEKDAYS = {
+    "de": "Mo=Montag Di=Dienstag Mi=Mittwoch Do=Donnerstag Fr=Freitag Sa=Samstag So=Sonntag",
+    "en": """Mon=Monday Tue=Tuesday Tues=Tuesday Wed=Wednesday Thu=Thursday Thur=Thursday Thurs=Thursday
+        Fri=Friday Sat=Saturday Sun=Sunday""",
+    "ru": "пн=понедельник вт=вторник ср=среда чт=четверг пт=пятница сб=суббота вс=воскресенье",
+}
+_DAY_NAMES = {tag: dict(entry.split("=") for entry in names.split()) for tag, names in _WEEKDAYS.items()}
+_NAMED_DAYS = {
+    tag: re.compile(
+        rf"(?P<first>{(names := '|'.join(table))})(?:\.?[ \u00a0]?[-–—][ \u00a0]?(?P<last>{names})(?!\w)\.?"
+        r"|\.(?=,? ?\d|,)|(?=, \d))"
+    )
+    for tag, table in _DAY_NAMES.items()
+}
+
+
+def weekday(source: Source, at: int) -> Token | None:
+    """ "Mon., Jan. 8", "Mo–Fr"."""
+    language = source.language
+    pattern = _NAMED_DAYS.get(language.tag)
+    found = pattern.match(source.text, at) if pattern else None
+    if not found or (found["first"] == "So" and not found["last"] and not found.group().endswith(".")):
+        return None
+    names = _DAY_NAMES[language.tag]
+    first = language.weekday(names[found["first"]], source.place(at, found.end()))
+    if not found["last"]:
+        return source.token(at, found.end(), first, Kind.DATE)
+    end = found.end() - (found.group().endswith(".") and source.keeps_stop(found.end()))
+    return source.token(at, end, language.times_between(first, names[found["last"]]), Kind.DATE)
 
 
 _ERA = re.compile(r"(\d{3,4})(?:[-–—](\d{3,4}))?[ \u00a0]?(гг?)\.")

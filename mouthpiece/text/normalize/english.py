@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -11,7 +12,7 @@ from mouthpiece.text.normalize import numbers
 from mouthpiece.text.normalize.language import Abbreviation, Currency, Language, Noun, Wording
 from mouthpiece.text.normalize.numbers import Number
 from mouthpiece.text.normalize.tables import words_of
-from mouthpiece.text.normalize.token import Place
+from mouthpiece.text.normalize.token import Place, word_at
 
 
 def _noun(one: str, other: str = "") -> Noun:
@@ -26,7 +27,8 @@ _TITLES = """mr=Mister mrs=Missus ms=Miz dr=Doctor prof=Professor rev=Reverend h
     maj=Major cmdr=Commander st=Saint mt=Mount ft=Fort messrs=Messieurs"""
 _BEFORE_NUMBERS = """no=number nos=numbers fig=figure figs=figures eq=equation eqs=equations p=page pp=pages
     vol=volume ch=chapter sec=section art=article jan=January feb=February mar=March apr=April jun=June
-    jul=July aug=August sep=September sept=September oct=October nov=November dec=December ca=circa c=circa"""
+    jul=July aug=August sep=September sept=September oct=October nov=November dec=December ca=circa c=circa
+    agg=aggregate b=born d=died"""
 _ANYWHERE = """vs=versus etc=|et cetera approx=approximately dept=department est=established inc=incorporated
     ltd=limited corp=corporation jr=junior sr=senior blvd=boulevard ave=avenue rd=road govt=government
     e.g=|for example i.e=|that is cf=compare viz=namely a.m=|A M p.m=|P M u.s=|U S u.s.a=|U S A u.k=|U K
@@ -70,7 +72,21 @@ _YEAR_BEFORE = frozenset(
     + _MONTHS
 )
 _SURE_BEFORE = frozenset(
-    ("since", "year", "circa", "summer", "winter", "spring", "autumn", "copyright", "mid")
+    (
+        "since",
+        "year",
+        "circa",
+        "summer",
+        "winter",
+        "spring",
+        "autumn",
+        "copyright",
+        "mid",
+        "c.",
+        "ca.",
+        "b.",
+        "d.",
+    )
 )
 _YEAR_AFTER = frozenset(
     words_of("""
@@ -105,6 +121,9 @@ _NUMBERED = frozenset(
 )
 
 
+_QUARTER = re.compile(r"(?<!\w)(?:Q[1-4]|H[12]|FY) $")
+
+
 def _capitalised_before(place: Place) -> str:
     """The word right before, when it begins with a capital letter or numbers its things."""
     words = place.text[max(0, place.first - 40) : place.first].split()
@@ -120,6 +139,29 @@ def _plural(number: str) -> str:
 def nth(value: int) -> str:
     """An ordinal number."""
     return str(num2words(value, lang="en", to="ordinal")).replace(",", "")
+
+
+_DETERMINERS = frozenset(words_of("a an the this that its his her their our my your each every one another"))
+_NO_NOUN = frozenset(
+    words_of("""
+        of in on at to from by for with and or but is are was were be been being has have had will would can
+        that which who as than per when while after before between into over under apart away ago later each
+        he she it they we you i if so because until since during then not more less up down off out
+    """)
+)
+
+
+def _is_attribute(place: Place) -> bool:
+    """Whether what is counted tells of what kind the next word is, as in "a 16 GB disk"."""
+    after = place.after
+    return place.before in _DETERMINERS and after != "" and after not in _NO_NOUN and not after.endswith("ly")
+
+
+def _is_name(first: Number, last: Number) -> bool:
+    """Whether two numbers with a dash between are no range: "7-11", "747-400"."""
+    if first.fraction or last.fraction or first.is_long or last.is_long:
+        return False
+    return (first.whole, last.whole) == ("7", "11") or (last.value < first.value and last.value >= 100)
 
 
 class English(Language):
@@ -160,7 +202,7 @@ class English(Language):
         words_of("""
         AI API BBC CEO CFO CIA CIO CTO DIY EU FAQ FBI GDP GPU CPU HIV IBM ID IEEE IMF IOU IP IQ ISBN IT
         KGB LED MIT MTV NBA NGO NSA OECD OS PDA PIN RGB SUV TV UAE UCLA UFO UI UK UN URL USA USB UV UX
-        VIP VPN WHO XML YMCA HTTP HTTPS HTML SQL SMS GPS DNA RNA PDF
+        VIP VPN WHO XML YMCA HTTP HTTPS HTML SQL SMS GPS DNA RNA PDF WWI WWII EST EDT UTC USPS
         """)
     ) - {"PIN", "WHO"}
     units: ClassVar[Mapping[str, str]] = {}
@@ -168,8 +210,8 @@ class English(Language):
         spelling: _noun(name, name)
         for name, spellings in {
             "thousand": "thousand",
-            "million": "million mn mln M",
-            "billion": "billion bn bln B",
+            "million": "million mn mln M m",
+            "billion": "billion bn bln B b",
             "trillion": "trillion tn trn T",
             "k": "",
         }.items()
@@ -210,7 +252,17 @@ class English(Language):
         "√": "the square root of",
         "∞": "infinity",
     }
+    spelled_initialisms: ClassVar[Mapping[str, str]] = {"WWI": "World War One", "WWII": "World War Two"}
     days_first = False
+    comparisons: ClassVar[Mapping[str, str]] = {
+        "<": "less than",
+        ">": "more than",
+        "≤": "at most",
+        "≥": "at least",
+        "~": "about",
+        "≈": "about",
+    }
+    multiple = " times"
     ratio_word = "to"
     money_join = "and"
     www = "W W W"
@@ -222,7 +274,7 @@ class English(Language):
         return f"{whole} point {self.digits(number.fraction)}" if number.fraction else whole
 
     def counted(self, number: Number, noun: Noun, place: Place, magnitude: Noun | None = None) -> str:
-        plural = magnitude or self.category(number) != "one"
+        plural = (magnitude or self.category(number) != "one") and not _is_attribute(place)
         parts = (
             self.number(number, place),
             magnitude.one if magnitude else "",
@@ -255,10 +307,13 @@ class English(Language):
         before, after = place.before, place.after
         in_brackets = place.text[max(0, place.first - 1) : place.first] == "("
         known = in_brackets or before in _YEAR_BEFORE
-        return before in _SURE_BEFORE or (known and (not after or after in _YEAR_AFTER))
+        named = before == "in" and word_at(place.text, place.end)[:1].isupper()
+        sure = before in _SURE_BEFORE or _QUARTER.search(place.text, max(0, place.first - 4), place.first)
+        return bool(sure) or named or (known and (not after or after in _YEAR_AFTER))
 
     def range(self, first: Number, last: Number, place: Place) -> str:
-        return f"{self.number(first, place)} to {self.number(last, place)}"
+        joint = "" if _is_name(first, last) else " to"
+        return f"{self.number(first, place)}{joint} {self.number(last, place)}"
 
     def counted_range(
         self, first: Number, last: Number, noun: Noun, place: Place, magnitude: Noun | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -24,7 +25,8 @@ _MONTHS = words_of("""
 _SHORT_MONTHS = "jan jänner|feb|mrz|apr||jun|jul|aug|sep sept|okt|nov|dez"
 _WITHIN = """
     z.B.=zum Beispiel|d.h.=das heißt|u.a.=unter anderem|u.U.=unter Umständen|z.T.=zum Teil
-    |i.d.R.=in der Regel|m.E.=meines Erachtens|bzw.=beziehungsweise|ca.=circa|evtl.=eventuell
+    |i.d.R.=in der Regel|z.Zt.=zurzeit|z.Z.=zurzeit|jr.=junior|sen.=senior
+    |Std.=Stunden|m.E.=meines Erachtens|bzw.=beziehungsweise|ca.=circa|evtl.=eventuell
     |ggf.=gegebenenfalls|inkl.=inklusive|exkl.=exklusive|zzgl.=zuzüglich|sog.=sogenannte|vgl.=vergleiche
     |bspw.=beispielsweise|mind.=mindestens|max.=maximal|min.=minimal|geb.=geboren|gest.=gestorben
     |Dr.=Doktor|Prof.=Professor|Dipl.=Diplom|Ing.=Ingenieur|Hr.=Herr|Hrn.=Herrn|Fr.=Frau|St.=Sankt
@@ -108,6 +110,17 @@ def _written_before(place: Place) -> list[str]:
     return line.split() if line[-1:].isspace() else []
 
 
+_JOINTS = frozenset(("und", "oder", "bis", "bzw.", "sowie"))
+
+
+def _before_ordinals(place: Place) -> list[str]:
+    """The two words before an ordinal, or before the first of several: "das 20. und 21. Jahrhundert"."""
+    words = [word.lower() for word in _written_before(place)]
+    while len(words) > 2 and words[-1] in _JOINTS and re.fullmatch(r"\d{1,4}\.", words[-2]):
+        words = words[:-2]
+    return words[-2:]
+
+
 def _is_one(number: Number) -> bool:
     return not number.fraction and not number.is_long and number.value == 1
 
@@ -117,6 +130,14 @@ def _one(noun: str) -> str:
     last = noun.split()[-1].lower() if noun else ""
     feminine = last.endswith(_FEMININE_ENDINGS) and last not in _NOT_FEMININE
     return "eine" if feminine else "ein"
+
+
+_BEFORE_NAMES = frozenset(
+    words_of("""
+        artikel art. paragraf paragraph nummer nr. absatz abs. satz kapitel kap. seite s. band bd. teil platz
+        gleis schritt stufe klasse gruppe typ punkt
+    """)
+)
 
 
 class German(Language):
@@ -161,6 +182,8 @@ class German(Language):
         "Std": "duration-hour",
         "Min.": "duration-minute",
         "Sek.": "duration-second",
+        "TL": "volume-teaspoon",
+        "EL": "volume-tablespoon",
     }
     magnitudes: ClassVar[Mapping[str, Noun]] = {
         spelling: noun
@@ -201,6 +224,15 @@ class German(Language):
         "√": "Wurzel aus",
         "∞": "unendlich",
     }
+    comparisons: ClassVar[Mapping[str, str]] = {
+        "<": "weniger als",
+        ">": "mehr als",
+        "≤": "höchstens",
+        "≥": "mindestens",
+        "~": "etwa",
+        "≈": "etwa",
+    }
+    multiple = "mal"
     ratio_word = "zu"
     money_join = "und"
     www = "W W W"
@@ -212,7 +244,8 @@ class German(Language):
             return self.digits(number.whole)
         if not number.fraction:
             after = word_at(place.text, place.end)
-            return _one(after) if number.value == 1 and after[:1].isupper() else self.cardinal(number.value)
+            alone = place.before in _BEFORE_NAMES or not after[:1].isupper()
+            return self.cardinal(number.value) if number.value != 1 or alone else _one(after)
         written = place.text[place.first : place.end]
         mark = "Punkt" if "." in written and "," not in written else "Komma"
         return f"{self.cardinal(number.value)} {mark} {self.digits(number.fraction)}"
@@ -221,10 +254,13 @@ class German(Language):
         first = magnitude or noun
         form = first.form("other" if number.fraction else self.category(number))
         amount = _one(form) if _is_one(number) else self.number(number, place)
+        if number.fraction and form == "Meter" and len(number.fraction) == 2 and 1 <= number.value < 10:
+            rest = self.cardinal(int(number.fraction)) if number.fraction != "00" else ""
+            return f"{self.prefix(number.value)} Meter {rest}".rstrip()  # "ein Meter achtzig"
         return f"{amount} {form} {noun.form('other') if magnitude else ''}".rstrip()
 
     def ordinal(self, value: int, suffix: str, place: Place) -> str:
-        before = [word.lower() for word in _written_before(place)[-2:]]
+        before = _before_ordinals(place)
         after = word_at(place.text, place.end)
         if suffix and not _may_count_off(before, after):
             return ""
@@ -286,12 +322,12 @@ class German(Language):
     # ---------------------------------------------------------------- dates and times
 
     def date(self, day: int, month: int, year: int | None, place: Place, *, month_first: bool) -> str:
-        before = [word.lower() for word in _written_before(place)[-2:]]
+        before = _before_ordinals(place)
         spoken = f"{_ordinal(day, _ending(before, 'er'))} {_MONTHS[month - 1]}"
         return spoken if year is None else f"{spoken} {self.year(year, place)}"
 
     def days(self, first: int, date: str, place: Place) -> str:
-        before = [word.lower() for word in _written_before(place)[-2:]]
+        before = _before_ordinals(place)
         ending = _ending(before, "er")
         last, _, rest = date.partition(" ")
         return f"{_ordinal(first, ending)} bis {last.removesuffix('er')}{ending} {rest}"
@@ -309,6 +345,9 @@ class German(Language):
         if second is None:
             return spoken
         return f"{spoken} und {self.counted(Number(str(second)), _noun('Sekunde', 'Sekunden'), place)}"
+
+    def is_post_code(self, place: Place) -> bool:
+        return place.text[max(0, place.first - 2) : place.first] in (", ", "D-", "A-")
 
     def per(self, noun: Noun, unit: str) -> str:
         return f"pro {noun.one}"

@@ -106,6 +106,12 @@ class Language(ABC):
     """Whether 03/04 is the third of April."""
     stop_makes_ordinals: ClassVar[bool] = False
     """Whether "3." is the third."""
+    comparisons: ClassVar[Mapping[str, str]] = {}
+    """Signs right before a number, such as "<5"."""
+    multiple: ClassVar[str] = ""
+    """The word or ending after how many times."""
+    even: ClassVar[str] = ""
+    """The word in "50/50"."""
     ratio_word: ClassVar[str]
     """The word in "three to one"."""
     money_join: ClassVar[str] = ""
@@ -245,6 +251,26 @@ class Language(ABC):
     def centuries(self, centuries: Sequence[int], place: Place) -> str:
         """A century, or the first and the last of several, with the word for it."""
         return " ".join(self.ordinal(century, "", place) for century in centuries)
+
+    def parted(self, unit: Noun, more_than_one: bool) -> str:
+        """A unit of which there is a fraction, or one and a fraction."""
+        return unit.form("other") if more_than_one else unit.one
+
+    def season(self, first: int, last: int, place: Place) -> str:
+        """ "2020/21"."""
+        return f"{self.year(first, place)} {self.cardinal(last)}"
+
+    def ratio(self, one: int, other: int, place: Place) -> str:
+        """ "3:1"."""
+        return f"{self.cardinal(one)} {self.ratio_word} {self.cardinal(other)}"
+
+    def is_post_code(self, place: Place) -> bool:
+        """Whether digits that may be the number of a town are that."""
+        return True
+
+    def weekday(self, name: str, place: Place) -> str:
+        """A day of the week in its place."""
+        return name
 
     def decade(self, value: int) -> str:
         """ "1990s"; empty in languages that write it otherwise."""

@@ -9,6 +9,7 @@ from mouthpiece.text.normalize.numbers import roman
 from mouthpiece.text.normalize.source import Source
 from mouthpiece.text.normalize.tables import words_of
 from mouthpiece.text.normalize.token import Kind, Token
+from mouthpiece.text.normalize.units import match_unit
 
 _ENGLISH = re.compile(r"(\d{1,12}|\d{1,3}(?:,\d{3}){1,4})(st|nd|rd|th)(?!\w)", re.IGNORECASE)
 _GERMAN = re.compile(r"(\d{1,4})(\.)(?=[ \u00a0][^\W\d_])")
@@ -30,6 +31,30 @@ def ordinal(source: Source, at: int) -> Token | None:
     value = int(found[1].replace(",", ""))
     spoken = language.ordinal(value, found[2].lower(), source.place(at, found.end()))
     return source.token(at, found.end(), spoken, Kind.ORDINAL) if spoken else None
+
+
+_PERCENTAGES = {
+    **dict.fromkeys(("й", "ый"), "ый"),
+    **dict.fromkeys(("я", "ая"), "ая"),
+    **dict.fromkeys(("е", "ое"), "ое"),
+    **dict.fromkeys(("го", "ого"), "ого"),
+    **dict.fromkeys(("м", "ом"), "ом"),
+    **dict.fromkeys(("ю", "ую"), "ую"),
+    "ые": "ые",
+    **dict.fromkeys(("х", "ых"), "ых"),
+    "ой": "ой",
+    "ым": "ым",
+}
+_PERCENTAGE = re.compile(r"(\d{1,3})[ \u00a0]?%-?н?(й|ый|я|ая|е|ое|го|ого|м|ом|ю|ую|ые|х|ых|ой|ым)(?!\w)")
+
+
+def percentage(source: Source, at: int) -> Token | None:
+    """ "20 %-й"."""
+    found = _PERCENTAGE.match(source.text, at) if source.language.tag == "ru" else None
+    if not found:
+        return None
+    spoken = f"{source.language.prefix(int(found[1]))}процентн{_PERCENTAGES[found[2]]}"
+    return source.token(at, found.end(), spoken, Kind.PERCENT)
 
 
 _COMPOUNDS = {
@@ -57,20 +82,46 @@ def _slashed(source: Source, at: int) -> Token | None:
     if not found:
         return None
     language = source.language
+    if source.language.tag == "en" and found.group() == "9/11":
+        return _slash(source, at, found)
     whole = int(found[1]) if found[1] else None
     top, bottom = int(found[2]), int(found[3])
     spoken = language.fraction(top, bottom, whole, source.place(at, found.end()).after)
     if not spoken and whole is None:
         return _slash(source, at, found)
-    return source.token(at, found.end(), spoken, Kind.FRACTION) if spoken else None
+    return _of_unit(source, at, found.end(), spoken, whole) if spoken else None
+
+
+def _of_unit(source: Source, at: int, end: int, spoken: str, whole: int | None) -> Token:
+    """A fraction, of a unit perhaps: "1/4 tsp"."""
+    unit = match_unit(source.language, source.text, end)
+    if not unit and _is_inches(source, at, end):
+        return source.token(
+            at, end + 1, f"{spoken} {'of an inch' if whole is None else 'inches'}", Kind.MEASURE
+        )
+    if not unit:
+        return source.token(at, end, spoken, Kind.FRACTION)
+    noun = source.language.parted(unit[0], whole is not None)
+    return source.token(at, unit[1] - source.ends_text(unit[1]), f"{spoken} {noun}", Kind.MEASURE)
 
 
 def _slash(source: Source, at: int, found: re.Match[str]) -> Token:
     """Two numbers that are no part of a whole: "24/7"."""
     language = source.language
     one, other = language.cardinal(int(found[2])), language.cardinal(int(found[3]))
-    joint = "" if found.group() == "24/7" else language.words.slash
+    season = re.fullmatch(r"(?:1[89]|20)(\d\d)/(\d\d)", found.group())
+    if season and int(season[2]) == (int(season[1]) + 1) % 100:
+        years = language.season(int(found[2]), int(season[2]), source.place(at, found.end()))
+        return source.token(at, found.end(), years, Kind.DATE)
+    joint = language.even if one == other else language.words.slash
+    joint = "" if found.group() in ("24/7", "9/11") else joint
     return source.token(at, found.end(), f"{one} {joint} {other}", Kind.FRACTION)
+
+
+def _is_inches(source: Source, at: int, end: int) -> bool:
+    """Whether a sign of inches follows, and not the end of a quotation."""
+    opened = source.text[max(0, at - 200) : at].count('"') % 2
+    return source.language.tag == "en" and source.char(end) in ('"', "″") and not opened
 
 
 def _vulgar(source: Source, at: int) -> Token | None:
@@ -79,8 +130,9 @@ def _vulgar(source: Source, at: int) -> Token | None:
         return None
     top, _, bottom = unicodedata.normalize("NFKC", found[2]).partition("⁄")
     noun = source.place(at, found.end()).after
-    spoken = source.language.fraction(int(top), int(bottom), int(found[1]) if found[1] else None, noun)
-    return source.token(at, found.end(), spoken, Kind.FRACTION) if spoken else None
+    whole = int(found[1]) if found[1] else None
+    spoken = source.language.fraction(int(top), int(bottom), whole, noun)
+    return _of_unit(source, at, found.end(), spoken, whole) if spoken else None
 
 
 def numbered(source: Source, at: int) -> Token | None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from mouthpiece.text.normalize.language import Noun
+from mouthpiece.text.normalize.language import Currency, Noun
 from mouthpiece.text.normalize.numbers import Number
 from mouthpiece.text.normalize.source import Source
 from mouthpiece.text.normalize.tables import words_of
 from mouthpiece.text.normalize.token import Kind, Place, Token
-from mouthpiece.text.normalize.units import match_unit
+from mouthpiece.text.normalize.units import match_per, match_unit
 
 SIGNS = {
     "$": "USD",
@@ -79,6 +79,7 @@ def quantity(source: Source, at: int) -> Token | None:
     if amount is None:
         return None
     spoken, kind, end = _spoken(source, amount, code)
+    end -= source.ends_text(end)
     if not source.ends_word(end) and source.char(end - 1).isalnum():
         return None  # "3D"
     words = source.language.words
@@ -143,6 +144,8 @@ def _alone(source: Source, amount: _Amount) -> str:
     language, place = source.language, amount.place
     if amount.last is None:
         return plain(source, amount.first, place)
+    if language.tag == "en" and _is_season(amount):
+        return f"{language.year(amount.first.value, place)} to {language.cardinal(amount.last.value)}"
     if _are_years(amount):
         years = (
             language.year(number.value, source.place(place.first, place.first))
@@ -151,6 +154,14 @@ def _alone(source: Source, amount: _Amount) -> str:
         if language.tag == "en":
             return f" {language.words.to} ".join(years)
     return language.range(amount.first, amount.last, place)
+
+
+def _is_season(amount: _Amount) -> bool:
+    """ "2020-21": a year and the last digits of the next one."""
+    assert amount.last is not None
+    first, last = amount.first, amount.last
+    years = "1800" <= first.whole <= "2098" and len(first.whole) == 4 and len(last.whole) == 2
+    return years and not (first.fraction or last.fraction) and int(first.whole) % 100 + 1 == last.value
 
 
 def _are_years(amount: _Amount) -> bool:
@@ -200,22 +211,31 @@ def _counted(source: Source, at: int, code: str) -> _Counted | None:
     language, text = source.language, source.text
     if code:
         currency = language.currency(code)
-        return _Counted(Kind.MONEY, currency.main, currency.part, at)
+        return _money(source, currency, at)
     if found := _PERCENT.match(text, at):
         noun = language.words.percent if found[1] == "%" else language.words.permille
         return _Counted(Kind.PERCENT, noun, None, found.end())
     if found := _CURRENCY_AFTER.match(text, at):
         currency = language.currency(SIGNS[found["sign"]] if found["sign"] else found["code"])
-        return _Counted(Kind.MONEY, currency.main, currency.part, found.end())
+        return _money(source, currency, found.end())
     for spelling, code_ in language.currency_words.items():
         for space in ("", " ", "\u00a0"):
             if text.startswith(space + spelling, at) and source.ends_word(at + len(space + spelling)):
                 currency = language.currency(code_)
                 end = at + len(space + spelling)
-                return _Counted(Kind.MONEY, currency.main, currency.part, end - source.keeps_stop(end))
+                return _money(source, currency, end - source.keeps_stop(end))
     if unit := match_unit(language, text, at):
         return _Counted(Kind.MEASURE, unit[0], None, unit[1])
     return None
+
+
+def _money(source: Source, currency: Currency, end: int) -> _Counted:
+    """A currency, perhaps per something: "$100/yr"."""
+    per = match_per(source.language, source.text, end)
+    if per is None:
+        return _Counted(Kind.MONEY, currency.main, currency.part, end)
+    forms = {category: f"{form} {per[0]}" for category, form in currency.main.forms.items()}
+    return _Counted(Kind.MONEY, Noun(forms), None, per[1])
 
 
 def _with_parts(source: Source, amount: _Amount, counted: _Counted) -> str:
@@ -234,7 +254,7 @@ def _with_parts(source: Source, amount: _Amount, counted: _Counted) -> str:
 
 
 _SIDES = re.compile(
-    r"(\d{1,5})[ \u00a0]?[x×х][ \u00a0]?(\d{1,5})(?:[ \u00a0]?[x×х][ \u00a0]?(\d{1,5}))?(?![\w.])"
+    r"(\d{1,5})[ \u00a0]?[x×х][ \u00a0]?(\d{1,5})(?:[ \u00a0]?[x×х][ \u00a0]?(\d{1,5}))?(?![\d.^²³⁰-⁹])"
 )
 
 
@@ -245,7 +265,53 @@ def dimensions(source: Source, at: int) -> Token | None:
         return None
     language = source.language
     sides = [language.side(int(side)) for side in found.groups() if side]
-    return source.token(at, found.end(), f" {language.words.by} ".join(sides), Kind.MEASURE)
+    last = Number(next(side for side in reversed(found.groups()) if side))
+    unit = match_unit(language, source.text, found.end())
+    noun = f" {unit[0].form(language.category(last))}" if unit else ""
+    end = unit[1] if unit else found.end()
+    if not source.ends_word(end):
+        return None
+    return source.token(at, end, f" {language.words.by} ".join(sides) + noun, Kind.MEASURE)
+
+
+_FEET = re.compile(r"(\d{1,2})['′’] ?(\d{1,2})(?:[\"″”]|'')(?!\w)")
+
+
+def feet(source: Source, at: int) -> Token | None:
+    """ "5'11\""."""
+    found = _FEET.match(source.text, at) if source.language.tag == "en" else None
+    if not found:
+        return None
+    place = source.place(at, at)
+    language = source.language
+    counts = zip(found.groups(), ("length-foot", "length-inch"), strict=True)
+    spoken = " ".join(language.counted(Number(count), language.unit(unit), place) for count, unit in counts)
+    return source.token(at, found.end(), spoken, Kind.MEASURE)
+
+
+_COMPARED = re.compile(r"[<>≤≥~≈](?=\d)")
+
+
+def compared(source: Source, at: int) -> Token | None:
+    """ "<5 kg": a sign that touches the number after it, and nothing before."""
+    found = _COMPARED.match(source.text, at)
+    spoken = source.language.comparisons.get(found.group()) if found else None
+    if not found or not spoken or source.text[max(0, at - 1) : at].strip(" \u00a0(\n"):
+        return None
+    return source.token(at, found.end(), f"{spoken} ", Kind.SYMBOL)
+
+
+_MULTIPLE = re.compile(r"(\d{1,4}(?:[.,]\d)?)[ \u00a0]?[x×](?=[ \u00a0][a-zäöüß]{3})")
+
+
+def multiple(source: Source, at: int) -> Token | None:
+    """ "3x faster"."""
+    found = _MULTIPLE.match(source.text, at)
+    number = source.language.numbers.match(source.text, at) if found else None
+    if not found or not number or not source.language.multiple:
+        return None
+    spoken = source.language.number(number[0], source.place(at, found.end()))
+    return source.token(at, found.end(), f"{spoken}{source.language.multiple}", Kind.NUMBER)
 
 
 def bare(source: Source, at: int) -> Token | None:

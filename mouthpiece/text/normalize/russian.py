@@ -138,6 +138,7 @@ _ABBREVIATIONS: dict[str, Abbreviation] = {
     "ср.": Abbreviation("сравни", within=True),
     "напр.": Abbreviation("например", within=True),
     "ок.": Abbreviation("около", before="number"),
+    "прим.": Abbreviation("примерно", before="number"),
     "стр.": Abbreviation("страница", before="number"),
     "рис.": Abbreviation("рисунок", before="number"),
     "табл.": Abbreviation("таблица", before="number"),
@@ -179,6 +180,9 @@ _LETTER_NAMES = {
 }
 
 
+_PERSON = _noun("человек", "человека", "человек")
+
+
 class Russian(Language):
     """Russian, with the case that a preposition or the noun itself shows."""
 
@@ -207,7 +211,7 @@ class Russian(Language):
     letters = _LETTER_NAMES
     months = _MONTH_FORMS
     abbreviations = _ABBREVIATIONS
-    initialisms = frozenset(
+    initialisms = frozenset(words_of("УК ВК ЕС ЕЭС ОАЭ ОМОН")) - {"ОМОН"} | frozenset(
         words_of("""
         США МГУ ООН МИД АО ЗАО ОАО ООО ПАО ЕС ЕГЭ ИИ ИП ЭВМ ЭКГ УЗИ АЭС МИФИ ОБЖ СНИЛС ИНН ОСАГО API AI USA
         UK EU IT IP USB URL CEO TV HTTP HTML SQL SMS GPS GPU CPU PDF UI IBM IQ
@@ -282,6 +286,12 @@ class Russian(Language):
         "кДж": "energy-kilojoule",
         "ккал": "energy-kilocalorie",
         "кал": "energy-calorie",
+        "ч. л.": "volume-teaspoon",
+        "ч.л.": "volume-teaspoon",
+        "ст. л.": "volume-tablespoon",
+        "ст.л.": "volume-tablespoon",
+        "чел.": "person",
+        "чел": "person",
         "л.с.": "power-horsepower",
         "л. с.": "power-horsepower",
         "°С": "temperature-celsius",
@@ -340,6 +350,15 @@ class Russian(Language):
         "∞": "бесконечность",
     }
 
+    comparisons: ClassVar[Mapping[str, str]] = {
+        "<": "менее",
+        ">": "более",
+        "≤": "не более",
+        "≥": "не менее",
+        "~": "около",
+        "≈": "около",
+    }
+    even = "на"
     ratio_word = "к"
     spelled_initialisms: ClassVar[Mapping[str, str]] = {
         "США": "сэ шэ а",
@@ -357,8 +376,12 @@ class Russian(Language):
             return self.digits(number.whole)
         after = place.after
         case = case_of_number(place.before, after)
+        if _is_one_and_a_half(number) and after.endswith(("а", "я", "ы", "и")):
+            return _one_and_a_half(after, case)
         if number.fraction:
             return self._decimal(number, case)
+        if place.before in ("в", "во", "на", "о", "об") and (gender := _NTH_WHERE.get(after)):
+            return _say(number.value, to="ordinal", case="p", gender=gender)
         digit = _last(number.value)
         gender = gender_beside(digit, after) if digit in (1, 2) and after else "m"
         if digit == 1 and after.endswith(("у", "ю")) and case is Case.NOMINATIVE:
@@ -369,7 +392,7 @@ class Russian(Language):
         return _say(value, case=case.value, gender=gender, animate=False)
 
     def _decimal(self, number: Number, case: Case) -> str:
-        oblique = Case.NOMINATIVE if case in (Case.NOMINATIVE, Case.ACCUSATIVE) else Case.GENITIVE
+        oblique = case if case in (Case.NOMINATIVE, Case.ACCUSATIVE) else Case.GENITIVE
         whole = f"{self._cardinal(number.value, oblique, 'f')} {self._part('целая', number.value, oblique)}"
         if len(number.fraction) >= len(_FRACTIONS):
             return f"{whole} {self.digits(number.fraction)}"
@@ -381,10 +404,16 @@ class Russian(Language):
         """An adjective such as "десятая" after a number of parts."""
         if _last(top) != 1:
             return f"{singular[:-2]}ых"
-        return singular if case is Case.NOMINATIVE else f"{singular[:-2]}ой"
+        endings = {Case.NOMINATIVE: "ая", Case.ACCUSATIVE: "ую"}
+        return f"{singular[:-2]}{endings.get(case, 'ой')}"
 
     def counted(self, number: Number, noun: Noun, place: Place, magnitude: Noun | None = None) -> str:
-        return self._of(number, noun, case_of_number(place.before, ""), magnitude)
+        case = case_of_number(place.before, "")
+        first = (magnitude or noun).form("few")
+        if _is_one_and_a_half(number) and case in (Case.NOMINATIVE, Case.ACCUSATIVE):
+            rest = f" {noun.form('many')}" if magnitude else ""
+            return f"{_one_and_a_half(first, case)} {first}{rest}"
+        return self._of(number, noun, case, magnitude)
 
     def _counted(self, number: Number, noun: Noun, case: Case) -> str:
         if number.is_long:
@@ -449,6 +478,23 @@ class Russian(Language):
             centuries, place, ("век", "века", "веку", "веке"), ("века", "веков", "векам", "веках")
         )
 
+    def unit(self, identifier: str) -> Noun:
+        return _PERSON if identifier == "person" else super().unit(identifier)
+
+    def parted(self, unit: Noun, more_than_one: bool) -> str:
+        adjective, _, noun = unit.one.rpartition(" ")
+        if adjective.endswith("ая"):  # "чайная ложка"
+            return f"{adjective[:-2]}ой {noun[:-1]}и"
+        return decline(unit, "one", Case.GENITIVE)
+
+    def season(self, first: int, last: int, place: Place) -> str:
+        return f"{self.cardinal(first)} — {self.cardinal(last)}"
+
+    def ratio(self, one: int, other: int, place: Place) -> str:
+        if place.before in ("счётом", "счетом", "счёт", "счет"):
+            return f"{self.cardinal(one)} {self.cardinal(other)}"
+        return f"{self.cardinal(one)} к {in_case(other, Case.DATIVE)}"
+
     def prefix(self, value: int) -> str:
         if value in _PREFIXES:
             return _PREFIXES[value]
@@ -470,6 +516,8 @@ class Russian(Language):
             return " — ".join(_say(number.value, to="ordinal") for number in (first, last))
         if first.fraction or last.fraction:
             return f"{self.number(first, place)} — {self.number(last, place)}"
+        if _are_neighbours(first, last):
+            return f"{self.number(first, place)}-{self.number(last, place)}"
         preposition = case_of_preposition(place.before)
         if preposition is Case.NOMINATIVE:
             one, other = (self._cardinal(number.value, Case.GENITIVE, "m") for number in (first, last))
@@ -480,11 +528,15 @@ class Russian(Language):
         self, first: Number, last: Number, noun: Noun, place: Place, magnitude: Noun | None
     ) -> str:
         case = case_of_preposition(place.before)
+        if _are_neighbours(first, last):
+            one = self._quantity(first, case, gender_of((magnitude or noun).one))
+            return f"{one}-{self._of(last, noun, case, magnitude)}"
         if case is Case.NOMINATIVE:
             one = self._quantity(first, Case.GENITIVE, gender_of((magnitude or noun).one))
             return f"от {one} до {self._of(last, noun, Case.GENITIVE, magnitude)}"
         one = self._quantity(first, case, gender_of((magnitude or noun).one))
-        return f"{one} {self._of(last, noun, case, magnitude)}"
+        joint = " — " if first.fraction or last.fraction else " "
+        return f"{one}{joint}{self._of(last, noun, case, magnitude)}"
 
     def _quantity(self, number: Number, case: Case, gender: str) -> str:
         if number.is_long:
@@ -526,14 +578,18 @@ class Russian(Language):
 
     def days(self, first: int, date: str, place: Place) -> str:
         since = _say(first, to="ordinal", case="g", gender="n")
-        until = " по " in place.text[place.first : place.end]
-        return f"{since} {'по' if until else '—'} {date}"
+        written = place.text[place.first : place.end]
+        joint = next((word for word in ("по", "до") if f" {word} " in written), "—")
+        return f"{since} {joint} {date}"
 
     def month_name(self, month: int, written: str) -> str:
         return written if len(written) > 4 or written.lower() in _SHORT_MONTHS else _MONTHS[month - 1]
 
     def month_of_year(self, month: str, year: int, place: Place) -> str:
         return f"{super().month_of_year(month, year, place)} года"
+
+    def weekday(self, name: str, place: Place) -> str:
+        return f"{name[:-1]}у" if place.before in ("в", "во", "на") and name.endswith("а") else name
 
     def times_between(self, first: str, last: str) -> str:
         return f"{first} — {last}"
@@ -577,6 +633,29 @@ class Russian(Language):
     def per(self, noun: Noun, unit: str) -> str:
         accusative = decline(noun, "one", Case.ACCUSATIVE)
         return f"{'в' if unit.startswith('duration') else 'на'} {accusative}"
+
+
+_NTH_WHERE = dict.fromkeys(
+    words_of("этаже подъезде классе месте томе курсе ряду вагоне квартале номере пункте матче туре раунде"),
+    "m",
+) | dict.fromkeys(words_of("главе серии части школе квартире палате аудитории минуте странице строке"), "f")
+"""Nouns before which, after "in" and "on", a number says which one."""
+
+
+def _is_one_and_a_half(number: Number) -> bool:
+    return (number.whole, number.fraction) == ("1", "5")
+
+
+def _one_and_a_half(noun: str, case: Case) -> str:
+    if case not in (Case.NOMINATIVE, Case.ACCUSATIVE):
+        return "полутора"
+    return "полтора" if noun.split()[-1].endswith(("а", "я")) else "полторы"
+
+
+def _are_neighbours(first: Number, last: Number) -> bool:
+    """Whether two numbers are said side by side, as in "два-три"."""
+    whole = not (first.fraction or last.fraction or first.is_long or last.is_long)
+    return whole and 1 <= first.value == last.value - 1 < 10
 
 
 def _agreeing(place: Place) -> tuple[Case, str, bool] | None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mouthpiece.core.timeline import Span
 from mouthpiece.text.normalize.language import Language
 from mouthpiece.text.normalize.token import Kind, Place, Token
+
+_GOES_ON = re.compile(
+    r"[ \t\u00a0](?:[ECMP][SD]T|[ECMP]T|GMT|UTC|BST|CES?T|EES?T|IST|JST|NW|NE|SW|SE|N|S|E|W)(?!\w)"
+)
+"""A time zone, or a quarter of a town: never the first word of a sentence."""
 
 
 @dataclass(slots=True)
@@ -41,11 +47,18 @@ class Source:
 
     def keeps_stop(self, end: int) -> bool:
         """Whether the stop before ``end`` belongs to an abbreviation and ends the sentence as well."""
+        if _GOES_ON.match(self.text, end):
+            return False
         following = self.text[end : end + 3]
         rest = following.lstrip(' \t\u00a0"”»)')
         return self.char(end - 1) == "." and (
             not rest or rest[0] in "\r\n" or (following != rest and rest[0].isupper())
         )
+
+    def ends_text(self, end: int) -> bool:
+        """Whether the stop before ``end`` is the last one of its paragraph."""
+        rest = self.text[end : end + 3].lstrip(' \t\u00a0"”»)“')
+        return self.char(end - 1) == "." and (not rest or rest[0] in "\r\n")
 
     def find(self, wanted: str, at: int) -> int:
         """Where a string stands next, or -1; the answer -1 is remembered."""

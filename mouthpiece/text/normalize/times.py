@@ -64,5 +64,6 @@ def _ratio(source: Source, at: int) -> Token | None:
     if not found:
         return None
     language = source.language
-    one, other = (language.cardinal(int(number)) for number in found.groups())
-    return source.token(at, found.end(), f"{one} {language.ratio_word} {other}", Kind.RANGE)
+    place = source.place(at, found.end())
+    spoken = language.ratio(int(found[1]), int(found[2]), place)
+    return source.token(at, found.end(), spoken, Kind.RANGE)

@@ -90,10 +90,13 @@ def merged(found: Iterable[Token], decided: Iterable[Token]) -> Iterator[Token]:
 
 _REACH = 40
 _SPACES = "  \t \N{NARROW NO-BREAK SPACE}"
+_COMPARING = "<>≤≥~≈"
 _OPENERS = "(«\"“„'"
 
 
 def _word_before(text: str, at: int) -> str:
+    if at and text[at - 1] in _COMPARING:
+        return text[at - 1]
     window = text[max(0, at - _REACH) : at].rstrip(_OPENERS)
     stripped = window.rstrip(_SPACES)
     if len(stripped) == len(window) and len(window) == min(at, _REACH):

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from mouthpiece.text.normalize.source import Source
 from mouthpiece.text.normalize.token import Kind, Token, word_at
 
 _LONGEST_ABBREVIATION = 9
 _DOTTED = re.compile(r"(?:[^\W\d_]{1,3}\.[ \u00a0]?){2,4}|[^\W\d_]{1,6}(?:\.|-[^\W\d_]{1,3}(?!\w))")
+_STREET = re.compile(r"[A-ZÄÖÜ][a-zäöüß]{2,20}str\.(?= \d)")
+
+
+def street(source: Source, at: int) -> Token | None:
+    """ "Hauptstr. 5"."""
+    found = _STREET.match(source.text, at) if source.language.tag == "de" else None
+    if not found:
+        return None
+    return source.token(at, found.end(), f"{found.group()[:-1]}aße", Kind.ABBREVIATION)
+
+
 _ADDRESS = re.compile(r"\d[ ](?:[^\W\d_]+[ ]){1,2}$")
 _CAPITALS = re.compile(r"[^\W\d_]{2,6}(?P<plural>s?)(?![\w])")
 _MIXED = re.compile(r"(?=[^\W_]*\d)(?=[^\W_]*[^\W\d_])[^\W_]{2,24}(?!\w)")
@@ -31,15 +43,19 @@ def abbreviation(source: Source, at: int) -> Token | None:
     found = _DOTTED.match(source.text, at)
     if not found:
         return None
-    for written in (found.group().rstrip(" \u00a0"), _first_dotted(found.group())):
+    for written in _dotted_beginnings(found.group().rstrip(" \u00a0")):
         token = _expanded(source, at, written)
         if token:
             return token
     return None
 
 
-def _first_dotted(text: str) -> str:
-    return text[: text.find(".") + 1]
+def _dotted_beginnings(text: str) -> Iterator[str]:
+    """All of it, and what of it ends in a stop, the longest first."""
+    yield text
+    for end in range(len(text) - 1, 0, -1):
+        if text[end - 1] == ".":
+            yield text[:end]
 
 
 def _expanded(source: Source, at: int, written: str) -> Token | None:
@@ -88,9 +104,8 @@ def _shouted(source: Source, first: int, end: int) -> bool:
     place = source.place(first, end)
     after = word_at(source.text, end)
     before = source.text[max(0, first - 40) : first].split()[-1:] or [""]
-    return (
-        (len(after) > 2 and after.isupper()) or (len(before[0]) > 2 and before[0].isupper()) or not place.span
-    )
+    earlier = before[0] if before[0][-1:].isalpha() else ""
+    return (len(after) > 2 and after.isupper()) or (len(earlier) > 2 and earlier.isupper()) or not place.span
 
 
 def alphanumeric(source: Source, at: int) -> Token | None:
@@ -111,6 +126,23 @@ def _run(source: Source, run: str) -> str:
         return language.digits(run) if long_or_zero else language.cardinal(int(run))
     spelled = len(run) <= 4 and (run.isupper() or _VOWELS.isdisjoint(run.upper()))
     return language.spelled(run) if spelled and len(run) <= 4 else run
+
+
+_CODEC = re.compile(r"([A-Z])\.(\d{2,4})(?![\w.])")
+
+
+def codec(source: Source, at: int) -> Token | None:
+    """ "H.264": a letter and its number."""
+    found = _CODEC.match(source.text, at)
+    if not found or not (at == 0 or source.ends_word(at - 1)):
+        return None
+    language = source.language
+    return source.token(
+        at,
+        found.end(),
+        f"{language.spelled(found[1])} {language.cardinal(int(found[2]))}",
+        Kind.ALPHANUMERIC,
+    )
 
 
 _DIGITS_WITH_DOTS = re.compile(r"v?(\d{1,5}(?:\.\d{1,5}){2,6})(?![\w]|\.\d)")

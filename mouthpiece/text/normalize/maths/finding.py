@@ -132,7 +132,10 @@ def expression(source: Source, at: int) -> Token | None:
     if not spoken:
         source.no_maths_until = run.end
         return None
-    return source.token(at, run.end, spoken, Kind.MATHS)
+    unit = match_unit(source.language, source.text, run.end) if source.char(run.end - 1).isdecimal() else None
+    if unit is None or unit[1] - run.end < 3:  # a single letter may as well be a variable
+        return source.token(at, run.end, spoken, Kind.MATHS)
+    return source.token(at, unit[1], f"{spoken} {unit[0].form('many')}", Kind.MATHS)
 
 
 def _measure_end(source: Source, at: int) -> int:
