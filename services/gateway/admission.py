@@ -6,12 +6,13 @@ import asyncio
 import hashlib
 import math
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import grpc.aio
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from mouthpiece.artifacts import ArtifactStore, check_sha256
 from mouthpiece.core.engines import EngineClass, EngineInfo
@@ -165,9 +166,17 @@ def _check_urgency(spec: JobSpec, now: float) -> list[Violation]:
     found: list[Violation] = []
     if not abs(spec.priority) <= MAX_PRIORITY:
         found.append(Violation("spec.priority", f"is not between -{MAX_PRIORITY} and {MAX_PRIORITY} seconds"))
-    if spec.HasField("deadline") and spec.deadline.ToNanoseconds() / 1e9 <= now:
-        found.append(Violation("spec.deadline", "is over"))
+    if spec.HasField("deadline"):
+        found += [Violation("spec.deadline", wrong) for wrong in _check_moment(spec.deadline, now)]
     return found
+
+
+def _check_moment(moment: Timestamp, now: float) -> Iterator[str]:
+    try:
+        if moment.ToNanoseconds() / 1e9 <= now:
+            yield "is over"
+    except ValueError:
+        yield "is not a moment from year 1 to 9999"
 
 
 def head_start(spec: JobSpec, created: float) -> float:

@@ -7,7 +7,9 @@ wrote, or a TorchScript archive. The weights may be bare or lie in `state_dict` 
 from __future__ import annotations
 
 import pickle
+import struct
 import zipfile
+import zlib
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import file_digest
@@ -28,8 +30,16 @@ _COUNTERS = "num_batches_tracked"
 """Of no use to inference, and missing in very old files."""
 _NAMED = 3
 """Most weights that a message names."""
+_LONGEST = 300
+"""Most that a message quotes."""
 _MAX_PICKLE = 16 << 20
 _STORAGES = {"FloatStorage": torch.float32, "HalfStorage": torch.float16, "LongStorage": torch.int64}
+
+_SENSELESS = (
+    *(pickle.UnpicklingError, zipfile.BadZipFile, zlib.error, struct.error, EOFError, MemoryError),
+    *(ArithmeticError, AttributeError, AssertionError, LookupError, RuntimeError, TypeError, ValueError),
+)
+"""What readers of zips and pickles raise for bytes that make no sense: they check little themselves."""
 
 Weights = dict[str, torch.Tensor]
 
@@ -79,12 +89,12 @@ def _content(path: Path) -> object:
 def _pickled(path: Path) -> object:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, TypeError) as error:
+    except _SENSELESS as error:
         raise _NotReadable(f"torch cannot read it: {_first_line(error)}") from error
 
 
 def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
+    return next(iter(str(error).splitlines()), type(error).__name__)[:_LONGEST]
 
 
 def _zipped(path: Path) -> object:
@@ -95,8 +105,8 @@ def _zipped(path: Path) -> object:
             if not scripted:
                 return _pickled(path)
             return _Archive(archive, scripted[0].partition("/")[0]).weights()
-    except (zipfile.BadZipFile, KeyError, NotImplementedError) as error:
-        raise _NotReadable(f"a damaged zip: {error}") from error
+    except _SENSELESS as error:
+        raise _NotReadable(f"a damaged zip: {_first_line(error)}") from error
 
 
 class _Module:
@@ -128,11 +138,12 @@ class _Archive(pickle.Unpickler):
         """The tensors by name."""
         try:
             top = self.load()
-        except (pickle.UnpicklingError, EOFError, TypeError, ValueError, IndexError, AttributeError) as error:
-            raise _NotReadable(f"a damaged TorchScript archive: {error}") from error
-        if not isinstance(top, _Module):
+            found = dict(top.weights()) if isinstance(top, _Module) else None
+        except _SENSELESS as error:
+            raise _NotReadable(f"a damaged TorchScript archive: {_first_line(error)}") from error
+        if found is None:
             raise _NotReadable("a TorchScript archive without a module")
-        return dict(top.weights())
+        return found
 
     def find_class(self, module_name: str, global_name: str, /) -> Any:
         """The inert stand-in of a class. Raises `UnpicklingError` for what no such archive needs."""
