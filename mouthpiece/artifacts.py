@@ -39,9 +39,14 @@ class Entry:
     stored: float
 
 
+def is_sha256(text: str) -> bool:
+    """Whether a string can be an artifact's name."""
+    return len(text) == 64 and _HEX.issuperset(text)
+
+
 def check_sha256(sha256: str, field: str) -> None:
     """Raise `BadInput` for `field` unless the string can be an artifact's name."""
-    if len(sha256) != 64 or not _HEX.issuperset(sha256):
+    if not is_sha256(sha256):
         raise BadInput(field, "not a SHA-256 (64 lower-case hexadecimal digits)")
 
 

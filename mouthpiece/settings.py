@@ -65,7 +65,7 @@ def _toml_table(table: str) -> dict[str, Any]:
         return {}
     try:
         document = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BadInput(CONFIG_VARIABLE, f"cannot read {path}: {error}") from None
     found = document.get(table, {}) if table else document
     return {key: value for key, value in found.items() if not isinstance(value, dict)}

@@ -15,7 +15,7 @@ from grpc.aio import AbortError, ServerInterceptor, ServicerContext
 
 from mouthpiece.errors import MouthpieceError, as_told
 from mouthpiece.rpc import metrics, tracing
-from mouthpiece.rpc.status import DETAILS_KEY, to_proto
+from mouthpiece.rpc.status import DETAILS_KEY, to_header
 
 log = logging.getLogger(__name__)
 
@@ -129,8 +129,9 @@ def _headers(context: Context) -> dict[str, str]:
 
 
 async def _abort(context: Context, error: MouthpieceError) -> None:
+    status = to_header(error)
     await context.abort(
         grpc.StatusCode[error.status],
-        error.message,
-        ((DETAILS_KEY, to_proto(error).SerializeToString()),),
+        status.message,
+        ((DETAILS_KEY, status.SerializeToString()),),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc.aio import AioRpcError
@@ -10,6 +12,8 @@ from mouthpiece import errors
 
 DOMAIN = "mouthpiece"
 DETAILS_KEY = "grpc-status-details-bin"
+_MOST_MESSAGE, _MOST_VIOLATIONS = 1000, 2400
+"""Bytes: in a header, three of the first become nine, and three of the second four."""
 
 
 def to_proto(error: errors.MouthpieceError) -> status_pb2.Status:
@@ -30,6 +34,37 @@ def to_proto(error: errors.MouthpieceError) -> status_pb2.Status:
         case _:
             pass
     return status
+
+
+def to_header(error: errors.MouthpieceError) -> status_pb2.Status:
+    """The same, as short as a header must be: long texts are cut, and of many violations the first are told.
+
+    Peers refuse headers of more than 8 KiB, and would hear of that instead of the error.
+    """
+    if isinstance(error, errors.BadInput):
+        first, *more = _that_fit(error.violations)
+        error = errors.BadInput(first.field, first.description, *more)
+    status = to_proto(error)
+    status.message = _brief(error.message, _MOST_MESSAGE)
+    return status
+
+
+def _that_fit(violations: Iterable[errors.Violation]) -> list[errors.Violation]:
+    found: list[errors.Violation] = []
+    room = _MOST_VIOLATIONS
+    for violation in violations:
+        brief = errors.Violation(_brief(violation.field, 100), _brief(violation.description, 500))
+        room -= len((brief.field + brief.description).encode())
+        if found and room < 0:
+            break
+        found.append(brief)
+    return found
+
+
+def _brief(text: str, most: int) -> str:
+    """A text of at most so many bytes."""
+    whole = text.encode()
+    return text if len(whole) <= most else whole[: most - 3].decode(errors="ignore") + "…"
 
 
 def from_proto(status: status_pb2.Status) -> errors.MouthpieceError:

@@ -66,6 +66,6 @@ def read_directory(setting: str, resolve: Resolve = resolve) -> Directory:
 
 def _name(entry: str) -> tuple[str, int]:
     host, _, port = entry.rpartition(":")
-    if not host or not port.isdecimal() or not 1 <= int(port) <= 65535:
+    if not host or not port.isdecimal() or len(port) > 5 or not 1 <= int(port) <= 65535:
         raise BadInput(VARIABLE, f"{_DNS}{entry} is not dns:HOST:PORT")
     return host, int(port)

@@ -9,7 +9,7 @@ from contextlib import aclosing
 from typing import Literal
 from weakref import WeakValueDictionary
 
-from mouthpiece.artifacts import ArtifactStore
+from mouthpiece.artifacts import ArtifactStore, is_sha256
 from mouthpiece.core.engines import EngineInfo
 from mouthpiece.core.scheduler import Scheduler
 from mouthpiece.core.timeline import frame_count
@@ -51,7 +51,7 @@ from services.gateway.database import StoreAway
 from services.gateway.director import UNFINISHED, Director, resumption
 from services.gateway.fleet import Fleet
 from services.gateway.foresight import foresee
-from services.gateway.ids import new_job_id
+from services.gateway.ids import is_job_id, new_job_id
 from services.gateway.outlook import engine_key
 from services.gateway.planning import add_range, plan
 from services.gateway.provenance import begun
@@ -116,6 +116,8 @@ class Jobs:
     async def _submit(self, spec: JobSpec, request_id: str) -> Job:
         if len(request_id) > MAX_REQUEST_ID:
             raise BadInput("request_id", f"is longer than {MAX_REQUEST_ID} characters")
+        if "\0" in request_id:  # PostgreSQL has no such text
+            raise BadInput("request_id", "holds a NUL character")
         if not request_id:
             return await self._accept(spec, "")
         tenant = current_caller().tenant
@@ -222,7 +224,7 @@ class Jobs:
         """A refused job leaves nothing behind: its assets go, unless others use them or have sent them."""
         own = {current_caller().tenant} - {""}
         for sha256 in assets(spec):
-            if len(sha256) != 64 or await self._store.is_referred_to(sha256):
+            if not is_sha256(sha256) or await self._store.is_referred_to(sha256):
                 continue
             if await self._store.asset_senders(sha256) == own:
                 await self._artifacts.delete(sha256)
@@ -245,7 +247,7 @@ class Jobs:
 
     async def _stored(self, job_id: str) -> Job:
         """A job of the caller's. Raises `NotFound`."""
-        job = await self._store.job(job_id)
+        job = await self._store.job(job_id) if is_job_id(job_id) else None
         if job is None or not current_caller().may_see(job.tenant):
             raise NotFound(f"no job {job_id!r}")
         return job
@@ -254,7 +256,7 @@ class Jobs:
         """Jobs, newest first, and the token of the next page."""
         if not 0 <= size <= MAX_PAGE:
             raise BadInput("page_size", f"is not between 0 and {MAX_PAGE}")
-        if token and not (token.startswith("j") and len(token) == 26):
+        if token and not is_job_id(token):
             raise BadInput("page_token", "is not one of ours")
         size = size or DEFAULT_PAGE
         tenant = current_caller().tenant

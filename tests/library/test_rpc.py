@@ -52,6 +52,33 @@ def test_an_error_comes_back_as_what_it_was(error: MouthpieceError) -> None:
     assert vars(back) == vars(error)
 
 
+LONG = [
+    BadInput("spec.text", "9" * 100_000),
+    BadInput("f" * 9000, "wrong", *(Violation(f"spec.field_{n}", "ж" * 900) for n in range(50))),
+    BadInput("spec.text", "is empty", *(Violation(f"spec.field_{n}", "is odd") for n in range(20))),
+    MouthpieceError("ж" * 50_000),
+    Busy("🎉" * 50_000, 2.5),
+]
+
+
+@pytest.mark.parametrize("error", LONG, ids=lambda error: error.message[:9])
+async def test_an_error_of_any_length_comes_back_as_what_it_was(error: MouthpieceError) -> None:
+    merger = Merger()
+    merger.error = error
+    async with serving(program(merger), "127.0.0.1", 0, 1) as running, dial(running.address) as channel:
+        stub = merger_pb2_grpc.MergerServiceStub(channel)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await anext(aiter(stub.Merge(iter([merger_pb2.MergeRequest()]), timeout=20)))
+    told = from_rpc_error(caught.value)
+    assert type(told) is type(error)
+    assert told.message[:90] == error.message[:90]
+    if isinstance(told, BadInput) and isinstance(error, BadInput):
+        assert [v.field[:90] for v in told.violations] == [
+            v.field[:90] for v in error.violations[: len(told.violations)]
+        ]
+        assert len(told.violations) > 1 or len(error.violations) == 1
+
+
 class Merger(FakeMerger):
     """Answers every call with an error, or waits."""
 

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from mouthpiece.client import Client
-from mouthpiece.errors import Busy, NotFound
+from mouthpiece.errors import BadInput, Busy, NotFound
 from mouthpiece.rpc.channel import dial
 from mouthpiece.rpc.server import serving
 from mouthpiece.v1 import gateway_pb2 as pb
@@ -92,6 +92,19 @@ async def free_the_lease(store: JobStore) -> None:
     """What the database looks like when a leader has been frozen for long."""
     async with store.engine.begin() as connection:
         await connection.execute(sa.update(lease_table).values(beat=0.0))
+
+
+async def test_texts_that_postgresql_cannot_hold_are_refused(pair: Pair) -> None:
+    assert isinstance(
+        await refusal(pair.leader.stub.GetJob(pb.GetJobRequest(job_id="j" + "\0" * 25))), NotFound
+    )
+    token = pb.ListJobsRequest(page_token="j" + "\0" * 25)
+    for call in (
+        pair.leader.stub.ListJobs(token),
+        submit(pair.leader, request_id="a\0b"),
+        submit(pair.leader, avatar_sha256="f" * 63 + "\0"),
+    ):
+        assert isinstance(await refusal(call), BadInput)
 
 
 async def test_a_job_handed_to_a_follower_is_done_and_told_alike_by_both(pair: Pair) -> None:

@@ -99,9 +99,9 @@ def read_access(path: Path) -> AccessDocument:
     variable = "MOUTHPIECE_GATEWAY_ACCESS"
     try:
         return AccessDocument.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadInput(variable, f"cannot read {path}: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise BadInput(variable, f"{path}: {where}: {first['msg']}".replace(": : ", ": ")) from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise BadInput(variable, f"cannot read {path}: {error}") from None

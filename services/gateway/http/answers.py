@@ -69,7 +69,7 @@ async def json_object(request: Request) -> dict[str, Any]:
     """The body of a request as a JSON object. Raises `BadInput` when it is none."""
     try:
         body = await request.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         raise BadInput("", "the body is not JSON") from None
     if not isinstance(body, dict):
         raise BadInput("", "the body is not a JSON object")

@@ -236,7 +236,7 @@ class _Call:
 def _parsed(answer: bytes) -> dict[str, Any]:
     try:
         found = json.loads(answer)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise EngineFailed(f"an answer that is no JSON: {answer[:60]!r}") from None
     if not isinstance(found, dict):
         raise EngineFailed(f"an answer that is no object: {answer[:60]!r}")

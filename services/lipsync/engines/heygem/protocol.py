@@ -62,7 +62,7 @@ def read_answer(body: str) -> Answer:
         if isinstance(document, str):  # some images encode twice
             document = json.loads(document)
         return _answer(document)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         raise Garbled(f"the container's answer cannot be read: {body[:200]!r}") from None
 
 

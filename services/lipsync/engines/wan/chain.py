@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
 from mouthpiece.errors import DataLoss, MouthpieceError
 from services.lipsync.engines.wan.clips import CLIP, LOST
+
+_SENSELESS = (
+    *(OSError, ValueError, LookupError, TypeError, EOFError, MemoryError, BadZipFile, zlib.error),
+    NotImplementedError,
+)
+"""What numpy and zipfile raise for bytes that make no sense."""
 
 Pictures = npt.NDArray[np.uint8]
 """uint8 of shape (pictures, height, width, 3), RGB."""
@@ -124,11 +132,11 @@ class Chain:
     def load(cls, path: Path) -> Chain:
         """Go on from what `save` wrote. Raises `DataLoss` when it is something else."""
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
                 origin, clips, first = (int(value) for value in file["place"])
                 chain = cls(origin)
                 chain.clips, chain._first = clips, first
                 chain._pictures, chain.motion = file["pictures"], file["motion"]
-        except (OSError, ValueError, KeyError):
+        except _SENSELESS:
             raise DataLoss("what the chunk before handed over cannot be read") from None
         return chain

@@ -19,7 +19,7 @@ def read_workflow(path: Path) -> dict[str, Any]:
     """Read a workflow. Raises `Unmet` (ENGINE_UNAVAILABLE) when it is none, or names what nobody knows."""
     try:
         workflow = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise Unmet(Reason.ENGINE_UNAVAILABLE, f"the workflow {path.name} cannot be read: {error}") from None
     nodes = workflow.values() if isinstance(workflow, dict) else [None]
     if not all(isinstance(node, dict) and "class_type" in node for node in nodes):
