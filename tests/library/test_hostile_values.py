@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -70,7 +71,7 @@ texts = st.lists(pieces, max_size=6).map("".join)
         read_directory,
         parse_fps,
         parse_color,
-        lambda text: parse_deadline(text, NOW),
+        partial(parse_deadline, now=NOW),
     ],
     ids=["directory", "fps", "color", "deadline"],
 )
@@ -88,12 +89,11 @@ def test_page_tokens_and_job_ids(text: str) -> None:
     assert is_job_id(new_job_id())
 
 
+notices = st.builds(Notice, st.sampled_from(Kind), texts, st.binary(max_size=4))
+
+
 @fuzzed
-@given(
-    st.one_of(
-        texts, st.builds(lambda kind, job: Notice(kind, job, b"x").payload(), st.sampled_from(Kind), texts)
-    )
-)
+@given(st.one_of(texts, notices.map(Notice.payload)))
 def test_notices_of_other_releases(payload: str) -> None:
     with suppress(ValueError):
         read_notice(payload)

@@ -66,16 +66,17 @@ def changed(message: _Message, seed: int) -> _Message:
 
 
 def _change(message: Message, chance: random.Random) -> None:
-    field = chance.choice(message.DESCRIPTOR.fields)
-    held = getattr(message, field.name)
+    fields: list[Any] = list(message.DESCRIPTOR.fields)
+    field = chance.choice(fields)
+    held: Any = getattr(message, field.name)
     match held:
-        case MutableSequence() if field.message_type is not None:
-            _change_inner(held.add(), chance)
-        case MutableSequence():
-            held.append(_value(field, chance))
         case Message():
             held.SetInParent()
             _change_inner(held, chance)
+        case MutableSequence() if field.message_type is not None:
+            _change_inner(_added(held), chance)
+        case MutableSequence():
+            held.append(_value(field, chance))
         case _:
             setattr(message, field.name, _value(field, chance))
 
@@ -85,16 +86,21 @@ def _change_inner(message: Message, chance: random.Random) -> None:
         _change(message, chance)
 
 
+def _added(messages: Any) -> Message:
+    made: Message = messages.add()
+    return made
+
+
 def _fill(message: Message, chance: random.Random, depth: int) -> None:
     share = chance.choice((0.2, 0.5, 0.9))
     for field in message.DESCRIPTOR.fields:
-        held = getattr(message, field.name)
+        held: Any = getattr(message, field.name)
         if chance.random() > share or (field.message_type is not None and depth >= _DEEPEST):
             continue
         match held:
             case MutableSequence() if field.message_type is not None:
                 for _ in range(chance.choice((1, 3))):
-                    _fill(held.add(), chance, depth + 1)
+                    _fill(_added(held), chance, depth + 1)
             case MutableSequence():
                 held.extend(_value(field, chance) for _ in range(chance.choice((1, 3, 40))))
             case Message():
@@ -104,7 +110,7 @@ def _fill(message: Message, chance: random.Random, depth: int) -> None:
                 setattr(message, field.name, _value(field, chance))
 
 
-def _value(field: Field, chance: random.Random) -> Any:
+def _value(field: Any, chance: random.Random) -> Any:
     match field.cpp_type:
         case Field.CPPTYPE_STRING:
             return chance.choice(BLOCKS if field.type == Field.TYPE_BYTES else TEXTS)

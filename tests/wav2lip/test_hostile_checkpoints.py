@@ -6,6 +6,7 @@ import io
 import random
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -94,10 +95,7 @@ def test_sound_archives_of_pickles_with_bytes_changed(tmp_path: Path, write: Cal
     write(tmp_path / "whole")
     whole = (tmp_path / "whole").read_bytes()
     for seed in range(CHANGES):
-        answered(
-            tmp_path / "file",
-            with_member(whole, "/data.pkl", lambda content, seed=seed: spoilt(content, seed)),
-        )
+        answered(tmp_path / "file", with_member(whole, "/data.pkl", partial(spoilt, seed=seed)))
 
 
 def cyclic() -> bytes:
