@@ -1,8 +1,11 @@
 # Build from the repository's root: make images, or
 # docker build -f deploy/images/gateway.Dockerfile -t mouthpiece-gateway:0.1.0 .
-ARG BASE=debian:bookworm-20250520-slim
+# A base without a shell is built on one that has the same Python at the same place:
+# --build-arg BASE=gcr.io/distroless/python3-debian12 --build-arg BUILD=debian:bookworm-slim
+ARG BASE=python:3.11.14-slim-bookworm
+ARG BUILD=${BASE}
 
-FROM ${BASE} AS build
+FROM ${BUILD} AS build
 # Bases without Python get their distribution's. strip takes symbols out of libraries: a quarter of what is installed.
 RUN command -v python3 >/dev/null && command -v strip >/dev/null \
  || { apt-get update \
@@ -19,11 +22,10 @@ COPY mouthpiece /src/mouthpiece
 COPY services /src/services
 RUN PATH="/opt/build/bin:$PATH" /opt/build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation -w /wheels /src \
  && /opt/build/bin/pip --python /opt/mouthpiece/bin/python install --no-cache-dir --no-compile --no-deps /wheels/*.whl \
- && find /opt/mouthpiece -name '*.so*' -type f -exec strip --strip-unneeded {} +
+ && find /opt/mouthpiece -name '*.so*' -type f -exec strip --strip-unneeded {} + \
+ && mkdir /empty
 
 FROM ${BASE}
-RUN command -v python3 >/dev/null \
- || { apt-get update && apt-get install -y --no-install-recommends ca-certificates python3 && rm -rf /var/lib/apt/lists/*; }
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="mouthpiece-gateway" \
       org.opencontainers.image.description="Takes jobs, schedules chunks, serves the API and the page of Mouthpiece" \
@@ -35,7 +37,9 @@ COPY --from=build /opt/mouthpiece /opt/mouthpiece
 ENV PATH=/opt/mouthpiece/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
     OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
     MOUTHPIECE_HOST=0.0.0.0 MOUTHPIECE_DATA=/var/lib/mouthpiece
-RUN mkdir -p /var/lib/mouthpiece /artifacts /cache && chown 10001:10001 /var/lib/mouthpiece /artifacts /cache
+COPY --from=build --chown=10001:10001 /empty /var/lib/mouthpiece
+COPY --from=build --chown=10001:10001 /empty /artifacts
+COPY --from=build --chown=10001:10001 /empty /cache
 USER 10001:10001
 WORKDIR /var/lib/mouthpiece
 EXPOSE 50051 8080 9100
