@@ -287,6 +287,9 @@ class LipSyncSettings(_Settings):
     slots: int = Field(default=1, ge=1, le=64)
     """Chunks rendered at a time. Default: 1."""
 
+    devices: int = Field(default=1, ge=1, le=64)
+    """GPUs, or cores where there are none, over which each windowed engine is spread with Ray. Default: 1."""
+
     max_pixels: int = Field(default=40_000_000, ge=4096)
     """Largest avatar picture or frame in pixels. Default: 40 million."""
 

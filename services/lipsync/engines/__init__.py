@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
+from mouthpiece.core.engines import EngineClass
 from mouthpiece.errors import Reason, Unmet
 from mouthpiece.settings import LipSyncSettings
 from services.lipsync.engine import Engine
@@ -92,4 +94,10 @@ def create_engine(name: str, settings: LipSyncSettings) -> Engine[Any]:
     factory = ENGINES.get(name)
     if factory is None:
         raise Unmet(Reason.ENGINE_UNKNOWN, f"no engine {name!r}; there is {', '.join(sorted(ENGINES))}")
-    return factory(settings)
+    engine = factory(settings)
+    if settings.devices == 1 or engine.info.engine_class is not EngineClass.WINDOWED:
+        return engine
+    from services.lipsync.engines.spread import SpreadEngine
+
+    alone = settings.model_copy(update={"devices": 1})
+    return SpreadEngine(partial(create_engine, name, alone), settings.devices)
