@@ -132,8 +132,8 @@ def morph(one: Frame, other: Frame, share: float) -> Frame:
     height, width = one.shape[0] * 2 // 3, one.shape[1]
     there, back = _flows(one[:height], other[:height])
     rest = 1.0 - share
-    both, ahead, behind = (np.float32(part) for part in (rest * share, share * share, rest * rest))
-    from_one, from_other = ahead * back - both * there, behind * there - both * back
+    from_one = _sum(there, -rest * share, back, share * share)
+    from_other = _sum(there, rest * rest, back, -rest * share)
     made = np.empty_like(one)
     made[:height] = _blend(one[:height], other[:height], from_one, from_other, share)
     size = (width // 2, height // 2)
@@ -168,6 +168,10 @@ def _grown(flow: Flow, plane: Frame) -> Flow:
     height, width = plane.shape
     scale = np.array((width / flow.shape[1], height / flow.shape[0]), np.float32)
     return np.asarray(cv2.resize(flow, (width, height)) * scale, np.float32)
+
+
+def _sum(there: Flow, weight: float, back: Flow, other_weight: float) -> Flow:
+    return np.asarray(cv2.addWeighted(there, weight, back, other_weight, 0.0), np.float32)
 
 
 def _blend(one: Frame, other: Frame, from_one: Flow, from_other: Flow, share: float) -> Frame:
