@@ -70,10 +70,11 @@ def cues(sentences: Iterable[Sentence], language: str = "") -> list[Cue]:
     Each begins with its first word. ``language`` is a BCP 47 tag.
     """
     tokens: list[_Token] = []
-    end = 0
+    end = shown = 0
     for sentence in sentences:
-        tokens += _tokens(sentence)
+        tokens += _tokens(sentence, shown)
         end = sentence.samples.end
+        shown = max((word.source.end for word in sentence.words), default=shown)
     if not tokens:
         return []
     return list(_timed(_Script(tokens, language.partition("-")[0].lower(), end)))
@@ -93,10 +94,15 @@ def _columns(char: str) -> int:
 # What is said, as tokens --------------------------------------------------------------------------------
 
 
-def _tokens(sentence: Sentence) -> Iterator[_Token]:
-    """The text of a sentence in parts, each with the time of its word."""
-    words = [word for word in sentence.words if word.source]
-    starts = _starts(sentence, [word.source.shift(-sentence.source.first) for word in words])
+def _tokens(sentence: Sentence, until: int) -> Iterator[_Token]:
+    """The text of a sentence in parts, each with the time of its word.
+
+    Words that end before ``until`` go on from the sentence before: a formula may take longer than a sentence.
+    """
+    words = [word for word in sentence.words if word.source and word.source.end > until]
+    spans = [word.source.shift(-sentence.source.first) for word in words]
+    goes_on = sentence.source.first < until
+    starts = _starts(sentence, spans, spans[0].first if goes_on and spans else 0)
     for number, word in enumerate(words):
         text = sentence.text[starts[number] : starts[number + 1]]
         shown = " ".join(text.replace(HIDDEN, "").split())
@@ -107,18 +113,18 @@ def _tokens(sentence: Sentence) -> Iterator[_Token]:
             yield from _bounded(token)
 
 
-def _starts(sentence: Sentence, words: Sequence[Span]) -> list[int]:
-    """Where in its text each word's part begins, and where the last one ends.
+def _starts(sentence: Sentence, words: Sequence[Span], first: int) -> list[int]:
+    """Where in its text each word's part begins, that of the first at ``first``, and where the last one ends.
 
     White space ends a part; without any, marks belong to the word before them, unless they open something.
     """
-    starts = [0]
+    starts = [first]
     for before, after in pairwise(words):
-        first = min(before.end, after.first)
-        gap = sentence.text[first : after.first]
+        since = min(before.end, after.first)
+        gap = sentence.text[since : after.first]
         spaces = [at for at, char in enumerate(gap) if char.isspace()]
         cut = spaces[-1] + 1 if spaces else len(gap.rstrip("".join(_OPENERS)))
-        starts.append(max(starts[-1], first + cut))
+        starts.append(max(starts[-1], since + cut))
     return [*starts, len(sentence.text)]
 
 

@@ -154,7 +154,7 @@ class SpeechOutline(google.protobuf.message.Message):
     @property
     def warnings(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """What the markup asks for and cannot be done, in words for a person: what is said to be a date and is none, a
-        pitch for an engine that has but one. It is read as usual.
+        pitch for an engine that has but one. It is read as usual. Told with `check_only`.
         """
 
     @property

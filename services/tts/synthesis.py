@@ -68,10 +68,15 @@ class Plan:
     text: str
     pieces: Iterable[Passage]
     choice: Choice
-    warnings: tuple[str, ...] = ()
-    """What its markup asks for and cannot be done."""
     is_inflected: bool = False
     """Whether its markup changes rate, pitch or emphasis."""
+    unheeded: Callable[[], Iterator[str]] = lambda: iter(())
+    """Goes over all of its markup."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What its markup asks for and cannot be done."""
+        return tuple(self.unheeded())
 
     @property
     def expected_samples(self) -> int:
@@ -118,8 +123,8 @@ def plan_speech(said: Script | str, language: str = "", voice: str = "") -> Plan
         script.text,
         Passages(script, document, language),
         choice,
-        tuple(script.unheeded(document, language)),
         any(delivery.is_inflected for _, delivery in document.changes),
+        lambda: script.unheeded(document, language),
     )
 
 

@@ -94,11 +94,11 @@ def outline(request: pb.SynthesizeRequest, chosen: Cast) -> pb.SpeechOutline:
         engine=speaks.engine,
         engine_version=speaks.engine_version,
         normalization=rules(),
-        warnings=chosen.warnings,
     )
     if not request.check_only:
         found.expected_samples = chosen.roughly_expected_samples
         return found
+    found.warnings.extend(chosen.warnings)
     found.plan.extend(planned(request, found, tuple(chosen.plan.pieces)))
     found.sentences = len(found.plan)
     found.expected_samples = chosen.expected_samples

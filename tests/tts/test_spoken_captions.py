@@ -19,6 +19,7 @@ from mouthpiece.settings import CommonSettings, TtsSettings
 from mouthpiece.v1 import tts_pb2 as pb
 from mouthpiece.v1.tts_pb2_grpc import SpeechServiceStub
 from services.tts.__main__ import program
+from services.tts.synthesis import plan_speech, sentences
 
 FRAME = 1 / 25
 STORY = (
@@ -80,3 +81,12 @@ def test_each_begins_within_a_frame_of_its_first_word(speech: list[Sentence], sh
         start = min(starts, key=lambda start: abs(start - cue.samples.first))
         assert abs(cue.samples.first - start) / SPEECH_RATE <= FRAME
         assert cue.text.lstrip('"').split("\n")[0].startswith(starts[start].split("\n")[0])
+
+
+def test_a_formula_that_takes_longer_than_a_sentence_is_shown_once() -> None:
+    terms = " + ".join(r"\frac{x^2+1}{\sqrt{x}}" for _ in range(14))
+    text = f"Then ${terms}$ holds, and more."
+    speech = list(sentences(plan_speech(text, "en")))
+    assert len(speech) > 1
+    shown = "".join(cue.text for cue in cues(speech, "en"))
+    assert "".join(shown.split()) == "".join(text.split())
