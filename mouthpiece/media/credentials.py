@@ -38,6 +38,8 @@ _OFFLINE = {
 _SETTINGS = {
     # What is stated at first hand, and not gathered from elsewhere.
     "builder": {"created_assertion_labels": [_ACTIONS, ASSERTION], "thumbnail": {"enabled": False}},
+    # More of the signed copy than so many mebibytes waits on disk: by default it is 512.
+    "core": {"backing_store_memory_threshold_in_mb": 16},
     "verify": _OFFLINE,
 }
 _MANIFEST = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")

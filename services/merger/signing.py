@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from mouthpiece.errors import BadInput
@@ -28,20 +29,22 @@ _CURVES = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
 
 
 class Signatory:
-    """Signs movies. Methods block, and may be called from several threads."""
+    """Signs movies, one at a time: each may take half a gigabyte of memory. Methods block."""
 
     def __init__(self, certificate: Path, key: Path, timestamps: str = "") -> None:
         """Read the files. Raises `BadInput` that names the setting when nothing can be signed with them."""
         self._files = certificate, key
         self._timestamps = timestamps
+        self._turn = Lock()
         self._stamp = self._modified()
         self._identity = self._read()
 
     def sign(self, source: Path, target: Path, title: str, record: Record) -> str:
         """Write a signed copy of a movie. Returns the signer's name; raises `SigningFailed`."""
-        identity = self._current()
-        sign_movie(source, target, title, record, identity)
-        return identity.name
+        with self._turn:
+            identity = self._current()
+            sign_movie(source, target, title, record, identity)
+            return identity.name
 
     def _current(self) -> Identity:
         """Who signs by the files as they are now; while they are wrong, the last who was right."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import grpc.aio
@@ -29,7 +30,7 @@ from services.merger.__main__ import program
 from services.merger.signing import CERTIFICATE, KEY, Signatory
 from tests.support.media_chunks import PAL, encode, samples_for, tone
 from tests.support.media_packets import packets
-from tests.support.media_signing import Pair, authority, signer, written
+from tests.support.media_signing import OPENSSL, Pair, authority, signer, time_stamping, written
 
 RECORD = {"generator": "mouthpiece 0", "engine": "viseme", "chunks": [{"frames": {"end": "25"}}]}
 SAMPLES = samples_for(25, PAL)
@@ -112,6 +113,15 @@ def test_what_was_made_of_a_given_face_is_a_composite(unsigned: Path, tmp_path: 
     record = {**RECORD, "avatar_sha256": "a" * 64}
     signatory(tmp_path).sign(unsigned, tmp_path / "signed.mp4", "", record)
     assert examine(tmp_path / "signed.mp4").source == "compositeWithTrainedAlgorithmicMedia"
+
+
+@pytest.mark.skipif(OPENSSL is None, reason="openssl is not installed")
+def test_a_time_stamp_says_when_it_was_signed(unsigned: Path, tmp_path: Path) -> None:
+    with time_stamping(tmp_path / "clock", ISSUER) as url:
+        signatory(tmp_path / "files", timestamps=url).sign(unsigned, tmp_path / "signed.mp4", "", {})
+    found = examine(tmp_path / "signed.mp4", ISSUER.pem)
+    assert found.standing is Standing.TRUSTED
+    assert abs(datetime.fromisoformat(found.signed_at) - datetime.now(UTC)) < timedelta(minutes=5)
 
 
 def test_an_unsigned_movie_tells_what_made_it_and_no_more(unsigned: Path, tmp_path: Path) -> None:

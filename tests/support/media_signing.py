@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -31,6 +37,55 @@ class Pair:
     @property
     def key_pem(self) -> bytes:
         return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+OPENSSL = shutil.which("openssl")
+
+_TSA = """
+[tsa]
+default_tsa = own
+[own]
+serial = serial
+signer_cert = chain.pem
+signer_key = key.pem
+certs = chain.pem
+signer_digest = sha256
+default_policy = 1.2.3.4
+digests = sha256, sha384, sha512
+ess_cert_id_alg = sha256
+"""
+
+
+@contextmanager
+def time_stamping(folder: Path, issuer: Pair) -> Generator[str]:
+    """The URL of somebody who says what time it is (RFC 3161), by the program openssl."""
+    written(folder, signer(issuer, "Test clock", purpose=ExtendedKeyUsageOID.TIME_STAMPING), issuer)
+    (folder / "tsa.conf").write_text(_TSA)
+    (folder / "serial").write_text("01")
+
+    class Clock(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            query = self.rfile.read(int(self.headers["Content-Length"]))
+            (folder / "query").write_bytes(query)
+            command = [str(OPENSSL), "ts", "-reply", "-config", "tsa.conf", "-queryfile", "query"]
+            reply = subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=60).stdout
+            self.send_response(200)
+            self.send_header("Content-Type", "application/timestamp-reply")
+            self.send_header("Content-Length", str(len(reply)))
+            self.end_headers()
+            self.wfile.write(reply)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's signature
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Clock) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def authority(name: str = "Test authority") -> Pair:
@@ -85,7 +140,10 @@ def _made(
         .add_extension(vouched, critical=False)
     )
     if purposes:
-        builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
+        only_time = purposes == (
+            ExtendedKeyUsageOID.TIME_STAMPING,
+        )  # nothing else, and critical, by RFC 3161
+        builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), critical=only_time)
     return Pair(builder.sign(issuer.key if issuer else key, hashes.SHA256()), key)
 
 
