@@ -426,6 +426,9 @@ def simulate(
     begin: Annotated[float, typer.Option(metavar="S", min=0, help="Draw from this moment on,")] = 0.0,
     end: Annotated[float, typer.Option(metavar="S", help="and to this one.")] = 120.0,
     list_: Annotated[bool, typer.Option("--list", metavar="", help="List the scenarios.")] = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", metavar="", help="Write the tables for a document.")
+    ] = False,
     json: arg.AsJson = False,
 ) -> None:
     """Compare the scheduler with simpler rules, in virtual time."""
@@ -437,7 +440,7 @@ def simulate(
     elif gantt or svg:
         answer.draw(scenarios or [], policy or [], begin, end, svg)
     else:
-        answer.simulate(scenarios or [], policy or [], seeds, quick=quick, as_json=json)
+        answer.simulate(scenarios or [], policy or [], seeds, quick=quick, as_json=json, as_markdown=markdown)
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -68,7 +68,13 @@ _EXPLAINED = (
 
 
 def simulate(
-    names: Sequence[str], policies: Sequence[str], seeds: int, *, quick: bool, as_json: bool
+    names: Sequence[str],
+    policies: Sequence[str],
+    seeds: int,
+    *,
+    quick: bool,
+    as_json: bool = False,
+    as_markdown: bool = False,
 ) -> None:
     """Run scenarios under policies and show the figures."""
     chosen = [SCENARIOS[name] for name in QUICK] if quick and not names else choose(names)
@@ -77,6 +83,8 @@ def simulate(
     results = _study(chosen, _known(policies), 1 if quick else seeds)
     if as_json:
         print_json([_report(result) for result in results])
+    elif as_markdown:
+        out().print("\n".join(markdown(results)), markup=False, highlight=False, soft_wrap=True)
     else:
         out().print(tables(results))
 
@@ -125,6 +133,36 @@ def tables(results: Sequence[Result]) -> RenderableType:
     if ahead:
         parts += [Text("where a rival is ahead", style="bold"), *map(Text, ahead), Text()]
     return Group(*parts, Text(_EXPLAINED, style="key"))
+
+
+def markdown(results: Sequence[Result]) -> Iterator[str]:
+    """The tables as lines for a document, and where a rival is ahead."""
+    for group, grouped in groupby(results, key=lambda result: result.scenario.group):
+        names = [column.name for column in _COLUMNS]
+        yield from (f"### {group}", "", _row(["", "bound", "policy", *names, "ETA"]))
+        yield _row(["---"] * (len(names) + 4))
+        for found in _by_scenario(list(grouped)):
+            yield from _lines(found)
+        yield ""
+    yield from (f"- {line}" for line in rivals_ahead(results))
+
+
+def _lines(found: Sequence[Result]) -> Iterator[str]:
+    best = [min(_badness(column, result.figures) for result in found) for column in _COLUMNS]
+    for number, result in enumerate(found):
+        cells = [
+            f"**{written}**" if _badness(column, result.figures) <= least else written
+            for column, least in zip(_COLUMNS, best, strict=True)
+            if (written := column.write(column.value(result.figures)))
+        ]
+        head = ["", ""] if number else [result.scenario.name, _seconds(result.figures.ideal)]
+        ours = result.policy == OURS
+        eta = _percent(result.figures.eta_error) if ours else ""
+        yield _row([*head, f"**{result.policy}**" if ours else result.policy, *cells, eta])
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def rivals_ahead(results: Sequence[Result]) -> list[str]:

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from mouthpiece.cli.console import THEME
-from mouthpiece.cli.simulate import rivals_ahead, tables
+from mouthpiece.cli.simulate import markdown, rivals_ahead, tables
 from mouthpiece.simulate.metrics import measure
 from mouthpiece.simulate.scenarios import GROUPS, SCENARIOS
 from mouthpiece.simulate.study import OURS, POLICIES, Result, Task
@@ -43,6 +43,16 @@ def test_tables_fit_a_narrow_terminal() -> None:
     rows = {line.split()[0]: line.split() for line in lines if line.startswith(rivals)}
     assert float(rows[OURS][1]) == pytest.approx(results[1].figures.mean, abs=0.05)
     assert any(line.startswith("waste: load-0.8 (worker-per-job ") for line in lines)
+
+
+def test_tables_for_a_document_have_a_cell_for_every_heading() -> None:
+    scenario = replace(SCENARIOS["load-0.8"], jobs=10)
+    results = [Result(scenario, name, measure([run_once(Task(scenario, name, 1))])) for name in POLICIES]
+    title, _, heading, rule, *rows = [line for line in markdown(results) if not line.startswith("- ")]
+    assert title == "### load"
+    assert {line.count("|") for line in (heading, rule, *rows[:-1])} == {heading.count("|")}
+    assert len(rows) == len(POLICIES) + 1
+    assert f"{results[0].figures.mean:.1f}" in rows[0]
 
 
 def test_a_run_is_drawn_in_the_terminal_and_into_a_file(run: Run, tmp_path: Path) -> None:
