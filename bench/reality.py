@@ -7,10 +7,13 @@ the machine. What an attempt costs beside its frames is measured in the first jo
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import tempfile
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -28,7 +31,7 @@ from mouthpiece.v1 import common_pb2, lipsync_pb2
 from mouthpiece.v1 import gateway_pb2 as pb
 from mouthpiece.v1.lipsync_pb2_grpc import LipSyncServiceStub
 from services.gateway.__main__ import program
-from tests.faults.bad_worker import VARIABLE
+from tests.faults.bad_worker import SLOW, VARIABLE, VICES
 from tests.faults.conftest import recording
 from tests.support import fault_processes
 
@@ -40,20 +43,24 @@ BAD = "lipsync-2"
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Jobs that come together (bursts of two seconds each), to workers by number, one of which may fail."""
+    """Jobs that come together (bursts of two seconds each), to workers by number.
+
+    With a ``vice``, the last of the workers has it.
+    """
 
     name: str
     bursts: tuple[int, ...]
     workers: tuple[int, ...]
-    fails: bool = False
+    vice: str = ""
 
 
 SCENES = (
     Scene("one job, two equal workers", (10,), (0, 1)),
     Scene("one job, a third worker of half the speed", (12,), (0, 1, 2)),
     Scene("four jobs at once, three workers", (3, 5, 2, 4), (0, 1, 2)),
-    Scene("one job, the third worker always fails", (10,), (0, 1, 2), fails=True),
+    Scene("one job, the third worker always fails", (10,), (0, 1, 2), "always fails"),
 )
+FROZEN = "is frozen"
 
 
 @dataclass(slots=True)
@@ -63,6 +70,12 @@ class Stage:
     cluster: fault_processes.Cluster
     folder: Path
     vice: Path
+
+    def signal_bad(self, number: signal.Signals) -> None:
+        """Freeze the bad worker, or let it go on."""
+        child = next(one.child for one in self.cluster.suite.services if one.plan.name == BAD)
+        assert child is not None
+        os.kill(child.pid, number)
 
     def address(self, name: str) -> str:
         return next(one.plan.address for one in self.cluster.suite.services if one.plan.name == name)
@@ -83,6 +96,18 @@ async def compare() -> None:
                 real = max(map(_length, jobs))
                 told = simulate(scene, jobs, setup)
                 print(f"  {scene.name:42} real {real:6.2f} s  simulated {told:6.2f} s  {told / real:5.2f}")
+            await bad_workers(there)
+
+
+async def bad_workers(there: Stage) -> None:
+    """How much longer a job takes with a bad third worker than with the two good ones alone."""
+    (good,) = await play(there, Scene("good ones alone", (10,), (0, 1)))
+    try:
+        for vice in (*VICES, SLOW, FROZEN):
+            (events,) = await play(there, Scene(f"a third worker {vice}", (10,), (0, 1, 2), vice))
+            print(f"  a third worker {vice:27} {_length(events) / _length(good):5.2f} times as long")
+    finally:
+        there.signal_bad(signal.SIGCONT)
 
 
 @asynccontextmanager
@@ -127,8 +152,7 @@ async def overhead(there: Stage) -> float:
 
 async def play(there: Stage, scene: Scene) -> list[list[pb.JobEvent]]:
     """What the watchers of a scene's jobs saw, with a gateway that knows nothing yet."""
-    if scene.fails:
-        there.vice.write_text("always fails", encoding="utf-8")
+    there.vice.write_text(scene.vice, encoding="utf-8")
     workers = [there.address(f"lipsync-{number}") for number in scene.workers]
     name = scene.name.replace(" ", "-")
     settings = GatewaySettings(
@@ -141,6 +165,13 @@ async def play(there: Stage, scene: Scene) -> list[list[pb.JobEvent]]:
     )
     common = CommonSettings(data=there.cluster.data)
     seen: list[list[pb.JobEvent]] = [[] for _ in scene.bursts]
+
+    def watch(job: int, event: pb.JobEvent) -> None:
+        seen[job].append(event)
+        if scene.vice == FROZEN and event.chunk.worker == BAD:
+            there.signal_bad(signal.SIGSTOP)
+
+    there.signal_bad(signal.SIGCONT)
     async with (
         serving(program(common, settings), "127.0.0.1", 0, 0.2) as running,
         Client(running.address) as client,
@@ -150,7 +181,7 @@ async def play(there: Stage, scene: Scene) -> list[list[pb.JobEvent]]:
             audio = recording(there.folder / f"{bursts}.wav", bursts, seed=number)
             out = there.folder / f"{number}.mp4"
             group.create_task(
-                client.generate(out, audio=audio, options=OPTIONS, on_event=seen[number].append)
+                client.generate(out, audio=audio, options=OPTIONS, on_event=partial(watch, number))
             )
     return seen
 
@@ -160,11 +191,11 @@ def simulate(scene: Scene, jobs: Sequence[Sequence[pb.JobEvent]], setup: float) 
     begun = min(_moment(events[0]) for events in jobs)
     arrivals = [_arrival(f"j{number}", events, begun) for number, events in enumerate(jobs)]
     costs = Costs(prep=0.0, setup=setup, context=0.0, resume=setup, noise=0.0)
-    workers = sorted(scene.workers, reverse=scene.fails)
+    workers = sorted(scene.workers, reverse=bool(scene.vice))
     cluster = Cluster(
         tuple(SPEEDS[number] for number in workers),
         costs,
-        Faults(broken=int(scene.fails)),
+        Faults(broken=int(bool(scene.vice))),
         progress=0.5,
         warm=("face",),
     )

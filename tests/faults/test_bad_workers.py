@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,8 +80,7 @@ async def workers(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Wo
     async with cluster:
         found = Workers(cluster, vice, recording(folder / "speech.wav", BURSTS))
         await asyncio.gather(*map(_warm, found.addresses))
-        async with gateway(found, folder / "good.db", found.addresses[:2]) as client:
-            found.good = await run(client, found, folder / "good.mp4")
+        found.good = await good_ones(found, folder / "good.mp4")
         yield found
 
 
@@ -120,9 +119,24 @@ async def run(
     return Timed(job, time.monotonic() - start, look_at(out))
 
 
-def assert_as_good(went: Timed, good: Timed) -> None:
-    """The same video, in at most 1.3 times the time that it takes without the bad worker."""
-    assert went.seen == good.seen
+async def good_ones(workers: Workers, out: Path) -> Timed:
+    """How a job goes without the bad worker."""
+    async with gateway(workers, out.with_suffix(".db"), workers.addresses[:2]) as client:
+        return await run(client, workers, out)
+
+
+async def assert_as_good(workers: Workers, folder: Path, play: Callable[[Path], Awaitable[Timed]]) -> None:
+    """The same video, in at most 1.3 times the time that it takes without the bad worker.
+
+    What seems slower is measured again, one beside the other: the machine may have been busy meanwhile.
+    """
+    good, went = workers.good, await play(folder / "first.mp4")
+    for attempt in ("second", "third"):
+        assert went.seen == good.seen
+        if went.seconds < 1.3 * good.seconds:
+            return
+        good = await good_ones(workers, folder / f"good-{attempt}.mp4")
+        went = await play(folder / f"{attempt}.mp4")
     assert went.seconds < 1.3 * good.seconds
 
 
@@ -138,29 +152,34 @@ async def lost(client: Client) -> None:
 async def test_a_bad_worker_costs_little_time_and_no_frame(
     workers: Workers, tmp_path: Path, vice: str
 ) -> None:
-    workers.vice.write_text(vice, encoding="utf-8")
-    async with gateway(workers, tmp_path / "jobs.db", workers.addresses) as client:
-        went = await run(client, workers, tmp_path / "out.mp4")
-    assert_as_good(went, workers.good)
+    async def play(out: Path) -> Timed:
+        workers.vice.write_text(vice, encoding="utf-8")
+        async with gateway(workers, out.with_suffix(".db"), workers.addresses) as client:
+            return await run(client, workers, out)
+
+    await assert_as_good(workers, tmp_path, play)
 
 
 async def test_a_frozen_worker_costs_little_time_and_is_noticed(workers: Workers, tmp_path: Path) -> None:
     workers.vice.unlink(missing_ok=True)
-    frozen: list[float] = []
 
-    def freeze(event: pb.JobEvent) -> None:
-        chunk = event.chunk
-        if not frozen and chunk.worker == "lipsync-2" and chunk.state == pb.CHUNK_STATE_DONE:
-            frozen.append(time.monotonic())
-            workers.signal_bad(signal.SIGSTOP)
+    async def play(out: Path) -> Timed:
+        frozen: list[float] = []
 
-    try:
-        async with gateway(workers, tmp_path / "jobs.db", workers.addresses) as client:
-            went = await run(client, workers, tmp_path / "out.mp4", freeze)
-            async with asyncio.timeout(LIMIT):
-                await lost(client)
-        noticed = time.monotonic() - frozen[0]
-    finally:
-        workers.signal_bad(signal.SIGCONT)
-    assert noticed < 15
-    assert_as_good(went, workers.good)
+        def freeze(event: pb.JobEvent) -> None:
+            chunk = event.chunk
+            if not frozen and chunk.worker == "lipsync-2" and chunk.state == pb.CHUNK_STATE_DONE:
+                frozen.append(time.monotonic())
+                workers.signal_bad(signal.SIGSTOP)
+
+        try:
+            async with gateway(workers, out.with_suffix(".db"), workers.addresses) as client:
+                went = await run(client, workers, out, freeze)
+                async with asyncio.timeout(LIMIT):
+                    await lost(client)
+            assert time.monotonic() - frozen[0] < 15
+        finally:
+            workers.signal_bad(signal.SIGCONT)
+        return went
+
+    await assert_as_good(workers, tmp_path, play)
