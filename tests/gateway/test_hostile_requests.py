@@ -12,7 +12,7 @@ import pytest
 
 from mouthpiece.v1 import gateway_pb2 as pb
 from tests.support.gateway_fakes import FakeSuite, fake_suite
-from tests.support.nasty_messages import changed, nasty
+from tests.support.nasty_messages import nasty, with_one_nasty
 
 UNFORESEEN = {grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.DEADLINE_EXCEEDED}
 STREAMS = {"WatchJob", "DownloadVideo"}
@@ -56,7 +56,7 @@ def sound(kind: type[Any]) -> Any:
 async def test_requests_with_anything_in_them(suite: FakeSuite, method: str) -> None:
     kind: Any = getattr(pb, f"{method}Request")
     requests = [nasty(kind, seed) for seed in range(CALLS)]
-    requests += [changed(sound(kind), seed) for seed in range(CALLS)]
+    requests += [with_one_nasty(sound(kind), seed) for seed in range(CALLS)]
     found = await asyncio.gather(*(outcome(suite.stub, method, request) for request in requests))
     wrong = [request for request, code in zip(requests, found, strict=True) if code in UNFORESEEN]
     assert not wrong
@@ -75,5 +75,5 @@ async def end(suite: FakeSuite, request: pb.GenerateVideoRequest) -> pb.JobState
 
 
 async def test_jobs_with_anything_in_them_are_refused_or_come_to_an_end(suite: FakeSuite) -> None:
-    asked = [changed(sound(pb.GenerateVideoRequest), seed) for seed in range(2 * CALLS)]
+    asked = [with_one_nasty(sound(pb.GenerateVideoRequest), seed) for seed in range(2 * CALLS)]
     assert set(await asyncio.gather(*(end(suite, each) for each in asked))) == {None, pb.JOB_STATE_DONE}

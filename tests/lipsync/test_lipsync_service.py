@@ -35,6 +35,7 @@ from tests.support.lipsync_worker import (
     video_format,
     with_portrait,
 )
+from tests.support.nasty_messages import nasty, with_one_nasty
 from tests.support.small_disk import leave_free, small_disk
 
 TIMED = LipSyncSettings(engines="timed", name="worker-7", timed_frames_per_second=1e5)
@@ -385,3 +386,26 @@ async def test_a_chunk_that_does_not_fit_leaves_nothing_and_may_come_again(
                 assert not list((disk / "cache" / "lipsync" / "chunks").iterdir())
                 ballast.unlink()
             assert (await rendered(running, request))[-1].result.frames == 50
+
+
+async def test_requests_with_anything_in_them_are_done_or_refused_in_our_own_words(timed: Service) -> None:
+    async def status(call: Any) -> str:
+        try:
+            if not hasattr(call, "__aiter__"):
+                await call
+                return "OK"
+            async for _ in call:
+                pass
+        except grpc.aio.AioRpcError as error:
+            return error.code().name
+        return "OK"
+
+    chunk, avatar = chunk_request("timed", 0, 10), pb.PrepareAvatarRequest(format=video_format())
+    found: set[str] = set()
+    for seed in range(25):
+        for request in (nasty(pb.RenderChunkRequest, seed), with_one_nasty(chunk, seed)):
+            found.add(await status(timed.stub.RenderChunk(request, timeout=PATIENCE)))
+        for each in (nasty(pb.PrepareAvatarRequest, seed), with_one_nasty(avatar, seed)):
+            found.add(await status(timed.stub.PrepareAvatar(each, timeout=PATIENCE)))
+    assert found <= {"OK", "INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION"}
+    assert {"OK", "INVALID_ARGUMENT"} <= found

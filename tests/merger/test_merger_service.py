@@ -31,6 +31,7 @@ from mouthpiece.v1.merger_pb2_grpc import MergerServiceStub
 from services.merger.__main__ import program
 from tests.support.media_chunks import NTSC, encode, pictures, samples_for, spans, tone
 from tests.support.media_packets import packets
+from tests.support.nasty_messages import nasty, with_one_nasty
 from tests.support.small_disk import leave_free, small_disk
 
 CUTS = (0, 25, 26, 60)
@@ -275,3 +276,13 @@ async def test_a_merge_that_does_not_fit_leaves_nothing_and_may_come_again(tmp_p
             assert error.retry_after > 0
             ballast.unlink()
             assert (await service.merge(whole_job(service)))[-1].HasField("result")
+
+
+async def test_messages_with_anything_in_them_are_refused_in_our_own_words(service: Service) -> None:
+    asked = [[header(), *(nasty(pb.MergeRequest, 5 * seed + at) for at in range(5))] for seed in range(30)]
+    asked += [[with_one_nasty(header(), seed), speech(0, 9), end()] for seed in range(30)]
+    for requests in asked:
+        with pytest.raises((BadInput, NotFound)):
+            await service.merge(requests)
+    await service.servicer.drain()
+    assert not list(service.folder.iterdir())

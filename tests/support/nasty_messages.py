@@ -57,7 +57,7 @@ def nasty(kind: type[_Message], seed: int) -> _Message:
     return message
 
 
-def changed(message: _Message, seed: int) -> _Message:
+def with_one_nasty(message: _Message, seed: int) -> _Message:
     """A copy of a message in which one field, at whatever depth, has something else in it."""
     copy = type(message)()
     copy.CopyFrom(message)
