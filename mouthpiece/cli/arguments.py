@@ -164,7 +164,10 @@ Prompt = Annotated[
 Enhance = Annotated[
     bool,
     typer.Option(
-        "--enhance", metavar="", rich_help_panel=PICTURE, help="More contrast, colour and sharpness."
+        "--enhance",
+        metavar="",
+        rich_help_panel=PICTURE,
+        help="More contrast, colour, sharpness, less flicker.",
     ),
 ]
 Background = Annotated[

@@ -104,7 +104,7 @@ class VideoOptions:
     prompt: str = ""
     """What the scene is, in words, for engines that take a prompt; at most 2000 characters."""
     enhance: bool = False
-    """Improve contrast, colours and sharpness as suits the quality."""
+    """Improve contrast, colours and sharpness and even out flicker, as suits the quality."""
     background: str = ""
     """What replaces the green or blue screen behind the avatar: a colour, "#rrggbb", or a picture's file."""
     priority: float = 0.0
