@@ -19,6 +19,7 @@ from tests.support.gateway_fakes import fake_suite
 SPEECH = "5" * 64
 FACE = "f" * 64
 VIDEO = "e" * 64
+DONE, SPEAKING = "j" + "1" * 25, "j" + "2" * 25
 
 
 @pytest.fixture
@@ -46,21 +47,21 @@ async def old(url: str) -> str:
             )
         sentence = common_pb2.Sentence(samples=common_pb2.Span(first=0, end=48000))
         await connection.execute(
-            sa.text("INSERT INTO sentences VALUES ('j2', 0, 'pcm', :document)"),
-            {"document": sentence.SerializeToString()},
+            sa.text("INSERT INTO sentences VALUES (:id, 0, 'pcm', :document)"),
+            {"id": SPEAKING, "document": sentence.SerializeToString()},
         )
         for sequence in (1, 2):
-            event = pb.JobEvent(sequence=sequence, job_id="j2")
+            event = pb.JobEvent(sequence=sequence, job_id=SPEAKING)
             await connection.execute(
-                sa.text("INSERT INTO events VALUES ('j2', :sequence, :document)"),
-                {"sequence": sequence, "document": event.SerializeToString()},
+                sa.text("INSERT INTO events VALUES (:id, :sequence, :document)"),
+                {"id": SPEAKING, "sequence": sequence, "document": event.SerializeToString()},
             )
     await engine.dispose()
     return url
 
 
 def _done() -> pb.Job:
-    job = pb.Job(id="j1", request_id="r1", state=pb.JOB_STATE_DONE, last_sequence=9, samples=7)
+    job = pb.Job(id=DONE, request_id="r1", state=pb.JOB_STATE_DONE, last_sequence=9, samples=7)
     job.spec.avatar_sha256 = FACE
     job.spec.audio_sha256 = SPEECH
     job.result.video.sha256 = VIDEO
@@ -69,16 +70,16 @@ def _done() -> pb.Job:
 
 
 def _speaking() -> pb.Job:
-    job = pb.Job(id="j2", request_id="r2", state=pb.JOB_STATE_SPEAKING, last_sequence=1)
+    job = pb.Job(id=SPEAKING, request_id="r2", state=pb.JOB_STATE_SPEAKING, last_sequence=1)
     job.format.fps.numerator, job.format.fps.denominator = 25, 1
     return job
 
 
 async def test_jobs_of_an_older_release_are_there_after_the_upgrade(old: str) -> None:
     store = await JobStore.open(old)
-    assert await store.job("j1") == _done()
-    assert [job.id for job in await store.jobs(limit=9)] == ["j2", "j1"]
-    assert await store.ended_before(1_000_001, 9) == ["j1"]
+    assert await store.job(DONE) == _done()
+    assert [job.id for job in await store.jobs(limit=9)] == [SPEAKING, DONE]
+    assert await store.ended_before(1_000_001, 9) == [DONE]
     for artifact in (SPEECH, FACE, VIDEO):
         assert await store.is_referred_to(artifact)
     assert not await store.is_referred_to("0" * 64)
@@ -87,7 +88,7 @@ async def test_jobs_of_an_older_release_are_there_after_the_upgrade(old: str) ->
 
 async def test_a_stored_job_that_goes_on_tells_its_latest_event_and_how_much_was_spoken(old: str) -> None:
     store = await JobStore.open(old)
-    job = await store.job("j2")
+    job = await store.job(SPEAKING)
     assert job is not None
     assert (job.last_sequence, job.samples) == (2, 48000)
     await store.close()
@@ -133,5 +134,5 @@ def _columns(connection: sa.Connection) -> set[str]:
 
 async def test_a_gateway_starts_on_the_database_of_an_older_release(old: str, tmp_path: Path) -> None:
     async with fake_suite(tmp_path) as suite:
-        job = (await suite.stub.GetJob(pb.GetJobRequest(job_id="j1"))).job
+        job = (await suite.stub.GetJob(pb.GetJobRequest(job_id=DONE))).job
     assert job.state == pb.JOB_STATE_DONE
