@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -196,7 +197,7 @@ def test_size_enhancement_and_background_are_asked_for_and_planned_with(page: Pa
     expect(page.locator("#behind-color-field")).to_be_hidden()
     with page.expect_request(lambda asked: "picture_sha256" in (asked.post_data or "")) as sent:
         page.set_input_files("#backdrop", face)
-    spec = sent.value.post_data_json
+    spec = json.loads(sent.value.post_data or "")
     assert (spec["height"], spec["enhancement"]) == (128, {"automatic": True})
     expect(page.locator("#backdrop-name")).to_have_text("face.png")
     page.click("#backdrop-clear")

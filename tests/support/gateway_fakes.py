@@ -7,7 +7,7 @@ gateway does, a job of n frames must end as the lines 0 … n-1.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -169,7 +169,7 @@ class FakeWorker(_Idle, lipsync_pb2_grpc.LipSyncServiceServicer):
     engine: EngineInfo = ENGINE
     ailments: tuple[lipsync_pb2.Ailment, ...] = ()
     avatar_error: MouthpieceError | None = None
-    movie: Callable[[Span | list[int]], bytes] = field(default_factory=lambda: fake_movie)
+    movie: Callable[[Sequence[int]], bytes] = field(default_factory=lambda: fake_movie)
     rendering: int = 0
     rendered: list[Span] = field(default_factory=list)
     began: asyncio.Event = field(default_factory=asyncio.Event)
@@ -225,7 +225,7 @@ class FakeWorker(_Idle, lipsync_pb2_grpc.LipSyncServiceServicer):
         span = Span(request.frames.first, request.frames.end)
         yield lipsync_pb2.RenderChunkResponse(progress=lipsync_pb2.ChunkProgress(frames_done=len(span) // 2))
         moved = [number + _ahead(request, number) for number in span]
-        chunk = await self.artifacts.put_bytes(self.movie(moved if request.crossings else span))
+        chunk = await self.artifacts.put_bytes(self.movie(moved))
         if self.forgetful:
             await self.artifacts.delete(chunk.sha256)
         self.rendered.append(span)
@@ -254,15 +254,15 @@ def _ahead(request: lipsync_pb2.RenderChunkRequest, number: int) -> int:
     return sum(crossing.by for crossing in request.crossings if crossing.frames.end <= number)
 
 
-def fake_movie(span: Span | list[int]) -> bytes:
+def fake_movie(frames: Sequence[int]) -> bytes:
     """The least that counts as a movie of some frames, with a keyframe every second."""
-    index = _box(b"stsz", bytes(8) + len(span).to_bytes(4, "big") + bytes(4 * len(span)))
-    keys = range(1, len(span) + 1, int(FPS))
+    index = _box(b"stsz", bytes(8) + len(frames).to_bytes(4, "big") + bytes(4 * len(frames)))
+    keys = range(1, len(frames) + 1, int(FPS))
     numbers = (0, len(keys), *keys)
     index += _box(b"stss", b"".join(number.to_bytes(4, "big") for number in numbers))
     for kind in (b"stbl", b"minf", b"mdia", b"trak", b"moov"):
         index = _box(kind, index)
-    return index + _box(b"mdat", "".join(f"{frame}\n" for frame in span).encode())
+    return index + _box(b"mdat", "".join(f"{frame}\n" for frame in frames).encode())
 
 
 def _box(kind: bytes, content: bytes) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +23,9 @@ SIZE = 64
 """Width and height of the pictures in pixels."""
 
 
-def real_movie(span: Span) -> bytes:
+def real_movie(frames: Sequence[int]) -> bytes:
     """A chunk that decodes."""
+    span = Span(frames[0], frames[0] + len(frames))
     with tempfile.TemporaryDirectory() as folder:
         return encode(Path(folder) / "chunk", span, width=SIZE, height=SIZE, quality=Quality.LOW).read_bytes()
 
