@@ -6,8 +6,8 @@ import asyncio
 import inspect
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeAlias
 
 import grpc
@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # generic to type checkers only
 Context = ServicerContext[Any, Any]
 Admit = Callable[[str, Mapping[str, str]], None]
+
+_HEARING_SECONDS = 0.5
+"""For how long the messages of a refused call are taken: a small upload is over by then."""
 
 
 class EdgeInterceptor(ServerInterceptor):
@@ -61,14 +64,14 @@ class EdgeInterceptor(ServerInterceptor):
 
     def _unary(self, inner: Any, method: str) -> Callable[[Any, Context], Awaitable[Any]]:
         async def call(request: Any, context: Context) -> Any:
-            async with self._edge(method, context):
+            async with self._edge(method, request, context):
                 return await inner(request, context)
 
         return call
 
     def _streaming(self, inner: Any, method: str) -> Callable[[Any, Context], AsyncIterator[Any]]:
         async def call(request: Any, context: Context) -> AsyncIterator[Any]:
-            async with self._edge(method, context):
+            async with self._edge(method, request, context):
                 stream = inner(request, context)
                 try:
                     async for message in stream:
@@ -80,7 +83,7 @@ class EdgeInterceptor(ServerInterceptor):
         return call
 
     @asynccontextmanager
-    async def _edge(self, method: str, context: Context) -> AsyncGenerator[None]:
+    async def _edge(self, method: str, request: Any, context: Context) -> AsyncGenerator[None]:
         start = time.perf_counter()
         code = "OK"
         headers = _headers(context)
@@ -93,7 +96,7 @@ class EdgeInterceptor(ServerInterceptor):
             code = error.status
             if code == "INTERNAL":
                 log.exception("%s failed", method)
-            await _abort(context, error)
+            await _abort(request, context, error)
         except (asyncio.CancelledError, GeneratorExit):
             code = "CANCELLED"
             raise
@@ -104,7 +107,7 @@ class EdgeInterceptor(ServerInterceptor):
             told = as_told(error)
             code = told.status
             log.exception("%s failed", method)
-            await _abort(context, told)
+            await _abort(request, context, told)
         finally:
             metrics.call_ended(method, code, time.perf_counter() - start)
             span.note(**{"rpc.grpc.status_code": _number(code)})
@@ -128,10 +131,23 @@ def _headers(context: Context) -> dict[str, str]:
     return {key: value for key, value in metadata if isinstance(value, str)}
 
 
-async def _abort(context: Context, error: MouthpieceError) -> None:
+async def _abort(request: Any, context: Context, error: MouthpieceError) -> None:
     status = to_header(error)
+    await _hear_out(request)
     await context.abort(
         grpc.StatusCode[error.status],
         status.message,
         ((DETAILS_KEY, status.SerializeToString()),),
     )
+
+
+async def _hear_out(request: Any) -> None:
+    """Take what a client has still to say, and throw it away.
+
+    Clients in Python that are refused while they write hear INTERNAL instead of why (grpc issue 36066).
+    """
+    if isinstance(request, AsyncIterable):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_HEARING_SECONDS):
+                async for _ in request:
+                    pass

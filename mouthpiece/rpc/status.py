@@ -12,6 +12,8 @@ from mouthpiece import errors
 
 DOMAIN = "mouthpiece"
 DETAILS_KEY = "grpc-status-details-bin"
+_BROKEN_OFF = "Internal error from Core"
+"""What grpc.aio says where it could not write any more, whatever the service answered (grpc issue 36066)."""
 _MOST_MESSAGE, _MOST_VIOLATIONS = 1000, 2400
 """Bytes: in a header, three of the first become nine, and three of the second four."""
 
@@ -99,6 +101,8 @@ def from_rpc_error(error: AioRpcError) -> errors.MouthpieceError:
         if key == DETAILS_KEY and isinstance(value, bytes):
             return from_proto(status_pb2.Status.FromString(value))
     name = error.code().name
+    if name == "INTERNAL" and error.details() == _BROKEN_OFF:
+        return errors.Unavailable("the call ended while it was written")
     return from_proto(status_pb2.Status(code=code_pb2.Code.Value(name), message=error.details() or name))
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from mouthpiece.cli.console import err, out
 from mouthpiece.cli.main import main
 from tests.support.cli_programs import FakeProgram
 
@@ -25,6 +26,8 @@ Run = Callable[..., Result]
 def _plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "110")
     monkeypatch.delenv("MOUTHPIECE_GATEWAY", raising=False)
+    for console in (out, err):  # whose width is that of the first use
+        console.cache_clear()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
@@ -91,3 +92,15 @@ async def test_without_room_on_the_disk_jobs_and_uploads_are_refused_before_anyt
             await suite.stub.SubmitJob(pb.SubmitJobRequest(spec=pb.JobSpec(text="Hello.")))
         assert isinstance(from_rpc_error(caught.value), Busy)
         assert not (await suite.stub.ListJobs(pb.ListJobsRequest())).jobs
+
+
+async def test_a_client_that_goes_on_writing_hears_why_it_was_refused(suite: FakeSuite) -> None:
+    async def long_winded() -> AsyncGenerator[pb.UploadAssetRequest]:
+        for message in messages(CONTENT * 4, offset=5):
+            yield message
+            await asyncio.sleep(0)
+
+    for _ in range(30):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await suite.stub.UploadAsset(long_winded())
+        assert isinstance(from_rpc_error(caught.value), BadInput)

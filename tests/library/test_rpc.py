@@ -79,6 +79,12 @@ async def test_an_error_of_any_length_comes_back_as_what_it_was(error: Mouthpiec
         assert len(told.violations) > 1 or len(error.violations) == 1
 
 
+def test_a_call_that_broke_off_while_it_was_written_can_be_repeated() -> None:
+    none = grpc.aio.Metadata()
+    error = grpc.aio.AioRpcError(grpc.StatusCode.INTERNAL, none, none, "Internal error from Core")
+    assert isinstance(from_rpc_error(error), Unavailable)
+
+
 class Merger(FakeMerger):
     """Answers every call with an error, or waits."""
 
