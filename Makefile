@@ -21,14 +21,14 @@ setup: $(READY) ## Install the suite and its tools into .venv
 $(READY): requirements/suite.lock pyproject.toml scripts/fetch_face_models.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed: make PYTHON=..." >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo "python3 cannot make virtual environments: install the package python3-venv" >&2; exit 1; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps --require-hashes -r requirements/suite.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --only-binary :all: --no-deps --require-hashes -r requirements/suite.lock
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	$(BIN)/python scripts/fetch_face_models.py
 	@touch $@
 
 # Not in the lock: which wheel fits depends on the machine's device.
 $(TORCH_READY): $(READY) requirements/torch.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: -r requirements/torch.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --only-binary :all: -r requirements/torch.txt
 	@touch $@
 
 demo: $(READY) ## Render out/demo.mp4 through all four services
