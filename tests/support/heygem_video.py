@@ -94,6 +94,7 @@ class FakeHeygem:
     queries: int = 0
     rendering: threading.Event = field(default_factory=threading.Event)
     _server: HTTPServer | None = None
+    _dead: threading.Event = field(default_factory=threading.Event)
     _life: int = 0
 
     @property
@@ -101,19 +102,22 @@ class FakeHeygem:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Listen, once it is warm; its port is known at once."""
+        """Listen: when this returns, unless it has to warm up. Its port is known at once."""
         server = HTTPServer(("127.0.0.1", self.port), _handler(self), bind_and_activate=False)
         server.allow_reuse_address = True
         server.server_bind()
         self.port = server.server_address[1]
-        self._server = server
-        threading.Thread(target=self._listen, args=(server,), daemon=True).start()
+        if not self.habits.warm_up:
+            server.server_activate()
+        self._server, self._dead = server, threading.Event()
+        threading.Thread(target=self._listen, args=(server, self._dead), daemon=True).start()
 
     def stop(self) -> None:
         """It dies, and with it what it remembers and renders."""
         server, self._server = self._server, None
         self._life += 1
         self.tasks.clear()
+        self._dead.set()
         if server is not None:
             server.shutdown()
             server.server_close()
@@ -122,11 +126,11 @@ class FakeHeygem:
         self.stop()
         self.start()
 
-    def _listen(self, server: HTTPServer) -> None:
-        time.sleep(self.habits.warm_up)
-        if self._server is server:
+    def _listen(self, server: HTTPServer, dead: threading.Event) -> None:
+        """Answer until it is shut down, which waits for this to end: also when it was dead before."""
+        if self.habits.warm_up and not dead.wait(self.habits.warm_up):
             server.server_activate()
-            server.serve_forever(0.005)
+        server.serve_forever(0.005)
 
     # ------------------------------------------------------------ routes
 
