@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import socket
 import threading
 import time
 import wave
@@ -93,6 +94,7 @@ class FakeHeygem:
     tasks: dict[str, FakeTask] = field(default_factory=dict[str, FakeTask])
     queries: int = 0
     rendering: threading.Event = field(default_factory=threading.Event)
+    _place: socket.socket | None = None
     _server: HTTPServer | None = None
     _dead: threading.Event = field(default_factory=threading.Event)
     _life: int = 0
@@ -103,10 +105,12 @@ class FakeHeygem:
 
     def start(self) -> None:
         """Listen: when this returns, unless it has to warm up. Its port is known at once."""
+        if self._place is None:
+            self._place = _reserved(self.port)
+            self.port = self._place.getsockname()[1]
         server = HTTPServer(("127.0.0.1", self.port), _handler(self), bind_and_activate=False)
         server.allow_reuse_address = True
         server.server_bind()
-        self.port = server.server_address[1]
         if not self.habits.warm_up:
             server.server_activate()
         self._server, self._dead = server, threading.Event()
@@ -121,6 +125,12 @@ class FakeHeygem:
         if server is not None:
             server.shutdown()
             server.server_close()
+
+    def close(self) -> None:
+        """It dies for good."""
+        self.stop()
+        if self._place is not None:
+            self._place.close()
 
     def restart(self) -> None:
         self.stop()
@@ -231,6 +241,14 @@ def _answer(code: int, msg: object, *, success: bool, data: dict[str, Any] | Non
     return {"code": code, "success": success, "msg": msg, "data": data or {}}
 
 
+def _reserved(port: int) -> socket.socket:
+    """Keeps a port for a server that comes and goes."""
+    place = socket.socket()
+    place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    place.bind(("127.0.0.1", port))
+    return place
+
+
 def _handler(fake: FakeHeygem) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:  # the framework's name
@@ -336,7 +354,7 @@ def container(folder: Path, habits: Habits | None = None) -> Generator[FakeHeyge
     finally:
         if fake.habits.held is not None:
             fake.habits.held.set()
-        fake.stop()
+        fake.close()
 
 
 def main() -> None:
@@ -353,7 +371,7 @@ def main() -> None:
     print(f"a HeyGem container at {fake.url}, sharing {wanted.folder}")
     with suppress(KeyboardInterrupt):
         threading.Event().wait()
-    fake.stop()
+    fake.close()
 
 
 if __name__ == "__main__":
