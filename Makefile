@@ -9,6 +9,8 @@ TORCH_READY := $(VENV)/.torch
 # One thread per process: the suite runs one process per worker.
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
+# Container images like to set it. Every process of every suite would compile all that it imports: twice the time.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint style mypy pyright generated bench proto images manifests lock clean

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -24,6 +26,12 @@ def _canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+@cache
+def owners() -> Mapping[str, list[str]]:
+    """Distributions by the packages that they bring; to look through all takes seconds."""
+    return packages_distributions()
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_imports_nothing_that_its_image_lacks(service: str) -> None:
     code = (
@@ -32,7 +40,6 @@ def test_a_service_imports_nothing_that_its_image_lacks(service: str) -> None:
         " if name not in before and 'site-packages' in (getattr(module, '__file__', None) or '')})"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    owners = packages_distributions()
-    imported = {_canonical(owner) for name in done.stdout.split() for owner in owners.get(name, ())[:1]}
+    imported = {_canonical(owner) for name in done.stdout.split() for owner in owners().get(name, ())[:1]}
     assert "grpcio" in imported
     assert imported <= locked(service)
