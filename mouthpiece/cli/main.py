@@ -125,6 +125,15 @@ def generate(
             help="A track of captions, and .vtt and .srt.",
         ),
     ] = False,
+    optimize_streaming: Annotated[
+        bool,
+        typer.Option(
+            "--optimize-streaming",
+            metavar="",
+            rich_help_panel=arg.RESULT,
+            help="Fragmented MP4: plays as far as it has arrived.",
+        ),
+    ] = False,
     edit: arg.Edit = "",
     gateway: arg.Gateway = arg.LOCAL,
     start: Annotated[
@@ -173,6 +182,7 @@ def generate(
         pronunciations=read_lexicon(lexicon),
         edit=edit,
         captions=captions,
+        optimize_streaming=optimize_streaming,
     )
     wish = Wish(read_text(text, text_file), audio, avatar, options)
     run_async(make(wish, output, stats, gateway, start=start))

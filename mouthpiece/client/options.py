@@ -119,6 +119,8 @@ class VideoOptions:
     """Render every chunk anew, even where the same chunk exists already."""
     captions: bool = False
     """Make captions: a track in the video, and WebVTT and SRT files to be fetched with `Client.download`."""
+    optimize_streaming: bool = False
+    """Write fragmented MP4: a player that fetches it bit by bit can show what has arrived."""
     edit: str = ""
     """Id of an earlier job of whose text this one is an edit: what both have is kept where it was."""
     callback: str = ""
@@ -209,6 +211,7 @@ class VideoOptions:
             pronunciations=[pronunciation(word, said) for word, said in self.pronunciations.items()],
             previous_job_id=self.edit,
             captions=self.captions,
+            optimize_streaming=self.optimize_streaming,
             consent_reference=self.consent,
         )
         if self.label:

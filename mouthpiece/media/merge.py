@@ -86,6 +86,8 @@ class Merger:
     With ``fading``, the quality of what is encoded again, chunks may be blended into each other; each is then
     held back until the next one is there.
 
+    With ``fragmented``, the movie consists of the segments, with captions and tables of their places.
+
     Used as a context manager. Unless `finish` returned, leaving it leaves no ``output``. Methods block, and
     one runs at a time. `BadInput` names the field of the merger's requests that is wrong; the merge is then
     beyond repair.
@@ -100,8 +102,10 @@ class Merger:
         language: str = "",
         fading: Quality | None = None,
         captions: bool = False,
+        fragmented: bool = False,
     ) -> None:
         self._output = output
+        self._fragmented = fragmented
         self._fading = fading
         self._form = form
         self._title = title
@@ -236,6 +240,7 @@ class Merger:
             track.reorder_frames,
             self._language,
             captions=self._captions is not None,
+            fragmented=self._fragmented,
         )
         self._resources.callback(movie.close)
         self._movie, self._first = movie, track

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import struct
 from contextlib import ExitStack, suppress
 from fractions import Fraction
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryFile
 from time import perf_counter
@@ -19,13 +19,14 @@ from av.error import FFmpegError
 from av.packet import Packet
 
 from mouthpiece.core.speech import BYTES_PER_SAMPLE
-from mouthpiece.core.timeline import SPEECH_RATE
+from mouthpiece.core.timeline import SPEECH_RATE, Span
 from mouthpiece.media.captions import Cue
+from mouthpiece.media.fragmented import CaptionTrack, caption_track, timed_text, write_fragmented
 from mouthpiece.media.fragments import FragmentWriter
 from mouthpiece.media.mp4 import move_index_first
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from typing import BinaryIO
 
     from av.container.output import OutputContainer
@@ -79,13 +80,39 @@ class PcmSpool:
         return pcm
 
 
+class FragmentSpool:
+    """Fragments that wait on disk, in an unnamed file of a folder, and what they show."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = TemporaryFile(dir=folder)  # noqa: SIM115 - close closes it
+        self._sizes: list[int] = []
+        self.spans: list[Span] = []
+        """Frames of each."""
+
+    def close(self) -> None:
+        """Drop them."""
+        self._file.close()
+
+    def append(self, frames: Span, fragment: bytes) -> None:
+        """Add what comes next."""
+        self._file.write(fragment)
+        self._sizes.append(len(fragment))
+        self.spans.append(frames)
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._file.seek(0)
+        for size in self._sizes:
+            yield self._file.read(size)
+
+
 class MovieWriter:
     """Muxes pictures and speech into an unnamed file of a folder, and makes an MP4 of it in the end.
 
     The same packets make fragments meanwhile: what was written since the last `cut` is held in memory.
     Pictures and speech are to be written side by side: what is ahead is held in memory. ``template`` gives
     codec, size and colour; ``reorder`` is how many frames the decoder holds back to bring them into order.
-    With ``captions``, there is a track of timed text, which fragments do not have.
+    With ``captions``, there is a track of timed text, which fragments do not have. With ``fragmented``, the
+    finished MP4 consists of the fragments, to which captions are added then.
     """
 
     def __init__(
@@ -97,6 +124,7 @@ class MovieWriter:
         language: str,
         *,
         captions: bool = False,
+        fragmented: bool = False,
     ) -> None:
         with ExitStack() as stack:
             # Buffered: an unbuffered file may take a part of what it is given, and the muxer would not know.
@@ -108,11 +136,16 @@ class MovieWriter:
             self._video = self._container.add_stream_from_template(template)
             self._speech = self._container.add_stream("aac", rate=SPEECH_RATE, options=dict(_AAC_OPTIONS))
             self._captions = _add_captions(self._container, language) if captions else None
+            self._spool = FragmentSpool(folder) if fragmented else None
+            if self._spool:
+                stack.callback(self._spool.close)
             self._resources = stack.pop_all()
         self._speech.codec_context.layout = "mono"
         self._speech.codec_context.bit_rate = _AAC_BITS_PER_SECOND
         self._speech.metadata["language"] = language
         self._fragments = FragmentWriter(self._video, self._speech)
+        self._cues: list[Cue] = []
+        self._language = language
         self._frame_time = 1 / fps
         self._reorder = reorder
         self._frames = 0
@@ -167,9 +200,10 @@ class MovieWriter:
     def write_caption(self, cue: Cue) -> None:
         """Add a caption after those before it; there must be a track for it."""
         assert self._captions is not None
-        text = cue.text.encode()
-        # A sample of 3GPP timed text (TS 26.245) is the text with its length in front.
-        packet = Packet(struct.pack(">H", len(text)) + text)
+        if self._spool is not None:
+            self._cues.append(cue)
+            return
+        packet = Packet(timed_text(cue.text))
         packet.stream = self._captions
         packet.time_base = Fraction(1, SPEECH_RATE)
         packet.pts = packet.dts = cue.samples.first
@@ -187,17 +221,29 @@ class MovieWriter:
         It is to begin with a keyframe and to end before one. Speech that the encoder still holds comes with
         the next fragment.
         """
-        return self._fragments.cut()
+        fragment = self._fragments.cut()
+        if self._spool is not None:
+            shown = self._spool.spans[-1].end if self._spool.spans else 0
+            self._spool.append(Span(shown, self._frames), fragment)
+        return fragment
 
     def finish(self, output: Path, tags: Mapping[str, str]) -> None:
         """Make ``output`` of what was written, its index in front. Nothing stays when this fails."""
         self._container.close()
         try:
             with output.open("wb") as target:
-                move_index_first(cast("BinaryIO", self._file), target, tags)
+                if self._spool is None:
+                    move_index_first(cast("BinaryIO", self._file), target, tags)
+                else:
+                    self._write_fragments(target, self._spool, tags)
         except BaseException:
             output.unlink(missing_ok=True)
             raise
+
+    def _write_fragments(self, target: BinaryIO, spool: FragmentSpool, tags: Mapping[str, str]) -> None:
+        captions = (_empty_caption_track(self._language), self._cues) if self._captions else None
+        fps, tick = 1 / self._frame_time, self._video.time_base or Fraction(0)
+        write_fragmented(target, self.init, spool.spans, spool, fps, tick, tags, captions)
 
     def close(self) -> None:
         """Drop what was written, unless it was finished. May be called twice."""
@@ -236,3 +282,12 @@ def _add_captions(container: OutputContainer, language: str) -> SubtitleStream:
     stream.codec_context.open()  # makes the description, which goes into the header of the file
     stream.metadata["language"] = language
     return stream
+
+
+def _empty_caption_track(language: str) -> CaptionTrack:
+    whole = BytesIO()
+    options = {**_CONTAINER_OPTIONS, "movflags": "empty_moov"}
+    with av.open(whole, "w", format="mp4", options=options) as container:
+        _add_captions(container, language)
+        container.start_encoding()
+    return caption_track(whole.getvalue())

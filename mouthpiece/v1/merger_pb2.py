@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from mouthpiece.v1 import common_pb2 as mouthpiece_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1amouthpiece/v1/merger.proto\x12\rmouthpiece.v1\x1a\x1amouthpiece/v1/common.proto\"\xf6\x01\n\x0cMergeRequest\x12,\n\x06header\x18\x01 \x01(\x0b\x32\x1a.mouthpiece.v1.MergeHeaderH\x00\x12*\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x19.mouthpiece.v1.MergeChunkH\x00\x12,\n\x06speech\x18\x03 \x01(\x0b\x32\x1a.mouthpiece.v1.MergeSpeechH\x00\x12&\n\x03\x65nd\x18\x04 \x01(\x0b\x32\x17.mouthpiece.v1.MergeEndH\x00\x12.\n\x07\x63\x61ption\x18\n \x01(\x0b\x32\x1b.mouthpiece.v1.MergeCaptionH\x00\x42\x06\n\x04part\"\xa5\x01\n\x0bMergeHeader\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12*\n\x06\x66ormat\x18\x02 \x01(\x0b\x32\x1a.mouthpiece.v1.VideoFormat\x12\r\n\x05title\x18\x03 \x01(\t\x12\x10\n\x08language\x18\x04 \x01(\t\x12\'\n\x07quality\x18\x05 \x01(\x0e\x32\x16.mouthpiece.v1.Quality\x12\x10\n\x08\x63\x61ptions\x18\n \x01(\x08\"\x8d\x01\n\nMergeChunk\x12#\n\x06\x66rames\x18\x01 \x01(\x0b\x32\x13.mouthpiece.v1.Span\x12)\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x1a.mouthpiece.v1.ArtifactRef\x12\x13\n\x0b\x66\x61\x64\x65_frames\x18\x03 \x01(\x05\x12\x0c\n\x04skip\x18\n \x01(\x03\x12\x0c\n\x04rest\x18\x0b \x01(\x03\"B\n\x0cMergeCaption\x12$\n\x07samples\x18\x01 \x01(\x0b\x32\x13.mouthpiece.v1.Span\x12\x0c\n\x04text\x18\x02 \x01(\t\"@\n\x0bMergeSpeech\x12$\n\x07samples\x18\x01 \x01(\x0b\x32\x13.mouthpiece.v1.Span\x12\x0b\n\x03pcm\x18\x02 \x01(\x0c\"D\n\x08MergeEnd\x12\x0e\n\x06\x66rames\x18\x01 \x01(\x03\x12\x0f\n\x07samples\x18\x02 \x01(\x03\x12\x17\n\x0fprovenance_json\x18\x03 \x01(\t\"\xa2\x01\n\rMergeResponse\x12\x30\n\x08progress\x18\x01 \x01(\x0b\x32\x1c.mouthpiece.v1.MergeProgressH\x00\x12,\n\x06result\x18\x02 \x01(\x0b\x32\x1a.mouthpiece.v1.MergeResultH\x00\x12)\n\x07segment\x18\x03 \x01(\x0b\x32\x16.mouthpiece.v1.SegmentH\x00\x42\x06\n\x04part\"0\n\rMergeProgress\x12\x0e\n\x06\x66rames\x18\x01 \x01(\x03\x12\x0f\n\x07samples\x18\x02 \x01(\x03\"\x8e\x02\n\x0bMergeResult\x12)\n\x05video\x18\x01 \x01(\x0b\x32\x1a.mouthpiece.v1.ArtifactRef\x12\x0e\n\x06\x66rames\x18\x02 \x01(\x03\x12\x0f\n\x07samples\x18\x03 \x01(\x03\x12\x30\n\x0c\x63\x61ptions_vtt\x18\n \x01(\x0b\x32\x1a.mouthpiece.v1.ArtifactRef\x12\x30\n\x0c\x63\x61ptions_srt\x18\x0b \x01(\x0b\x32\x1a.mouthpiece.v1.ArtifactRef\x12*\n\x06poster\x18\x0c \x01(\x0b\x32\x1a.mouthpiece.v1.ArtifactRef\x12\x11\n\tsigned_by\x18\r \x01(\t\x12\x10\n\x08warnings\x18\x0e \x03(\t2W\n\rMergerService\x12\x46\n\x05Merge\x12\x1b.mouthpiece.v1.MergeRequest\x1a\x1c.mouthpiece.v1.MergeResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1amouthpiece/v1/merger.proto\x12\rmouthpiece.v1\x1a\x1amouthpiece/v1/common.proto\"\xf6\x01\n\x0cMergeRequest\x12,\n\x06header\x18\x01 \x01(\x0b\x32\x1a.mouthpiece.v1.MergeHeaderH\x00\x12*\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x19.mouthpiece.v1.MergeChunkH\x00\x12,\n\x06speech\x18\x03 \x01(\x0b\x32\x1a.mouthpiece.v1.MergeSpeechH\x00\x12&\n\x03\x65nd\x18\x04 \x01(\x0b\x32\x17.mouthpiece.v1.MergeEndH\x00\x12.\n\x07\x63\x61ption\x18\n \x01(\x0b\x32\x1b.mouthpiece.v1.MergeCaptionH\x00\x42\x06\n\x04part\"\xb9\x01\n\x0bMergeHeader\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12*\n\x06\x66ormat\x18\x02 \x01(\x0b\x32\x1a.mouthpiece.v1.VideoFormat\x12\r\n\x05title\x18\x03 \x01(\t\x12\x10\n\x08language\x18\x04 \x01(\t\x12\'\n\x07quality\x18\x05 \x01(\x0e\x32\x16.mouthpiece.v1.Quality\x12\x12\n\nfragmented\x18\x06 \x01(\x08\x12\x10\n\x08\x63\x61ptions\x18\n \x01(\x08\"\x8d\x01\n\nMergeChunk\x12#\n\x06\x66rames\x18\x01 \x01(\x0b\x32\x13.mouthpiece.v1.Span\x12)\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x1a.mouthpiece.v1.ArtifactRef\x12\x13\n\x0b\x66\x61\x64\x65_frames\x18\x03 \x01(\x05\x12\x0c\n\x04skip\x18\n \x01(\x03\x12\x0c\n\x04rest\x18\x0b \x01(\x03\"B\n\x0cMergeCaption\x12$\n\x07samples\x18\x01 \x01(\x0b\x32\x13.mouthpiece.v1.Span\x12\x0c\n\x04text\x18\x02 \x01(\t\"@\n\x0bMergeSpeech\x12$\n\x07samples\x18\x01 \x01(\x0b\x32\x13.mouthpiece.v1.Span\x12\x0b\n\x03pcm\x18\x02 \x01(\x0c\"D\n\x08MergeEnd\x12\x0e\n\x06\x66rames\x18\x01 \x01(\x03\x12\x0f\n\x07samples\x18\x02 \x01(\x03\x12\x17\n\x0fprovenance_json\x18\x03 \x01(\t\"\xa2\x01\n\rMergeResponse\x12\x30\n\x08progress\x18\x01 \x01(\x0b\x32\x1c.mouthpiece.v1.MergeProgressH\x00\x12,\n\x06result\x18\x02 \x01(\x0b\x32\x1a.mouthpiece.v1.MergeResultH\x00\x12)\n\x07segment\x18\x03 \x01(\x0b\x32\x16.mouthpiece.v1.SegmentH\x00\x42\x06\n\x04part\"0\n\rMergeProgress\x12\x0e\n\x06\x66rames\x18\x01 \x01(\x03\x12\x0f\n\x07samples\x18\x02 \x01(\x03\"\x8e\x02\n\x0bMergeResult\x12)\n\x05video\x18\x01 \x01(\x0b\x32\x1a.mouthpiece.v1.ArtifactRef\x12\x0e\n\x06\x66rames\x18\x02 \x01(\x03\x12\x0f\n\x07samples\x18\x03 \x01(\x03\x12\x30\n\x0c\x63\x61ptions_vtt\x18\n \x01(\x0b\x32\x1a.mouthpiece.v1.ArtifactRef\x12\x30\n\x0c\x63\x61ptions_srt\x18\x0b \x01(\x0b\x32\x1a.mouthpiece.v1.ArtifactRef\x12*\n\x06poster\x18\x0c \x01(\x0b\x32\x1a.mouthpiece.v1.ArtifactRef\x12\x11\n\tsigned_by\x18\r \x01(\t\x12\x10\n\x08warnings\x18\x0e \x03(\t2W\n\rMergerService\x12\x46\n\x05Merge\x12\x1b.mouthpiece.v1.MergeRequest\x1a\x1c.mouthpiece.v1.MergeResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,21 +35,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MERGEREQUEST']._serialized_start=74
   _globals['_MERGEREQUEST']._serialized_end=320
   _globals['_MERGEHEADER']._serialized_start=323
-  _globals['_MERGEHEADER']._serialized_end=488
-  _globals['_MERGECHUNK']._serialized_start=491
-  _globals['_MERGECHUNK']._serialized_end=632
-  _globals['_MERGECAPTION']._serialized_start=634
-  _globals['_MERGECAPTION']._serialized_end=700
-  _globals['_MERGESPEECH']._serialized_start=702
-  _globals['_MERGESPEECH']._serialized_end=766
-  _globals['_MERGEEND']._serialized_start=768
-  _globals['_MERGEEND']._serialized_end=836
-  _globals['_MERGERESPONSE']._serialized_start=839
-  _globals['_MERGERESPONSE']._serialized_end=1001
-  _globals['_MERGEPROGRESS']._serialized_start=1003
-  _globals['_MERGEPROGRESS']._serialized_end=1051
-  _globals['_MERGERESULT']._serialized_start=1054
-  _globals['_MERGERESULT']._serialized_end=1324
-  _globals['_MERGERSERVICE']._serialized_start=1326
-  _globals['_MERGERSERVICE']._serialized_end=1413
+  _globals['_MERGEHEADER']._serialized_end=508
+  _globals['_MERGECHUNK']._serialized_start=511
+  _globals['_MERGECHUNK']._serialized_end=652
+  _globals['_MERGECAPTION']._serialized_start=654
+  _globals['_MERGECAPTION']._serialized_end=720
+  _globals['_MERGESPEECH']._serialized_start=722
+  _globals['_MERGESPEECH']._serialized_end=786
+  _globals['_MERGEEND']._serialized_start=788
+  _globals['_MERGEEND']._serialized_end=856
+  _globals['_MERGERESPONSE']._serialized_start=859
+  _globals['_MERGERESPONSE']._serialized_end=1021
+  _globals['_MERGEPROGRESS']._serialized_start=1023
+  _globals['_MERGEPROGRESS']._serialized_end=1071
+  _globals['_MERGERESULT']._serialized_start=1074
+  _globals['_MERGERESULT']._serialized_end=1344
+  _globals['_MERGERSERVICE']._serialized_start=1346
+  _globals['_MERGERSERVICE']._serialized_end=1433
 # @@protoc_insertion_point(module_scope)

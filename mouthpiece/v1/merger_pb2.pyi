@@ -62,6 +62,7 @@ class MergeHeader(google.protobuf.message.Message):
     TITLE_FIELD_NUMBER: builtins.int
     LANGUAGE_FIELD_NUMBER: builtins.int
     QUALITY_FIELD_NUMBER: builtins.int
+    FRAGMENTED_FIELD_NUMBER: builtins.int
     CAPTIONS_FIELD_NUMBER: builtins.int
     job_id: builtins.str
     """For logs."""
@@ -71,6 +72,8 @@ class MergeHeader(google.protobuf.message.Message):
     """BCP 47 tag of the speech, for the audio track; may be empty."""
     quality: mouthpiece.v1.common_pb2.Quality.ValueType
     """Quality of the chunks, for what is encoded again. Unset: no chunk is blended with another."""
+    fragmented: builtins.bool
+    """Whether the file consists of the segments: as JobSpec.optimize_streaming."""
     captions: builtins.bool
     """Whether the file gets a track of captions."""
     @property
@@ -85,10 +88,11 @@ class MergeHeader(google.protobuf.message.Message):
         title: builtins.str = ...,
         language: builtins.str = ...,
         quality: mouthpiece.v1.common_pb2.Quality.ValueType = ...,
+        fragmented: builtins.bool = ...,
         captions: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["format", b"format"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["captions", b"captions", "format", b"format", "job_id", b"job_id", "language", b"language", "quality", b"quality", "title", b"title"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["captions", b"captions", "format", b"format", "fragmented", b"fragmented", "job_id", b"job_id", "language", b"language", "quality", b"quality", "title", b"title"]) -> None: ...
 
 Global___MergeHeader: typing_extensions.TypeAlias = MergeHeader
 
@@ -274,7 +278,7 @@ class MergeResult(google.protobuf.message.Message):
     """Common name in the certificate with which the file was signed; empty: it is not."""
     @property
     def video(self) -> mouthpiece.v1.common_pb2.ArtifactRef:
-        """The finished MP4, its index in front of the data."""
+        """The finished MP4, its index in front of the data, or of its segments if the header says so."""
 
     @property
     def captions_vtt(self) -> mouthpiece.v1.common_pb2.ArtifactRef:

@@ -130,6 +130,7 @@ class Merging:
                 language=run.job.language,
                 captions=run.spec.captions,
                 quality=_fading(run),
+                fragmented=run.spec.optimize_streaming,
             )
         )
         sent, sentences, complete, speech = 0, 0, False, hashlib.sha256()

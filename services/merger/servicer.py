@@ -102,6 +102,7 @@ class MergerServicer(MergerServiceServicer):
                 header.title,
                 header.language,
                 captions=header.captions,
+                fragmented=header.fragmented,
                 fading=fading,
             )
             async with work:

@@ -54,6 +54,7 @@ class MergeWork:
         language: str,
         *,
         captions: bool,
+        fragmented: bool = False,
         fading: Quality | None = None,
     ) -> None:
         self._artifacts = artifacts
@@ -62,7 +63,13 @@ class MergeWork:
         self._folder = TemporaryDirectory(prefix="merge-", dir=folder)
         self._output = Path(self._folder.name) / "movie.mp4"
         self._merger = Merger(
-            self._output, form, title=title, language=language, captions=captions, fading=fading
+            self._output,
+            form,
+            title=title,
+            language=language,
+            captions=captions,
+            fragmented=fragmented,
+            fading=fading,
         )
         self._init: Artifact | None = None
         self._held: deque[tuple[int, AsyncExitStack]] = deque()

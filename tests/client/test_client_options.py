@@ -70,6 +70,7 @@ def test_every_option_reaches_the_job() -> None:
         ignore_cache=True,
         edit="j" + "0" * 25,
         captions=True,
+        optimize_streaming=True,
         priority=5,
         deadline=datetime(2026, 1, 31, tzinfo=UTC),
         voice_fallback="reference",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -9,7 +10,10 @@ import webvtt
 from mouthpiece.client import VideoOptions
 from mouthpiece.core.timeline import SPEECH_RATE
 from mouthpiece.errors import NotFound
+from mouthpiece.media.boxes import boxes
+from mouthpiece.media.credentials import examine
 from mouthpiece.v1 import gateway_pb2 as pb
+from tests.support.media_packets import packets
 from tests.support.running_suite import RunningSuite
 
 SMALL = VideoOptions(width=128, height=128, quality="low", captions=True)
@@ -44,6 +48,18 @@ def test_a_video_comes_with_captions_that_begin_with_their_words(
     srt = tmp_path / "again.srt"
     running.client.download(job.id, srt, file="captions_srt")
     assert srt.read_bytes() == out.with_suffix(".srt").read_bytes()
+
+
+def test_a_video_for_streaming_has_the_same_chunks_and_packets(running: RunningSuite, tmp_path: Path) -> None:
+    one, other = tmp_path / "regular.mp4", tmp_path / "streamed.mp4"
+    running.client.generate(one, text=TEXT, options=SMALL)
+    job = running.client.generate(other, text=TEXT, options=replace(SMALL, optimize_streaming=True))
+    assert job.result.statistics.cached_frames == job.result.frames
+    assert packets(other.read_bytes()) == packets(one.read_bytes())
+    with other.open("rb") as movie:
+        kinds = [box.kind for box in boxes(movie)]
+    assert kinds[:5] == [b"ftyp", b"moov", b"sidx", b"moof", b"mdat"]
+    assert examine(other).record["job_id"] == job.id
 
 
 def test_a_job_without_captions_says_so(running: RunningSuite, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from mouthpiece.artifacts import Artifact, ArtifactStore
 from mouthpiece.core.timeline import Span
 from mouthpiece.errors import BadInput, Unavailable
+from mouthpiece.media.boxes import boxes
 from mouthpiece.media.credentials import Credentials, Standing, examine
 from mouthpiece.media.merge import MergeFormat, Merger
 from mouthpiece.media.probe import index_comes_first
@@ -42,10 +43,10 @@ ISSUER = authority()
 STUDIO = signer(ISSUER)
 
 
-def movie(path: Path) -> Path:
+def movie(path: Path, *, fragmented: bool = False) -> Path:
     """A second of video, unsigned."""
     chunk = encode(path.with_name("chunk.mp4"), range(25), height=64)
-    with Merger(path, MergeFormat(PAL, 64, 64)) as merger:
+    with Merger(path, MergeFormat(PAL, 64, 64), fragmented=fragmented) as merger:
         merger.add_speech(Span(0, SAMPLES), tone(SAMPLES).tobytes())
         merger.add_chunk(Span(0, 25), chunk)
         merger.finish(25, SAMPLES, json.dumps(RECORD))
@@ -107,6 +108,18 @@ class TestASignedMovie:
     def test_differs_from_any_other(self, signed: Path, unsigned: Path, tmp_path: Path) -> None:
         signatory(tmp_path).sign(unsigned, tmp_path / "again.mp4", "A title", dict(RECORD))
         assert (tmp_path / "again.mp4").read_bytes() != signed.read_bytes()
+
+
+def test_a_movie_in_fragments_is_signed_as_a_whole(tmp_path: Path) -> None:
+    plain, signed = movie(tmp_path / "movie.mp4", fragmented=True), tmp_path / "signed.mp4"
+    signatory(tmp_path / "files").sign(plain, signed, "A title", dict(RECORD))
+    assert examine(signed, ISSUER.pem).standing is Standing.TRUSTED
+    assert packets(signed.read_bytes()) == packets(plain.read_bytes())
+    with signed.open("rb") as file:
+        parts = [(box.kind, box.end) for box in boxes(file)]
+    assert [kind for kind, _ in parts] == [b"ftyp", b"uuid", b"moov", b"sidx", b"moof", b"mdat"]
+    for _, end in parts[1:]:
+        assert examine(changed(signed, tmp_path / "changed.mp4", end - 3)).standing is Standing.BROKEN
 
 
 def test_what_was_made_of_a_given_face_is_a_composite(unsigned: Path, tmp_path: Path) -> None:

@@ -158,6 +158,7 @@ export class Composer {
       mode: $("mode").value,
       title: $("title").value,
       captions: $("captions").checked,
+      optimize_streaming: $("fragmented").checked,
       max_workers: Number($("workers").value) || 0,
       width: Number($("width").value) || 0,
       height: Number($("height").value) || 0,
@@ -233,6 +234,7 @@ export class Composer {
     $("mode").value = spec.mode ?? "MODE_AUTO";
     $("engine").value = spec.engine || "viseme";
     $("captions").checked = spec.captions ?? false;
+    $("fragmented").checked = spec.optimize_streaming ?? false;
     for (const side of ["width", "height"]) $(side).value = spec[side] || "";
     $("enhance").checked = spec.enhancement?.automatic ?? false;
     this.#fillBackground(spec.background ?? {});
