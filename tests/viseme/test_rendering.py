@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -140,6 +141,26 @@ def test_a_face_at_the_edge_of_the_picture_talks_too(picture: Picture, tracker: 
     avatar = avatar_of([picture[60 : min(230, bottom) // 2 * 2, 70:250]], tracker, AvatarKind.PORTRAIT)
     frames = render(ENGINE.prepare(avatar), SPEECH, Span(0, 12))
     assert (frames[0] != frames[8]).any()
+
+
+@pytest.mark.parametrize("degrees", [-90, -50, 50, 90])
+@pytest.mark.parametrize("kind", list(AvatarKind))
+def test_a_face_that_lies_on_its_side_talks_as_well_as_an_upright_one(
+    degrees: int, kind: AvatarKind, picture: Picture, tracker: FaceTracker
+) -> None:
+    upright = ENGINE.prepare(avatar_of([picture] * 2, tracker, kind))
+    side = picture.shape[0]
+    turn = cv2.getRotationMatrix2D((side / 2, side / 2), degrees, 1.0)
+    lying = np.asarray(cv2.warpAffine(picture, turn, (side, side), borderMode=cv2.BORDER_REPLICATE), np.uint8)
+    prepared = ENGINE.prepare(avatar_of([lying] * 2, tracker, kind))
+    assert _changed(prepared) == pytest.approx(_changed(upright), rel=0.35)
+
+
+def _changed(prepared: Prepared) -> float:
+    """How much a frame with an open mouth differs from one in silence, summed over pixels."""
+    (loud,) = render(prepared, SPEECH, Span(20, 21))
+    (still,) = render(prepared, SILENCE, Span(20, 21))
+    return float(np.abs(loud.astype(int) - still).sum())
 
 
 def test_rendering_stops_when_nobody_listens(still: Prepared) -> None:

@@ -35,7 +35,7 @@ from services.lipsync.engines.viseme.mouth import (
 )
 from services.lipsync.engines.viseme.palette import face_palette
 from services.lipsync.engines.viseme.source import Source, open_source
-from services.lipsync.engines.viseme.surface import Box, even_box, write_yuv, yuv_of
+from services.lipsync.engines.viseme.surface import Box, even_box, even_box_within, write_yuv, yuv_of
 from services.lipsync.engines.viseme.teeth import SMILE, find_teeth
 
 _TEETH_LOOKS = 4
@@ -172,12 +172,11 @@ def _shares(wider: Floats) -> tuple[float, ...]:
 
 
 def _boxes(avatar: Avatar, pose: HeadPose, controls: Floats) -> tuple[Box, Box]:
-    """What may change, and the lips with room for how far their pixels come."""
-    size = avatar.width, avatar.height
+    """What may change, and within it the lips with room for how far their pixels come."""
     middle = controls[list(rig.CORNERS)].mean(axis=0)
-    x, up, down = np.array((0.80, 0.55, 0.75)) * pose.scale
-    mouth = even_box(middle[0] - x, middle[1] - up, middle[0] + x, middle[1] + down, *size)
-    return even_box(*reach(pose, middle), *size), mouth
+    box = even_box(*reach(pose, middle), avatar.width, avatar.height)
+    low, high = (pose.scale * np.array(side) for side in ((-0.80, -0.55), (0.80, 0.75)))
+    return box, even_box_within(middle + low, middle + high, box)
 
 
 def _portrait(
