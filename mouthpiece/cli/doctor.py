@@ -8,7 +8,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import Enum
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError
@@ -17,7 +17,7 @@ from importlib.metadata import version as package_version
 from rich.markup import escape
 
 from mouthpiece import __version__
-from mouthpiece.cli.console import out
+from mouthpiece.cli.console import out, print_json
 from mouthpiece.cli.words import count, size
 from mouthpiece.client import Client, Patience
 from mouthpiece.errors import MouthpieceError, Unavailable
@@ -58,8 +58,22 @@ _STYLE = {Verdict.OK: "good", Verdict.NOTE: "warn", Verdict.WRONG: "bad"}
 Check = Callable[[], Iterator[Finding]]
 
 
-def examine(gateway: str) -> int:
+def examine(gateway: str, *, as_json: bool) -> int:
     """Run every check, one line each; 1 when something is in the way."""
+    found: list[Finding] = []
+    for finding in _findings(gateway):
+        found.append(finding)
+        if not as_json:
+            _print(finding)  # at once: some checks take seconds
+    wrong = sum(finding.verdict is Verdict.WRONG for finding in found)
+    if as_json:
+        print_json([asdict(finding) | {"verdict": finding.verdict.value} for finding in found])
+    else:
+        out().print("[good]all is well[/]" if not wrong else f"[bad]{count(wrong, 'problem')}[/]")
+    return 1 if wrong else 0
+
+
+def _findings(gateway: str) -> Iterator[Finding]:
     checks: list[Check] = [
         _python,
         _packages,
@@ -70,13 +84,8 @@ def examine(gateway: str) -> int:
         _disk,
         lambda: _reachable(gateway),
     ]
-    wrong = 0
     for check in checks:
-        for finding in check():
-            _print(finding)
-            wrong += finding.verdict is Verdict.WRONG
-    out().print("[good]all is well[/]" if not wrong else f"[bad]{count(wrong, 'problem')}[/]")
-    return 1 if wrong else 0
+        yield from check()
 
 
 def _print(finding: Finding) -> None:

@@ -36,12 +36,20 @@ _OPTIONS = {
     "color": "--background",
     "picture_sha256": "--background",
     "states": "--state",
+    "ignore_cache": "--no-cache",
+    "previous_job_id": "--edit",
+    "pronunciations": "--lexicon",
+    "markup": "--ssml",
+    "enhancement": "--enhance",
     "consent_reference": "--consent",
     "label.text": "--label",
     "label.corner": "--label-corner",
     "label.opacity": "--label-opacity",
 }
 """Options by the last part of the field that they fill, or the last two, where they are not named alike."""
+
+_ARGUMENTS = {"file": "FILE", "name": "NAME", "scenario": "SCENARIO"}
+"""What is given without an option, as the help of its command calls it."""
 
 _HINTS = {
     Reason.NO_FACE: "choose a picture or video in which a face is seen from the front",
@@ -69,9 +77,10 @@ class Interrupted(Exception):
 
 
 def option_of(field: str) -> str:
-    """The option that a field of a request comes from."""
+    """The option or argument that a field of a request comes from."""
     names = field.split(".")
-    known = (_OPTIONS[name] for name in (".".join(names[-2:]), names[-1]) if name in _OPTIONS)
+    told = _OPTIONS | _ARGUMENTS
+    known = (told[name] for name in (".".join(names[-2:]), names[-1]) if name in told)
     return next(known, "--" + names[-1].replace("_", "-")) if field else ""
 
 

@@ -369,11 +369,12 @@ def workers(gateway: arg.Gateway = arg.LOCAL, json: arg.AsJson = False) -> None:
 def voices(
     language: Annotated[str, typer.Option(metavar="TAG", help="Only voices of this language.")] = "",
     gateway: arg.Gateway = arg.LOCAL,
+    json: arg.AsJson = False,
 ) -> None:
     """List the voices that can be named."""
     from mouthpiece.cli.cluster import voices as answer
 
-    answer(gateway, language)
+    answer(gateway, language, as_json=json)
 
 
 @app.command()
@@ -396,19 +397,19 @@ def normalize(
 
 
 @app.command()
-def engines(gateway: arg.Gateway = arg.LOCAL) -> None:
+def engines(gateway: arg.Gateway = arg.LOCAL, json: arg.AsJson = False) -> None:
     """List the engines that the workers have."""
     from mouthpiece.cli.cluster import engines as answer
 
-    answer(gateway)
+    answer(gateway, as_json=json)
 
 
 @app.command()
-def doctor(gateway: arg.Gateway = arg.LOCAL) -> None:
+def doctor(gateway: arg.Gateway = arg.LOCAL, json: arg.AsJson = False) -> None:
     """Check this machine and its installation, and say what to do about what is wrong."""
     from mouthpiece.cli.doctor import examine
 
-    raise typer.Exit(examine(gateway))
+    raise typer.Exit(examine(gateway, as_json=json))
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -43,6 +43,16 @@ def _table(*columns: str) -> Table:
     return table
 
 
+def _grid(facts: Mapping[str, str]) -> Table:
+    """A line per fact that is known, behind its name."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="key")
+    for name, value in facts.items():
+        if value:
+            table.add_row(name, value)
+    return table
+
+
 def _state(name: str) -> str:
     return f"[{_STATE.get(name, 'busy')}]{name}[/]"
 
@@ -53,16 +63,15 @@ def _what(spec: gateway_pb2.JobSpec, width: int) -> str:
 
 def jobs(found: Iterable[gateway_pb2.Job], now: datetime) -> Table:
     """A line per job."""
-    table = _table("job", "state", ">age", ">speech", ">frames", "made in", "what")
+    table = _table("job", "state", ">age", ">speech", ">made in", "what")
+    table.expand, table.columns[-1].ratio, table.columns[-1].no_wrap = True, 1, True
     for job in found:
         age = (now - job.created.ToDatetime(tzinfo=UTC)).total_seconds()
         state = state_name(job.state)
         percent = f" {job.percent:.0f} %" if state in ("speaking", "rendering", "merging") else ""
         made = brief(seconds(job.result.statistics.total)) if job.HasField("result") else ""
         speech = f"{job.samples / SPEECH_RATE:.1f} s" if job.samples else ""
-        table.add_row(
-            job.id, _state(state) + percent, brief(age), speech, str(job.frames), made, _what(job.spec, 40)
-        )
+        table.add_row(job.id, _state(state) + percent, brief(age), speech, made, _what(job.spec, 40))
     return table
 
 
@@ -106,12 +115,7 @@ def _facts(found: gateway_pb2.Job) -> Table:
         "note": "[warn]" + escape("\n".join(found.warnings)) + "[/]" if found.warnings else "",
         "error": f"[bad]{escape(found.error.message)}[/]" if found.HasField("error") else "",
     }
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="key")
-    for name, value in facts.items():
-        if value:
-            table.add_row(name, value)
-    return table
+    return _grid(facts)
 
 
 def _bars(found: gateway_pb2.Job) -> list[Bar]:
@@ -196,23 +200,26 @@ def summary(found: gateway_pb2.Job) -> str:
 
 
 def workers(cluster: gateway_pb2.Cluster) -> RenderableType:
-    """A line per worker, and the queue."""
-    table = _table("worker", "state", "device", "engines (frames/s)", "slots", "up for", "renders")
+    """A line per worker, what it renders, and the queue."""
+    table = _table("worker", "state", "device", "engines (frames/s)", "slots", ">up for")
+    renders: dict[str, str] = {}
     for member in cluster.workers:
-        worker = member.worker
+        worker, name = member.worker, escape(member.worker.name or member.address)
         state = gateway_pb2.WorkerState.Name(member.state).removeprefix("WORKER_STATE_").lower()
-        doubt = " [warn]suspect[/]" if member.suspect else ""
+        doubt = "\n[warn]suspect[/]" if member.suspect else ""
         table.add_row(
-            escape(worker.name or member.address),
+            name,
             f"[{_STATE.get(state, 'good')}]{state}[/]{doubt}",
             escape("\n".join(filter(None, (worker.device.name, _fares(worker))))),
             _speeds(worker),
             f"{worker.busy_slots}/{worker.slots}" if worker.slots else "",
             brief(seconds(worker.uptime)) if worker.HasField("uptime") else "",
-            f"{member.job_id} {member.frames.first} – {member.frames.end}" if member.job_id else "",
         )
+        if member.job_id:
+            renders[name] = f"renders frames {member.frames.first} – {member.frames.end} of {member.job_id}"
     queue = f"{count(cluster.running_jobs, 'job')} running, {cluster.queued_jobs} waiting"
-    parts: list[RenderableType] = [table, Text(f"\n{queue}; release {cluster.release}", style="key")]
+    parts: list[RenderableType] = [table, Text(), *([_grid(renders), Text()] if renders else [])]
+    parts.append(Text(f"{queue}; release {cluster.release}", style="key"))
     if any(_ended(figures) for figures in cluster.statistics):
         parts += [Text(), _lately(cluster.statistics)]
     return Group(*parts)
@@ -269,16 +276,18 @@ def voices(found: Iterable[tts_pb2.Voice]) -> Table:
     return table
 
 
-def engines(found: Iterable[common_pb2.Engine]) -> Table:
-    """A line per engine."""
-    table = _table("engine", "chunks", "takes", "longest chunk", "version", "description")
+def engines(found: Iterable[common_pb2.Engine]) -> RenderableType:
+    """A line per engine, and what it is."""
+    table = _table("engine", "chunks", "takes", "longest chunk", "version")
+    described: dict[str, str] = {}
     for engine in found:
         kind = common_pb2.EngineClass.Name(engine.engine_class).removeprefix("ENGINE_CLASS_").lower()
         inputs = {"portrait": engine.takes_portrait, "video": engine.takes_video}
         takes = ", ".join(name for name, taken in inputs.items() if taken)
         longest = count(engine.max_chunk_frames, "frame") if engine.max_chunk_frames else "any"
-        table.add_row(engine.name, kind, takes, longest, engine.version[:12], escape(engine.description))
-    return table
+        table.add_row(engine.name, kind, takes, longest, engine.version[:12])
+        described[engine.name] = escape(engine.description)
+    return Group(table, Text(), _grid(described))
 
 
 def plan(found: gateway_pb2.PlanJobResponse, width: int) -> RenderableType:

@@ -169,6 +169,6 @@ class Link:
 
 def _check_address(address: str) -> str:
     host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal() or not 1 <= int(port) <= 65535:
+    if not host or "/" in host or not port.isdecimal() or not 1 <= int(port) <= 65535:
         raise BadInput("gateway", f"{address!r} is not HOST:PORT, such as localhost:50051")
     return address

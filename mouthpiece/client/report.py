@@ -49,7 +49,7 @@ def job_report(job: gateway_pb2.Job) -> Plain:
     report["chunks"] = [_chunk(job, chunk) for chunk in job.chunks]
     report["workers"] = worker_report(job.chunks)
     if job.HasField("provenance"):
-        report["provenance"] = _plain(job.provenance)
+        report["provenance"] = plain(job.provenance)
     if job.HasField("result"):
         report |= _result(job.result)
     return report
@@ -145,29 +145,29 @@ def _result(result: gateway_pb2.JobResult) -> Plain:
 
 def _spec(spec: gateway_pb2.JobSpec) -> Plain:
     """The spec as it was given: only what was said."""
-    plain: Plain = {}
+    told: Plain = {}
     for field, value in spec.ListFields():
         match value:
             case Duration():
-                plain[field.name] = _seconds(value)
+                told[field.name] = _seconds(value)
             case common_pb2.Rational():
-                plain[field.name] = f"{value.numerator}/{value.denominator}"
+                told[field.name] = f"{value.numerator}/{value.denominator}"
             case int() if field.enum_type is not None:
                 name = field.enum_type.values_by_number[value].name
-                plain[field.name] = name.removeprefix(f"{field.name.upper()}_").lower()
+                told[field.name] = name.removeprefix(f"{field.name.upper()}_").lower()
             case Timestamp():
-                plain[field.name] = value.ToJsonString()
+                told[field.name] = value.ToJsonString()
             case Message():
-                plain[field.name] = _plain(value)
+                told[field.name] = plain(value)
             case Sequence() if field.message_type is not None:
-                plain[field.name] = [_plain(one) for one in value]
+                told[field.name] = [plain(one) for one in value]
             case _:
-                plain[field.name] = value
-    return plain
+                told[field.name] = value
+    return told
 
 
-def _plain(message: Message) -> Plain:
-    """A message by the names of its fields."""
+def plain(message: Message) -> Plain:
+    """A message by the names of its fields; what is not set is left out."""
     return MessageToDict(message, preserving_proto_field_name=True)
 
 

@@ -14,8 +14,12 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from typer.main import get_command
 
 from mouthpiece.choices import ModeName, QualityName
+from mouthpiece.cli.console import out
+from mouthpiece.cli.errors import option_of
+from mouthpiece.cli.main import app
 from mouthpiece.v1 import common_pb2, gateway_pb2
 from tests.support.cli_fake_gateway import VIDEO
 from tests.support.cli_programs import FakeProgram
@@ -124,6 +128,10 @@ class TestGenerate:
         (["--text", "Hi.", "-o", "."], "--output: . is a folder"),
         (["--text", "Hi.", "--stats", "missing/out.json"], "--stats: the folder missing does not exist"),
         (["--text", "Hi.", "--gateway", "here"], "--gateway: 'here' is not HOST:PORT"),
+        (
+            ["--text", "Hi.", "--gateway", "http://here:8080"],
+            "--gateway: 'http://here:8080' is not HOST:PORT",
+        ),
         (["--text", "Hi.", "--label-corner", "left"], "'left' is not one of 'bottom-right'"),
         (["--text", "Hi.", "--label", "AI", "--label-opacity", "2"], "--label-opacity: 2 is not between"),
         (["--text", "Hi.", "--label-opacity", "1"], "--label: is missing"),
@@ -182,6 +190,13 @@ def test_what_the_suite_refuses_or_fails_is_one_line(
     assert len(complaints) == 1
     assert line in complaints[0]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_wrong_is_called_as_the_help_calls_it() -> None:
+    options = {name for found in get_command(app).commands["generate"].params for name in found.opts}
+    fields = {field.name for field in gateway_pb2.JobSpec.DESCRIPTOR.fields} - {"sound"}  # a group of three
+    assert {option_of(f"spec.{name}") for name in fields} <= options
+    assert option_of("spec.sound.loudness") in options
 
 
 def test_an_upload_that_is_refused_names_the_option(run: Run, tmp_path: Path) -> None:
@@ -296,6 +311,27 @@ class TestSuite:
         assert run("voices", "--language", "xx").err == "no voice speaks 'xx'\n"
         assert re.search(r"viseme +windowed +portrait, video +any", run("engines").out)
 
+    def test_voices_and_engines_are_told_to_programs(self, run: Run) -> None:
+        assert [voice["name"] for voice in json.loads(run("voices", "--language", "ru", "--json").out)] == [
+            "ru"
+        ]
+        assert json.loads(run("voices", "--language", "xx", "--json").out) == []
+        assert json.loads(run("engines", "--json").out)[0]["takes_portrait"] is True
+
+    @pytest.mark.parametrize("command", ["jobs", "workers", "engines"])
+    def test_tables_fit_into_80_columns(
+        self, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+    ) -> None:
+        make(run, tmp_path, "--title", "A talk")
+        monkeypatch.setenv("COLUMNS", "80")
+        out.cache_clear()
+        told = run(command).out
+        assert "…" not in told
+        assert max(map(len, told.splitlines())) <= 80
+
+    def test_a_worker_that_renders_says_for_which_job(self, run: Run) -> None:
+        assert re.search(r"lipsync-0 +renders frames \d+ – \d+ of j\S+", run("workers").out)
+
     def test_a_plan_shows_chunks_and_seconds(self, run: Run) -> None:
         told = run("plan", "--text", "Hello.").out
         for part in (
@@ -326,6 +362,15 @@ class TestSuite:
         assert parts | {"python", "devices", "disk"} <= subjects
         assert re.search(rf"^ok +gateway +{gateway} answers: 2 workers", result.out, re.MULTILINE)
         assert result.code == (1 if re.search(r"^wrong ", result.out, re.MULTILINE) else 0)
+
+
+def test_the_doctor_tells_programs_what_people_read(run: Run) -> None:
+    read, told = (run("doctor", "--gateway", "127.0.0.1:1", *more) for more in ((), ("--json",)))
+    findings = json.loads(told.out)
+    assert [finding["verdict"] for finding in findings] == [x.split()[0] for x in read.out.splitlines()[:-1]]
+    assert findings[-1]["subject"] == "gateway"
+    assert "`mouthpiece up" in findings[-1]["remedy"]
+    assert told.code == read.code
 
 
 def test_the_doctor_says_how_to_start_a_gateway(run: Run) -> None:

@@ -99,4 +99,6 @@ def test_programs_get_the_whole_record(run: Run, signed: Path) -> None:
 def test_what_is_no_video_is_wrong_use(run: Run, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no video")
     for wrong in ("text", "nowhere"):
-        assert run("verify", str(tmp_path / wrong)).code == 2
+        result = run("verify", str(tmp_path / wrong))
+        assert result.code == 2
+        assert result.err.startswith(f"mouthpiece: FILE: {tmp_path / wrong} ")
