@@ -17,7 +17,7 @@ Code raises these wherever it finds the fault; `mouthpiece.rpc.status` converts 
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -75,6 +75,11 @@ class BadInput(MouthpieceError):
     def __init__(self, field: str, description: str, *more: Violation) -> None:
         super().__init__(f"{field}: {description}" if field else description)
         self.violations = (Violation(field, description), *more)
+
+    def renamed(self, names: Mapping[str, str]) -> BadInput:
+        """The same in the words of another request, whose ``names`` of fields are given by those here."""
+        told = [Violation(names.get(v.field, v.field), v.description) for v in self.violations]
+        return BadInput(told[0].field, told[0].description, *told[1:])
 
 
 class Unmet(MouthpieceError):

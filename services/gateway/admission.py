@@ -338,8 +338,7 @@ def _as_ours(error: MouthpieceError) -> MouthpieceError:
     """An inner service's error with the fields of our own request."""
     match error:
         case BadInput():
-            named = [Violation(_FIELDS.get(v.field, v.field), v.description) for v in error.violations]
-            return BadInput(named[0].field, named[0].description, *named[1:])
+            return error.renamed(_FIELDS)
         case NotFound():
             return BadInput("spec", error.message)
         case _:

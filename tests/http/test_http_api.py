@@ -218,6 +218,43 @@ async def test_what_cannot_be_done_is_told_as_json(
         assert answer.json()["error"]["message"]
 
 
+async def test_a_method_that_a_path_lacks_is_told_the_others(tmp_path: Path) -> None:
+    async with fake_suite(tmp_path) as suite, client_of(suite) as client:
+        answer = await client.put("/api/jobs")
+        assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD", "POST"}
+        error = answer.json()["error"]
+        assert (answer.status_code, error["code"]) == (405, 405)
+        assert answer.headers["allow"] in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "told"),
+    [
+        ({"txt": "Hi."}, "spec.txt", "there is no such field"),
+        ({"text": 5}, "spec.text", "must be text"),
+        ({"text": "Hi.", "captions": 1}, "spec.captions", "must be true or false"),
+        ({"text": "Hi.", "width": "wide"}, "spec.width", "must be a whole number"),
+        ({"text": "Hi.", "priority": "high"}, "spec.priority", "must be a number"),
+        ({"text": "Hi.", "quality": "best"}, "spec.quality", "must be one of QUALITY_LOW, QUALITY_MEDIUM"),
+        ({"text": "Hi.", "chunk_length": "2"}, "spec.chunk_length", 'must be a duration such as "1.5s"'),
+        ({"text": "Hi.", "deadline": "soon"}, "spec.deadline", "must be a time such as"),
+        ({"text": "Hi.", "fps": 25}, "spec.fps", "must be an object with numerator, denominator"),
+        ({"text": "Hi.", "fps": {"numerator": "x"}}, "spec.fps.numerator", "must be a whole number"),
+        ({"text": "Hi.", "fps": {"nominator": 1}}, "spec.fps.nominator", "there is no such field"),
+        ({"text": "Hi.", "pronunciations": "x"}, "spec.pronunciations", "must be a list"),
+    ],
+)
+async def test_a_field_that_cannot_be_read_is_named(
+    tmp_path: Path, body: dict[str, object], field: str, told: str
+) -> None:
+    async with fake_suite(tmp_path) as suite, client_of(suite) as client:
+        error = (await client.post("/api/jobs", json=body)).json()["error"]
+    assert error["status"] == "INVALID_ARGUMENT"
+    (violation,) = error["details"][0]["field_violations"]
+    assert violation["field"] == field
+    assert violation["description"].startswith(told)
+
+
 async def test_a_busy_gateway_tells_when_to_come_back(tmp_path: Path) -> None:
     async with fake_suite(tmp_path) as suite:
         for index in range(2):

@@ -117,6 +117,23 @@ async def test_a_task_that_failed_says_why(tmp_path: Path) -> None:
         assert "lost its voice" in answer.json()["error"]["message"]
 
 
+async def test_a_video_that_was_called_off_is_no_success(tmp_path: Path) -> None:
+    async with (
+        fake_suite(tmp_path) as suite,
+        httpx.AsyncClient(base_url=suite.http_url, timeout=20) as client,
+    ):
+        for worker in suite.workers:
+            worker.hold = asyncio.Event()
+        jobs: list[dict[str, Any]] = []
+        async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+            asked = group.create_task(client.post("/generate_video", json={"message": "One."}))
+            while not jobs:
+                jobs = (await client.get("/api/jobs")).json().get("jobs", [])
+            await client.post(f"/api/jobs/{jobs[0]['id']}/cancel")
+        assert asked.result().status_code == 409
+        assert asked.result().json()["error"]["details"][0]["reason"] == "JOB_NOT_DONE"
+
+
 async def test_health_and_info_tell_what_is_there(tmp_path: Path) -> None:
     async with fake_suite(tmp_path) as suite, httpx.AsyncClient(base_url=suite.http_url) as client:
         health = (await client.get("/api/health")).json()
@@ -133,7 +150,8 @@ async def test_health_and_info_tell_what_is_there(tmp_path: Path) -> None:
         ("/generate_video", {"message": 5}, "message"),
         ("/generate_video", {"message": "Hi.", "enable_parallel": "yes"}, "enable_parallel"),
         ("/generate_video", {"message": "Hi.", "chunk_duration": 1e9}, "chunk_duration"),
-        ("/generate_video", {"message": ""}, "spec.text"),
+        ("/generate_video", {"message": ""}, "message"),
+        ("/api/generate_parallel", {"text": ""}, "text"),
         ("/api/generate_parallel", {"text": "Hi.", "num_workers": "2"}, "num_workers"),
         ("/api/generate_parallel", {"text": "Hi.", "num_workers": -1}, "num_workers"),
         ("/api/generate_parallel", {"text": "Hi.", "num_workers": True}, "num_workers"),
@@ -151,6 +169,10 @@ async def test_what_is_wrong_is_named(tmp_path: Path, path: str, body: object, f
 async def test_a_form_without_a_face_or_with_a_broken_frame_is_refused(tmp_path: Path) -> None:
     async with fake_suite(tmp_path) as suite, httpx.AsyncClient(base_url=suite.http_url) as client:
         assert (await client.post("/api/generate", data={"text": "Hi."})).status_code == 400
+        empty = await client.post("/api/generate", data={"text": "Hi."}, files={"video": b""})
+        assert empty.json()["error"]["message"] == "video: the file is empty"
+        mute = await client.post("/api/generate", files={"video": b"a face"})
+        assert mute.json()["error"]["message"].startswith("text: is empty")
         broken = {"content-type": "multipart/form-data; boundary=x"}
         assert (await client.post("/api/generate", content=b"--y\r\n", headers=broken)).status_code == 400
 

@@ -28,7 +28,7 @@ from mouthpiece.text.passages import Passages
 from mouthpiece.text.script import Script
 from mouthpiece.v1 import tts_pb2
 from services.gateway.discovery import read_directory
-from services.gateway.http.answers import json_object
+from services.gateway.http.bodies import json_object
 from services.gateway.ids import is_job_id, new_job_id
 from services.gateway.notices import Kind, Notice, read_notice
 from services.gateway.outlook import read_outlook

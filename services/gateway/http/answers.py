@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, TypeVar
+from typing import Any
 
 from google.protobuf import json_format
 from google.protobuf.message import Message
@@ -27,8 +27,6 @@ HTTP_STATUS = {
 }
 """HTTP status of each gRPC status."""
 
-_Message = TypeVar("_Message", bound=Message)
-
 
 def as_dict(message: Message) -> dict[str, Any]:
     """A message as protobuf JSON; fields that are not set are left out."""
@@ -40,9 +38,12 @@ def answer(message: Message, status: int = 200) -> JSONResponse:
     return JSONResponse(as_dict(message), status)
 
 
-def problem(error: MouthpieceError) -> JSONResponse:
-    """An error as an answer: gRPC status, message and google.rpc details; Retry-After where it has one."""
-    status = HTTP_STATUS.get(error.status, 500)
+def problem(error: MouthpieceError, status: int = 0) -> JSONResponse:
+    """An error as an answer: gRPC status, message and google.rpc details; Retry-After where it has one.
+
+    ``status`` is its HTTP status if that is not the one of its gRPC status.
+    """
+    status = status or HTTP_STATUS.get(error.status, 500)
     headers: dict[str, str] = {}
     if isinstance(error, Busy | Unavailable):
         headers["Retry-After"] = str(math.ceil(error.retry_after))
@@ -53,27 +54,6 @@ def problem(error: MouthpieceError) -> JSONResponse:
         "details": as_dict(to_proto(error)).get("details", []),
     }
     return JSONResponse({"error": body}, status, headers)
-
-
-async def body_as(kind: type[_Message], request: Request) -> _Message:
-    """The body of a request as a message. Raises `BadInput` when it is none."""
-    message = kind()
-    try:
-        json_format.Parse(await request.body(), message)
-    except (json_format.ParseError, UnicodeDecodeError) as error:
-        raise BadInput("", f"the body is not a {kind.DESCRIPTOR.name} in JSON: {error}") from None
-    return message
-
-
-async def json_object(request: Request) -> dict[str, Any]:
-    """The body of a request as a JSON object. Raises `BadInput` when it is none."""
-    try:
-        body = await request.json()
-    except (ValueError, RecursionError):
-        raise BadInput("", "the body is not JSON") from None
-    if not isinstance(body, dict):
-        raise BadInput("", "the body is not a JSON object")
-    return body
 
 
 def whole_number(request: Request, name: str) -> int:

@@ -18,7 +18,8 @@ from mouthpiece.rpc.convert import artifact_to_proto
 from mouthpiece.v1 import gateway_pb2 as pb
 from services.gateway import metrics
 from services.gateway.http import hls
-from services.gateway.http.answers import answer, as_dict, body_as, no_content, whole_number
+from services.gateway.http.answers import answer, as_dict, no_content, whole_number
+from services.gateway.http.bodies import body_as
 from services.gateway.http.calls import CALLER, is_over
 from services.gateway.http.endpoints import MP4, Endpoint
 from services.gateway.http.files import disposition, nothing, wanted_part
@@ -254,7 +255,7 @@ class Api:
 
     async def post_job(self, request: Request) -> Response:
         """A new job."""
-        spec = await body_as(pb.JobSpec, request)
+        spec = await body_as(pb.JobSpec, request, "spec")
         key = request.headers.get("idempotency-key", "")
         accepted = await self._gateway.SubmitJob(pb.SubmitJobRequest(spec=spec, request_id=key), CALLER)
         headers = {"Location": f"/api/jobs/{accepted.job.id}"}
@@ -286,7 +287,7 @@ class Api:
 
     async def plan(self, request: Request) -> Response:
         """A dry run."""
-        spec = await body_as(pb.JobSpec, request)
+        spec = await body_as(pb.JobSpec, request, "spec")
         return answer(await self._gateway.PlanJob(pb.PlanJobRequest(spec=spec), CALLER))
 
     async def download(self, request: Request) -> Response:
@@ -432,7 +433,8 @@ def _job_id(request: Request) -> str:
 
 def _state(name: str) -> pb.JobState.ValueType:
     if name not in pb.JobState.keys():  # noqa: SIM118 - not a mapping
-        raise BadInput("state", f"{name!r} is not a state of jobs")
+        known = [name for name, value in pb.JobState.items() if value]
+        raise BadInput("state", f"{name!r} is none of {', '.join(known)}")
     return pb.JobState.Value(name)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -22,12 +22,14 @@ from mouthpiece.settings import GatewaySettings
 from services.gateway.http import metrics, openapi
 from services.gateway.http.access import Access
 from services.gateway.http.answers import problem
-from services.gateway.http.endpoints import Endpoint
+from services.gateway.http.endpoints import Endpoint, Handler
 from services.gateway.http.security import SecurityHeaders
 
 log = logging.getLogger(__name__)
 
 PAGE = Path(__file__).parent / "page"
+
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 _FORM_SLACK = 1 << 20
 """What a form may hold besides its file."""
@@ -42,9 +44,12 @@ def application(endpoints: Sequence[Endpoint], access: Access, settings: Gateway
     async def describe(_request: Request) -> Response:
         return JSONResponse(document)
 
+    paths: dict[str, dict[str, Handler]] = {}
+    for e in endpoints:
+        edge = _edge(e, access, upload_limit if e.upload else text_limit)
+        paths.setdefault(e.path, {})[e.method] = edge
     routes: list[BaseRoute] = [
-        Route(e.path, _edge(e, access, upload_limit if e.upload else text_limit), methods=[e.method])
-        for e in endpoints
+        Route(path, _by_method(edges), methods=_METHODS) for path, edges in paths.items()
     ]
     routes.append(Route("/openapi.json", describe))
     routes.append(Mount("/", StaticFiles(directory=PAGE, html=True)))
@@ -55,7 +60,20 @@ def application(endpoints: Sequence[Endpoint], access: Access, settings: Gateway
     )
 
 
-def _edge(endpoint: Endpoint, access: Access, limit: int) -> Callable[[Request], Awaitable[Response]]:
+def _by_method(edges: Mapping[str, Handler]) -> Handler:
+    """All methods of a path as one route: else those that it lacks would fall through to the page's files."""
+    allowed = [*edges, *(["HEAD"] if "GET" in edges else [])]
+
+    async def call(request: Request) -> Response:
+        if request.method not in allowed:
+            told = f"{request.method} is none of {', '.join(allowed)}"
+            raise HTTPException(405, told, {"Allow": ", ".join(allowed)})
+        return await edges["GET" if request.method == "HEAD" else request.method](request)
+
+    return call
+
+
+def _edge(endpoint: Endpoint, access: Access, limit: int) -> Handler:
     """The one place where errors become answers, requests are counted, and those that may not are refused."""
 
     told = {"http.request.method": endpoint.method, "http.route": endpoint.path}
@@ -106,7 +124,6 @@ async def _http_exception(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 404:
         return problem(NotFound("no such path"))
-    answer = problem(BadInput("", str(error.detail)))
-    answer.status_code = error.status_code
+    answer = problem(BadInput("", str(error.detail)), error.status_code)
     answer.headers.update(error.headers or {})
     return answer

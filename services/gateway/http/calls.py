@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from mouthpiece.errors import Reason, Unmet
 from mouthpiece.rpc.status import from_proto
 from mouthpiece.v1 import gateway_pb2 as pb
 from services.gateway.records import ENDED
@@ -23,11 +24,17 @@ def is_over(job: pb.Job) -> bool:
 
 
 async def finished(gateway: VideoServicer, job: pb.Job) -> pb.Job:
-    """A job when it has its video. Raises the error with which it failed, and what watching raises."""
+    """A job when it has its video.
+
+    Raises the error with which it failed, `Unmet` (JOB_NOT_DONE) when it was called off, and what watching
+    raises.
+    """
     events = gateway.WatchJob(pb.WatchJobRequest(job_id=job.id, from_sequence=job.last_sequence), CALLER)
     async for _ in events:
         pass
     job = (await gateway.GetJob(pb.GetJobRequest(job_id=job.id), CALLER)).job
     if job.state == pb.JOB_STATE_FAILED:
         raise from_proto(job.error)
+    if job.state == pb.JOB_STATE_CANCELLED:
+        raise Unmet(Reason.JOB_NOT_DONE, f"job {job.id} was called off")
     return job

@@ -5,7 +5,8 @@ They are told in the words of those clients (task, status, gpu_id), done by the 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from starlette.datastructures import UploadFile
@@ -17,7 +18,8 @@ from mouthpiece.errors import BadInput
 from mouthpiece.rpc.convert import duration
 from mouthpiece.settings import GatewaySettings
 from mouthpiece.v1 import gateway_pb2 as pb
-from services.gateway.http.answers import as_dict, json_object
+from services.gateway.http.answers import as_dict
+from services.gateway.http.bodies import json_object
 from services.gateway.http.calls import CALLER, finished
 from services.gateway.http.endpoints import JSON, MP4, Endpoint
 from services.gateway.http.reports import gpu_of, processing_details, queue_of, status_of
@@ -27,6 +29,17 @@ if TYPE_CHECKING:
     from services.gateway.servicer import VideoServicer
 
 FORM = "multipart/form-data"
+
+_FORM_FIELDS = {
+    "spec.avatar_sha256": "video",
+    "spec.audio_sha256": "audio",
+    **{
+        f"spec.{name}": name for name in ("text", "language", "voice", "engine", "title", "consent_reference")
+    },
+}
+_BODY_FIELDS = {"spec.text": "text", "spec.language": "language"}
+_MESSAGE_FIELDS = {"spec.text": "message", "spec.language": "language"}
+"""What clients of each path call the fields of a job."""
 
 _BLOCK = 1 << 20
 _Value = TypeVar("_Value", str, int, float, bool)
@@ -108,10 +121,9 @@ class OlderPaths:
             files = {name: value for name, value in form.items() if isinstance(value, UploadFile)}
             if "video" not in files:
                 raise BadInput("video", "is missing: send the face as a file")
-            spec.avatar_sha256 = await self._stored(files["video"])
-            if "audio" in files:
-                spec.audio_sha256 = await self._stored(files["audio"])
-        job = await self._submit(spec)
+            spec.avatar_sha256 = await self._stored("video", files)
+            spec.audio_sha256 = await self._stored("audio", files)
+        job = await self._submit(spec, _FORM_FIELDS)
         return JSONResponse(
             {
                 "task_id": job.id,
@@ -131,7 +143,7 @@ class OlderPaths:
             language=_field(body, "language", ""),
             max_workers=_bounded("num_workers", _field(body, "num_workers", 0), 0, 10_000),
         )
-        job = await finished(self._gateway, await self._submit(spec))
+        job = await finished(self._gateway, await self._submit(spec, _BODY_FIELDS))
         return await self._video(job)
 
     async def generate_video(self, request: Request) -> Response:
@@ -147,7 +159,7 @@ class OlderPaths:
         )
         if parallel and seconds:
             spec.chunk_length.CopyFrom(duration(_bounded("chunk_duration", seconds, 0.2, 600)))
-        job = await finished(self._gateway, await self._submit(spec))
+        job = await finished(self._gateway, await self._submit(spec, _MESSAGE_FIELDS))
         return JSONResponse(
             {
                 "success": True,
@@ -159,11 +171,16 @@ class OlderPaths:
             }
         )
 
-    async def _submit(self, spec: pb.JobSpec) -> pb.Job:
-        return (await self._gateway.SubmitJob(pb.SubmitJobRequest(spec=spec), CALLER)).job
+    async def _submit(self, spec: pb.JobSpec, names: Mapping[str, str]) -> pb.Job:
+        with _told_by(names):
+            return (await self._gateway.SubmitJob(pb.SubmitJobRequest(spec=spec), CALLER)).job
 
-    async def _stored(self, file: UploadFile) -> str:
-        return (await self._uploads.take(_blocks(file))).sha256
+    async def _stored(self, name: str, files: Mapping[str, UploadFile]) -> str:
+        """The name of a file of a form as an asset; empty without such a file."""
+        if name not in files:
+            return ""
+        with _told_by({"header.size_bytes": name}):
+            return (await self._uploads.take(_blocks(files[name]))).sha256
 
     async def _video(self, job: pb.Job) -> Response:
         parts = self._gateway.DownloadVideo(pb.DownloadVideoRequest(job_id=job.id), CALLER)
@@ -239,6 +256,15 @@ class OlderPaths:
         """Jobs that have not begun, oldest first."""
         query = pb.ListJobsRequest(page_size=1000, states=[pb.JOB_STATE_QUEUED])
         return list(reversed((await self._gateway.ListJobs(query, CALLER)).jobs))
+
+
+@contextmanager
+def _told_by(names: Mapping[str, str]) -> Generator[None]:
+    """Tell what is wrong by the names that the client knows."""
+    try:
+        yield
+    except BadInput as error:
+        raise error.renamed(names) from None
 
 
 def _mode(seconds: float) -> pb.Mode.ValueType:

@@ -8,7 +8,8 @@ from starlette.responses import JSONResponse, Response
 from mouthpiece.errors import BadInput
 from services.gateway.access import Caller
 from services.gateway.http.access import COOKIE, Access
-from services.gateway.http.answers import json_object, no_content
+from services.gateway.http.answers import no_content
+from services.gateway.http.bodies import json_object
 from services.gateway.http.endpoints import JSON, Endpoint
 
 
