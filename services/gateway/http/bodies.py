@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from google.protobuf import json_format
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -37,7 +37,7 @@ async def body_as(kind: type[_Message], request: Request, name: str) -> _Message
     try:
         json_format.Parse(await request.body(), message)
     except (json_format.ParseError, UnicodeDecodeError) as error:
-        raise _unreadable(kind.DESCRIPTOR, str(error), name) from None
+        raise _unreadable(cast("Descriptor", kind.DESCRIPTOR), str(error), name) from None
     return message
 
 
