@@ -122,11 +122,16 @@ def gate_for(
 ) -> Gate:
     """The gate of a chunk; ``motion`` tells what each of its frames shows of the avatar's motion."""
 
-    def is_dark(number: int) -> bool:
-        shown = (clip_index(at, avatar.frames) for at in motion(frames.first + number))
-        return any(is_black(cells_of(avatar.frame_i420(index))) for index in shown)
+    def shown(number: int) -> list[int]:
+        return [clip_index(at, avatar.frames) for at in motion(frames.first + number)]
 
-    return Gate(speaking_frames(frames, fps, speech), fps, mouth_region(avatar), is_dark)
+    def is_dark(number: int) -> bool:
+        return any(is_black(cells_of(avatar.frame_i420(index))) for index in shown(number))
+
+    speaking = speaking_frames(frames, fps, speech)
+    if avatar.empty:
+        speaking &= [avatar.empty.isdisjoint(shown(number)) for number in range(len(frames))]
+    return Gate(speaking, fps, mouth_region(avatar), is_dark)
 
 
 def speaking_frames(frames: Span, fps: Fraction, speech: SpeechSlice) -> npt.NDArray[np.bool_]:

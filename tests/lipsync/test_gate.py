@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -105,6 +106,22 @@ def test_black_frames_are_broken_unless_the_avatar_is_black_there() -> None:
 def test_more_frames_than_asked_for_are_broken() -> None:
     with pytest.raises(Broken, match="more than the 100 frames"):
         seen(frames_of(101, moving=True), syllables(4))
+
+
+def test_where_the_avatar_shows_nobody_nothing_need_move() -> None:
+    planes = np.full((100, 96, 64), 120, np.uint8)
+    landmarks = np.full((100, 468, 3), 32, np.float32)
+    everybody = Avatar("key", AvatarKind.VIDEO, FPS, landmarks, planes)
+    nobody = replace(everybody, empty=frozenset(range(100)))
+    look_at_all(planes, nobody)
+    with pytest.raises(Broken, match="stands still"):
+        look_at_all(planes, everybody)
+
+
+def look_at_all(frames: np.ndarray, avatar: Avatar) -> None:
+    gate = gate_for(Span(0, len(frames)), FPS, syllables(4), avatar, lambda number: [number])
+    for frame in frames:
+        gate.look(frame)
 
 
 @pytest.mark.parametrize("kind", AvatarKind)

@@ -247,6 +247,20 @@ def test_frames_without_a_face_are_filled_and_counted(
     avatar = preparer.of(write_video(tmp_path / "clip.mp4", pictures))
     assert "no face in 4 of 30 frames: its place is estimated there" in avatar.warnings
     assert np.ptp(avatar.landmarks[:, 1, 0]) < 1.5
+    assert avatar.empty == frozenset()
+
+
+def test_stretches_in_which_nobody_is_seen_are_told_from_a_look_that_failed(
+    preparer: Preparer, tmp_path: Path, face: Picture
+) -> None:
+    title = np.full_like(face, 90)
+    pictures = [face] * 6 + [title] * 8 + [face] * 4 + [title] * 2 + [face] * 4
+    avatar = preparer.of(write_video(tmp_path / "clip.mp4", pictures))
+    assert avatar.empty == frozenset(range(6, 14))
+    assert avatar.warnings == (
+        "nobody is seen in 8 of 24 frames: they are shown as they are",
+        "no face in 2 of 24 frames: its place is estimated there",
+    )
 
 
 def test_an_interlaced_video_is_prepared(preparer: Preparer, tmp_path: Path, face: Picture) -> None:

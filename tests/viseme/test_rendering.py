@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from services.lipsync.engine import RenderTask
 from services.lipsync.engines.viseme.articulation import articulate
 from services.lipsync.engines.viseme.prepared import Prepared
 from services.lipsync.engines.viseme.visemes import Channel
+from services.lipsync.gate import gate_for
 from tests.support.media_measure import follow
 from tests.support.viseme_avatars import ENGINE, FPS, Picture, avatar_of, lip_openings, render
 from tests.support.viseme_speech import SENTENCE, speech_of, spell
@@ -154,6 +157,22 @@ def test_a_face_that_lies_on_its_side_talks_as_well_as_an_upright_one(
     lying = np.asarray(cv2.warpAffine(picture, turn, (side, side), borderMode=cv2.BORDER_REPLICATE), np.uint8)
     prepared = ENGINE.prepare(avatar_of([lying] * 2, tracker, kind))
     assert _changed(prepared) == pytest.approx(_changed(upright), rel=0.35)
+
+
+def test_nothing_is_drawn_where_nobody_is_seen_nor_taken_from_there(
+    picture: Picture, tracker: FaceTracker
+) -> None:
+    title = np.zeros_like(picture)
+    pictures = [picture] * 4 + [title] * 4 + [picture] * 4
+    avatar = replace(avatar_of(pictures, tracker, AvatarKind.VIDEO), empty=frozenset(range(4, 8)))
+    frames = render(ENGINE.prepare(avatar), SPEECH, Span(0, 12))
+    assert all((frames[number] == avatar.frame_i420(number)).all() for number in range(4, 8))
+    alone = render(ENGINE.prepare(avatar_of([picture] * 12, tracker, AvatarKind.VIDEO)), SPEECH, Span(0, 12))
+    gate = gate_for(Span(0, 12), FPS, SPEECH, avatar, lambda number: [number])
+    for number in (0, 1, 2, 3, 8, 9, 10, 11):
+        assert np.abs(frames[number].astype(int) - alone[number]).mean() < 0.5
+    for frame in frames:
+        gate.look(frame)
 
 
 def _changed(prepared: Prepared) -> float:

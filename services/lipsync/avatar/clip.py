@@ -28,7 +28,8 @@ class Avatar:
     `landmarks` is float32 (frames, 468, 3) in pixels of the prepared frames, smoothed over the clip; x and y
     of whole numbers are the middles of pixels, smaller z is nearer. `planes` is uint8
     (frames, height * 3 // 2, width), read-only, possibly a memory map. Both sides are even. `folder` is where
-    it is kept, if anywhere; engines may put files of their own beside it, which go when it goes.
+    it is kept, if anywhere; engines may put files of their own beside it, which go when it goes. `empty` are
+    frames of stretches in which nobody is seen: landmarks mean nothing there, and they are shown as they are.
     """
 
     key: str
@@ -38,6 +39,7 @@ class Avatar:
     planes: I420
     warnings: tuple[str, ...] = ()
     folder: Path | None = None
+    empty: frozenset[int] = frozenset()
 
     @property
     def frames(self) -> int:

@@ -20,10 +20,13 @@ from services.lipsync.avatar.framing import Framing, framing
 from services.lipsync.avatar.inspection import AvatarInfo, inspect
 from services.lipsync.avatar.landmarks import FaceTracker
 from services.lipsync.avatar.limits import Limits
-from services.lipsync.avatar.smoothing import smooth
+from services.lipsync.avatar.smoothing import empty, smooth
 
-VERSION = 1
+VERSION = 2
 """Changes with anything that changes prepared frames or landmarks, so that old ones are not used again."""
+
+LOST_SECONDS = Fraction(1, 4)
+"""Time for which a face may be out of sight, behind a hand or in a blur, and still be drawn on."""
 
 PLANES, LANDMARKS, FACTS = "planes.i420", "landmarks.npy", "avatar.json"
 
@@ -84,8 +87,10 @@ def prepare(
     if lost == len(found):
         raise Unmet(Reason.NO_FACE, "no face was found")
     np.save(folder / LANDMARKS, smooth(found))
-    warnings = [*info.warnings, *_about_clip(len(found), frames, lost, damaged)]
-    (folder / FACTS).write_text(json.dumps(_facts(info, wanted, warnings)), encoding="utf-8")
+    nobody = empty(found, round(LOST_SECONDS * wanted.fps))
+    warnings = [*info.warnings, *_about_clip(len(found), frames, lost, len(nobody), damaged)]
+    facts = _facts(info, wanted, warnings) | {"empty": nobody}
+    (folder / FACTS).write_text(json.dumps(facts), encoding="utf-8")
 
 
 def load(folder: Path, key: str) -> tuple[Avatar, AvatarInfo]:
@@ -100,7 +105,9 @@ def load(folder: Path, key: str) -> tuple[Avatar, AvatarInfo]:
     if len(landmarks) != len(planes):
         raise ValueError(f"{len(planes)} frames, {len(landmarks)} landmarks")
     landmarks.setflags(write=False)
-    avatar = Avatar(key, kind, Fraction(facts["fps"]), landmarks, planes, warnings, folder)
+    avatar = Avatar(
+        key, kind, Fraction(facts["fps"]), landmarks, planes, warnings, folder, frozenset(facts["empty"])
+    )
     size, count, faces = facts["source_size"], facts["source_frames"], facts["faces"]
     return avatar, AvatarInfo(kind, size[0], size[1], rate, count, faces, warnings)
 
@@ -148,11 +155,13 @@ def _planes(upright: Upright, picture: Picture, cut: Framing) -> I420:
     return bgr_to_i420(picture)
 
 
-def _about_clip(frames: int, wanted: int, lost: int, damaged: int) -> Iterator[str]:
+def _about_clip(frames: int, wanted: int, lost: int, nobody: int, damaged: int) -> Iterator[str]:
     if frames < wanted:
         yield f"only the first {frames} of {wanted} frames are used: more do not fit into the cache"
-    if lost:
-        yield f"no face in {lost} of {frames} frames: its place is estimated there"
+    if nobody:
+        yield f"nobody is seen in {nobody} of {frames} frames: they are shown as they are"
+    if lost > nobody:
+        yield f"no face in {lost - nobody} of {frames} frames: its place is estimated there"
     if damaged:
         yield f"{damaged} frames of the video are damaged"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,14 @@ def smooth(found: Sequence[Landmarks | None]) -> Floats:
         gaussian_filter1d(filled[first:end], SIGMA, axis=0, mode="nearest") for first, end in pairwise(shots)
     ]
     return np.concatenate(parts).astype(np.float32)
+
+
+def empty(found: Sequence[Landmarks | None], longest: int) -> list[int]:
+    """Frames of stretches without a face that are longer than so many: shorter ones are looks that failed."""
+    stretches = (
+        list(run) for seen, run in groupby(range(len(found)), lambda n: found[n] is not None) if not seen
+    )
+    return [index for stretch in stretches if len(stretch) > longest for index in stretch]
 
 
 def jitter(points: Floats) -> float:

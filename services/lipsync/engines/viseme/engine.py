@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from services.lipsync.engine import Frame, RenderTask
     from services.lipsync.engines.viseme.prepared import Prepared
 
-REVISION = 2
+REVISION = 3
 """Raised with every change of the pictures that this engine makes, so that cached chunks are not mixed."""
 
 

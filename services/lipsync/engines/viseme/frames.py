@@ -38,6 +38,8 @@ def draw_frame(
 
 
 def _clip_frame(prepared: Prepared, index: int, pose: Floats) -> Bytes:
+    if index in prepared.avatar.empty:
+        return prepared.avatar.frame_i420(index).copy()
     source, share = prepared.source(index), prepared.borrowed[index]
     lender = prepared.lender if share > 0.0 else None
     held = Held(source.pose, _target(prepared, source, pose), _jaw(prepared, pose))

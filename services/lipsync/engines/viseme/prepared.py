@@ -91,7 +91,8 @@ def prepare(avatar: Avatar) -> Prepared:
     """Everything about an avatar that does not depend on the speech."""
     points = avatar.landmarks.astype(np.float64)
     first = head_pose(points[0])
-    calm = calmest(np.stack([head_pose(face).locate(face) for face in points]))
+    seen = [index for index in range(avatar.frames) if index not in avatar.empty]
+    calm = seen[calmest(np.stack([head_pose(points[index]).locate(points[index]) for index in seen]))]
     pose = head_pose(points[calm]) if calm else first
     reference = pose.locate(points[calm])
     poses = tuple(follow(reference, face) for face in points)
@@ -122,6 +123,7 @@ def _interior(
     """The inside of the mouth, with the person's own teeth from the frame that shows them best."""
     whole = Box(0, 0, avatar.width, avatar.height)
     gaps = np.array([gap(face) for face in faces])
+    gaps[list(avatar.empty)] = 0.0
     widest = [int(index) for index in np.argsort(-gaps)[:_TEETH_LOOKS] if gaps[index] > SMILE]
     scale = texture_scale(poses[calm])
     looks = [

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from services.lipsync.engines.wav2lip.clip import Clip
     from services.lipsync.engines.wav2lip.compute import Network, Painter
 
-REVISION = 1
+REVISION = 2
 """Raised with every change of the pictures that these engines make, so that cached chunks are not mixed."""
 
 TURN_SECONDS = 10
@@ -146,6 +146,8 @@ class Wav2LipEngine:
         from services.lipsync.engines.wav2lip.softening import softened
 
         planes = clip.avatar.frame_i420(index).copy()
+        if index in clip.avatar.empty:
+            return planes
         painted = softened(clip.cut(index), part) if self._settings.wav2lip_soft_paste else part
         paste(planes, clip.boxes[index], painted)
         return planes
