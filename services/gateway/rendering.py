@@ -123,6 +123,8 @@ class Renderer:
         result = await self._call(run, command, member, heard)
         timings = _timings(result, loop.time() - start)
         rendered = _check(run, command, result, heard.digest)
+        for warning in result.warnings:
+            run.warn(warning)
         try:
             keyframes = await self._chunks.check(rendered)
         except DataLoss as error:

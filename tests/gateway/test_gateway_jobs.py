@@ -115,6 +115,13 @@ async def test_an_attempt_that_fails_is_repeated_elsewhere(suite: FakeSuite) -> 
     assert "the picture caught fire" in [chunk.error for chunk in job.chunks]
 
 
+async def test_what_workers_find_when_they_render_is_told_once(suite: FakeSuite) -> None:
+    for worker in suite.workers:
+        worker.warnings = ("nobody is seen in 8 of 24 frames",)
+    job = await finish(suite, await submit(suite))
+    assert list(job.warnings) == ["nobody is seen in 8 of 24 frames"]
+
+
 async def test_a_job_that_no_worker_can_render_fails_and_says_why(suite: FakeSuite) -> None:
     for worker in suite.workers:
         worker.fail = MouthpieceError("out of paint")

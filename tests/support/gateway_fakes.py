@@ -168,6 +168,7 @@ class FakeWorker(_Idle, lipsync_pb2_grpc.LipSyncServiceServicer):
     labels: set[str] = field(default_factory=set)
     engine: EngineInfo = ENGINE
     ailments: tuple[lipsync_pb2.Ailment, ...] = ()
+    warnings: tuple[str, ...] = ()
     avatar_error: MouthpieceError | None = None
     movie: Callable[[Sequence[int]], bytes] = field(default_factory=lambda: fake_movie)
     rendering: int = 0
@@ -236,6 +237,7 @@ class FakeWorker(_Idle, lipsync_pb2_grpc.LipSyncServiceServicer):
                 frames=len(span) - int(self.lie),
                 codec_sha256=self.codec,
                 render_time=duration(0.01),
+                warnings=self.warnings,
             )
         )
 
