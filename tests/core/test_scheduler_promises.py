@@ -312,6 +312,26 @@ def test_the_end_of_a_job_in_flight_is_foretold_to_the_moment() -> None:
     assert eta.done == pytest.approx(render.expected)
 
 
+def etas(commands: list[Command]) -> dict[str, float]:
+    """When jobs are told to end."""
+    return {command.job: command.done for command in commands if isinstance(command, Eta)}
+
+
+@pytest.mark.parametrize("others", [0, 100])
+def test_what_happens_to_a_job_is_told_at_once_unless_there_are_many(others: int) -> None:
+    scheduler = Scheduler()
+    scheduler.handle(0.0, up("w0"))
+    for number in range(others):
+        scheduler.handle(0.0, submit(f"other{number}", expected_frames=400))
+    scheduler.handle(0.0, submit(expected_frames=1000))
+    before = etas(scheduler.handle(1.0, Tick()))["j1"]
+    told = etas(scheduler.handle(1.2, SpeechGrew("j1", 100, final=True)))
+    assert list(told) == ([] if others else ["j1"])
+    later = etas(scheduler.handle(2.2, Tick()))
+    assert (told or later)["j1"] < before - 20.0
+    assert len(later) == others + 1
+
+
 @FEW
 @given(
     runs=st.lists(st.tuples(st.floats(0, 50), st.floats(0, 20)), min_size=1, max_size=8),

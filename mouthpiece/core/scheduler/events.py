@@ -320,7 +320,8 @@ class Eta:
     """What to expect of a job: seconds from now to its first segment (0 when that is out) and to its end.
 
     ``ahead`` counts the jobs that are before it and wait like it, 0 once it has begun. Given when a job is
-    admitted, and for every job once a second (`WakeAt` sees to that).
+    admitted, for every job once a second (`WakeAt` sees to that), and in between when its speech grows or
+    something is heard of one of its chunks, unless there are many jobs.
     """
 
     job: str

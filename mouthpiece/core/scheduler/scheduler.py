@@ -34,6 +34,8 @@ from mouthpiece.core.scheduler.tuning import Tuning
 
 _PATIENCE = 1.0
 """Seconds until what could not be helped is looked at again."""
+_SPARING = 0.005
+"""An estimate looks at every job: one for the sake of news waits so many seconds for each after the last."""
 
 
 class Scheduler:
@@ -45,12 +47,16 @@ class Scheduler:
     def __init__(self, tuning: Tuning | None = None) -> None:
         self.state = State(tuning or Tuning())
         self._wake: float | None = None
-        self._told = -inf
+        self._told = self._looked = -inf
+        """When estimates of all jobs were given, and when any were."""
+        self._news: set[str] = set()
+        """Jobs to which something happened since."""
 
     def handle(self, now: float, event: Event) -> list[Command]:
         """Take in what happened at ``now`` (seconds, never before an earlier call) and say what to do."""
         self.state.advance(now)
         commands = [*self._learn(event)]
+        self._note(event)
         commands += decide(self.state)
         commands += self._tell()
         wake = self._next_wake()
@@ -159,13 +165,28 @@ class Scheduler:
             if job.spec.job in self.state.jobs:
                 yield from fail(self.state, job, attempt, event.reason, Fault.ATTEMPT)
 
+    def _note(self, event: Event) -> None:
+        """Remember whose end is to be expected anew: for a short job a second later is late."""
+        match event:
+            case SpeechGrew() | ChunkDone() | ChunkFailed() | ChunkProgressed():
+                if event.job in self.state.jobs:
+                    self._news.add(event.job)
+            case _:
+                pass
+
     def _tell(self) -> Iterable[Command]:
-        if not self.state.jobs or self.state.now < self._estimates_due():
-            return ()
-        self._told = self.state.now
-        for job in self.state.jobs.values():
-            rank(self.state, job)
-        return estimates(self.state)
+        state = self.state
+        if state.jobs and state.now >= self._estimates_due():
+            self._told = self._looked = state.now
+            self._news.clear()
+            for job in state.jobs.values():
+                rank(state, job)
+            return estimates(state)
+        if self._news and state.tuning.eta_every and state.now >= self._looked + _SPARING * len(state.jobs):
+            self._looked = state.now
+            news, self._news = self._news, set()
+            return (eta for eta in estimates(state) if eta.job in news)
+        return ()
 
     def _estimates_due(self) -> float:
         return self._told + (self.state.tuning.eta_every or inf)
