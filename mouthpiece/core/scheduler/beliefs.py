@@ -15,10 +15,14 @@ _WILD = 1.5
 """Largest surprise (logarithm) that is taken at face value."""
 _GAIN = 0.3
 _CALIBRATION_GAIN = 0.1
-_ODD = 0.25
-"""Error of an estimate (logarithm) beyond which it counts no more: a few odd jobs must not move the rest."""
+_ODD = 0.12
+"""Error of an estimate (logarithm) beyond which it counts no more: about the usual one, so that the median is
+learned. Jobs that others delay or that meet a straggler must not move the rest."""
 _SHORT = 0.25
 """Estimates below this many seconds are not judged."""
+
+Kind = tuple[bool, bool, bool, int, int]
+"""What an estimate is compared by."""
 
 
 @dataclass(slots=True)
@@ -98,22 +102,23 @@ class Estimate:
     flying: bool
     """whether all of it was done or in flight,"""
     halfway: bool
-    """and whether it had lived for longer than it was expected to need still."""
+    """whether it had lived for longer than it was expected to need still,"""
+    heads: int
+    """and how many heads rendered it."""
 
     @property
-    def kind(self) -> tuple[bool, bool, bool, int]:
-        """Estimates of one kind err alike."""
-        return self.spoken, self.flying, self.halfway, round(log2(max(self.seconds, _SHORT)))
+    def kind(self) -> Kind:
+        """Estimates of one kind err alike: seconds count by powers of four, heads by powers of two."""
+        size = round(log2(max(self.seconds, _SHORT)) / 2)
+        return self.spoken, self.flying, self.halfway, size, self.heads.bit_length()
 
 
 @dataclass(slots=True)
 class Calibration:
     """How estimates compared with what came, by their kind: "what looks like 8 s takes 10 s"."""
 
-    _bias: dict[tuple[bool, bool, bool, int], tuple[float, int]] = field(
-        default_factory=dict[tuple[bool, bool, bool, int], tuple[float, int]]
-    )
-    """The mean logarithm of what came by what was expected, and how many were compared."""
+    _bias: dict[Kind, tuple[float, int]] = field(default_factory=dict[Kind, tuple[float, int]])
+    """The usual logarithm of what came by what was expected, and how many were compared."""
 
     def correct(self, estimate: Estimate) -> float:
         """Seconds in the light of earlier estimates of that kind."""

@@ -32,7 +32,7 @@ def estimates(state: State) -> Iterator[Eta]:
         begun = bool(job.tape.taken or job.tape.finished)
         done = max(first, done, _closed(state, job))
         halfway = state.now - job.begun_at > done
-        estimate = Estimate(state.now, done, job.tape.final, not job.tape.free, halfway)
+        estimate = Estimate(state.now, done, job.tape.final, not job.tape.free, halfway, job.heads)
         job.remember(estimate)
         corrected = max(first, state.calibration.correct(estimate))
         yield Eta(job.spec.job, first, corrected, 0 if begun else waiting)
