@@ -42,6 +42,9 @@ _EXACT_LENGTH = frozenset(("wav", "w64", "aiff", "au", "caf", "flac", "mov", "ma
 _TOLERANCE = Fraction(1, 4)
 """Seconds that may be missing: encoders count their own delay in or not."""
 
+_CANCELLED = 1e-3
+"""Share of their power that channels keep when they are mixed, below which they are each other's opposite."""
+
 _BLOCK = SPEECH_RATE
 
 _LOWEST_RATE, _HIGHEST_RATE = 2_000, 768_000
@@ -122,6 +125,7 @@ class _Source:
         self._broken_at_end = False
         mixes_itself = stream.codec_context.channels > 2  # its layout says which of them hold the voice
         self._to_float = av.AudioResampler(format="fltp", layout="mono" if mixes_itself else None)
+        self._power = np.zeros(2)  # of the channels, and of what they are mixed to
 
     def blocks(self) -> Iterator[Sound]:
         """Decode to the end, in blocks of about a second."""
@@ -131,11 +135,20 @@ class _Source:
             held.append(plane)
             count += plane.shape[1]
             if count >= _BLOCK:
-                yield _mixed(held)
+                yield self._mixed(held)
                 held, count = [], 0
         if held:
-            yield _mixed(held)
+            yield self._mixed(held)
         self._check_whole()
+
+    def _mixed(self, planes: list[Sound]) -> Sound:
+        """Planes of shape (channels, samples), one after the other, as mono."""
+        sound = np.concatenate(planes, axis=1)
+        if not np.isfinite(sound).all():
+            raise BadInput(FIELD, "damaged: it has samples that are not finite numbers")
+        mono = np.asarray(sound.mean(axis=0), np.float32)
+        self._power += np.square(sound).mean(axis=0).sum(), np.square(mono).sum()
+        return mono
 
     def _planes(self) -> Iterator[Sound]:
         for packet in self._packets():
@@ -177,14 +190,8 @@ class _Source:
             cut_off = self._declared - Fraction(self._decoded, self._stream.sample_rate) > _TOLERANCE
         if cut_off:
             raise BadInput(FIELD, "cut off or damaged: part of its sound is missing")
-
-
-def _mixed(planes: list[Sound]) -> Sound:
-    """Planes of shape (channels, samples), one after the other, as mono."""
-    sound = np.concatenate(planes, axis=1)
-    if not np.isfinite(sound).all():
-        raise BadInput(FIELD, "damaged: it has samples that are not finite numbers")
-    return np.asarray(sound.mean(axis=0), np.float32)
+        if self._power[1] < _CANCELLED * self._power[0]:
+            raise BadInput(FIELD, "its channels are opposite and cancel each other out: give one of them")
 
 
 def _without_padding(blocks: Iterable[Sound], wanted: int) -> Iterator[Sound]:

@@ -89,12 +89,22 @@ def test_a_tone_survives_resampling(tmp_path: Path) -> None:
 
 def test_channels_are_mixed_by_their_mean(tmp_path: Path) -> None:
     left = tone(1, level=0.8)
-    pcm = np.stack((left, np.zeros_like(left)), axis=1).reshape(-1)
-    path = write_wav(tmp_path / "a.wav", pcm)
+    path = write_stereo(tmp_path / "a.wav", left, np.zeros_like(left))
+    assert np.abs(imported(survey(path, LIMIT)) - left * 16384).max() <= 1
+
+
+def test_channels_that_cancel_each_other_out_are_not_called_silent(tmp_path: Path) -> None:
+    left = speechlike(2)
+    with pytest.raises(BadInput, match="cancel each other out"):
+        survey(write_stereo(tmp_path / "a.wav", left, -left), LIMIT)
+
+
+def write_stereo(path: Path, left: Sound, right: Sound) -> Path:
+    write_wav(path, np.stack((left, right), axis=1).reshape(-1))
     data = bytearray(path.read_bytes())
     data[22:24] = (2).to_bytes(2, "little")
     path.write_bytes(data)
-    assert np.abs(imported(survey(path, LIMIT)) - left * 16384).max() <= 1
+    return path
 
 
 def test_floats_beyond_full_scale_are_turned_down_not_clipped(tmp_path: Path) -> None:
