@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 from collections.abc import Iterator
@@ -171,6 +172,15 @@ def test_the_page_finds_a_restarted_gateway_again_and_the_job_completes(
     expect(page.locator("#pulse")).to_contain_text("away", timeout=WITHIN)
     wait_until_done(page)
     expect(page.locator("#pulse")).to_contain_text("workers", timeout=WITHIN)
+
+
+def test_a_video_that_is_called_off_says_at_which_stage(page: Page, face: Path) -> None:
+    submit(page, face, LONGER)
+    expect(page.locator("#stages .now")).to_have_text(re.compile("Speaking|Rendering"), timeout=WITHIN)
+    page.click("#cancel")
+    stage = page.locator("#stages .failed")
+    expect(stage).to_contain_text("cancelled", timeout=WITHIN)
+    assert stage.evaluate("stage => stage.scrollWidth <= stage.clientWidth")
 
 
 def test_what_is_wrong_is_said_where_it_is_asked(page: Page, tmp_path: Path) -> None:

@@ -222,7 +222,7 @@ export class Stage {
   }
 
   #drawNotes(chunks) {
-    const failed = chunks.filter((chunk) => chunk.state === "CHUNK_STATE_FAILED").map((chunk) => ["bad", `${tell(chunk)}; rendered again elsewhere`]);
+    const failed = chunks.filter((chunk) => chunk.state === "CHUNK_STATE_FAILED").map((chunk) => ["bad", this.job.error ? tell(chunk) : `${tell(chunk)}; rendered again elsewhere`]);
     const error = this.job.error ? [["bad", this.job.error.message]] : [];
     const notes = [...error, ...(this.job.warnings ?? []).map((text) => ["", text]), ...failed];
     $("notes").replaceChildren(...notes.map(([className, textContent]) => make("li", { className, textContent })));
