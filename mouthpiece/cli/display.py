@@ -115,6 +115,7 @@ class PlainDisplay(Display):
         super().__init__(console)
         self._told_percent = 0.0
         self._last_note = ""
+        self._told_job = ""
 
     def _leave(self) -> None:
         """Lines stand by themselves."""
@@ -122,6 +123,7 @@ class PlainDisplay(Display):
     def _show(self, event: gateway_pb2.JobEvent) -> None:
         match event.WhichOneof("event"):
             case "state":
+                self._tell_job(event.state.id)
                 self._print(state_name(event.state.state))
             case "chunk" if event.chunk.state != gateway_pb2.CHUNK_STATE_RUNNING:
                 self._print(self._chunk(event.chunk))
@@ -131,6 +133,12 @@ class PlainDisplay(Display):
                 self._print(f"{self.view.percent:.0f} %{left}")
             case _:
                 pass
+
+    def _tell_job(self, job_id: str) -> None:
+        """Once: who edits its text, or looks for it in a log, needs the name."""
+        if job_id and job_id != self._told_job:
+            self._told_job = job_id
+            self._print(f"job {job_id}")
 
     def _chunk(self, chunk: gateway_pb2.Chunk) -> str:
         frames = f"frames {chunk.frames.first} – {chunk.frames.end}"

@@ -55,6 +55,7 @@ class TestGenerate:
     def test_it_tells_in_plain_lines_what_happens(self, run: Run, tmp_path: Path) -> None:
         told = run("generate", "--text", "Hello.", "-o", str(tmp_path / "hello.mp4")).err
         assert re.search(r"^ +\d+\.\d s  queued$", told, re.MULTILINE)
+        assert len(re.findall(rf"^ +\d+\.\d s  job {JOB.pattern}$", told, re.MULTILINE)) == 1
         assert "frames 100 – 200 on lipsync-1: failed: the worker went away" in told
         assert "frames 100 – 200 on lipsync-0: done in 2.5 s" in told
         assert "\x1b" not in told
