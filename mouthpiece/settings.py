@@ -220,6 +220,10 @@ class GatewaySettings(_Settings):
     """Seconds for which a job waits for a worker with the engine version that it began with, while others
     have another; then it is rendered anew with that. Default: 60."""
 
+    engine_patience_seconds: float = Field(default=3600, gt=0)
+    """Seconds for which a job waits while no worker can render with its engine; then it fails, and what was
+    rendered is kept for the next try. Default: 3600."""
+
     max_jobs: int = Field(default=1000, ge=1)
     """Most jobs that may wait or run at a time. Default: 1000."""
 

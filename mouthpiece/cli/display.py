@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.markup import escape
 
 from mouthpiece.cli.job_panel import draw, outcome
-from mouthpiece.cli.words import clock, size
+from mouthpiece.cli.words import clock, size, waits_for
 from mouthpiece.client.report import state_name
 from mouthpiece.client.view import JobView
 from mouthpiece.errors import Unavailable
@@ -124,7 +124,8 @@ class PlainDisplay(Display):
         match event.WhichOneof("event"):
             case "state":
                 self._tell_job(event.state.id)
-                self._print(state_name(event.state.state))
+                waits = f", waits {waits_for(event.state.waiting)}" if event.state.HasField("waiting") else ""
+                self._print(state_name(event.state.state) + escape(waits))
             case "chunk" if event.chunk.state != gateway_pb2.CHUNK_STATE_RUNNING:
                 self._print(self._chunk(event.chunk))
             case "progress" if self.view.percent >= self._told_percent + _PERCENT_STEP:

@@ -8,7 +8,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from mouthpiece.cli.words import brief, clock, count, rate
+from mouthpiece.cli.words import brief, clock, count, rate, waits_for
 from mouthpiece.client.report import busy_seconds, chunk_state_name, frame_rate, state_name
 from mouthpiece.client.view import JobView
 from mouthpiece.core.timeline import SPEECH_RATE
@@ -25,6 +25,8 @@ def draw(view: JobView, *, elapsed: float, since_event: float, height: int, note
     rows = _visible(list(view.chunks.values()), max(3, height - _HEAD_LINES))
     if view.chunks:
         parts.append(_attempts(rows, hidden=len(view.chunks) - len(rows)))
+    if view.job.HasField("waiting"):
+        parts.append(Text(f"waits {waits_for(view.job.waiting)}", style="warn"))
     parts += [Text(f"note: {warning}", style="warn") for warning in view.job.warnings]
     if note:
         parts.append(Text(note, style="warn"))
@@ -47,7 +49,7 @@ def _headline(view: JobView, elapsed: float, since_event: float) -> Table:
 def _expectation(view: JobView, since_event: float) -> str:
     if view.job.state == gateway_pb2.JOB_STATE_QUEUED and view.queue_position:
         return f"[key]behind[/] {count(view.queue_position, 'job')}"
-    if view.eta is None or view.percent >= 100:
+    if view.eta is None or view.percent >= 100 or view.job.HasField("waiting"):
         return ""
     return f"[key]left[/] {clock(view.eta - since_event)}"
 

@@ -16,7 +16,7 @@ from rich.text import Text
 from mouthpiece.cli.gantt import Bar, gantt
 from mouthpiece.cli.job_panel import outcome
 from mouthpiece.cli.provenance import made_with
-from mouthpiece.cli.words import brief, count, excerpt, rate, size
+from mouthpiece.cli.words import brief, count, excerpt, rate, size, waits_for
 from mouthpiece.client.report import (
     busy_seconds,
     chunk_state_name,
@@ -112,6 +112,7 @@ def _facts(found: gateway_pb2.Job) -> Table:
         "file": f"{size(found.result.video.size_bytes)}, {found.result.video.sha256[:12]}…"
         if found.HasField("result")
         else "",
+        "waits": f"[warn]{escape(waits_for(found.waiting))}[/]" if found.HasField("waiting") else "",
         "note": "[warn]" + escape("\n".join(found.warnings)) + "[/]" if found.warnings else "",
         "error": f"[bad]{escape(found.error.message)}[/]" if found.HasField("error") else "",
     }

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from fractions import Fraction
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from mouthpiece.v1.gateway_pb2 import Waiting
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
@@ -24,6 +29,17 @@ def brief(seconds: float) -> str:
     if seconds < 7200:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds / 86_400:.0f} days"
+
+
+def time_of_day(moment: Timestamp) -> str:
+    """A moment on the clock of whoever reads it, as 14:03."""
+    return moment.ToDatetime(tzinfo=UTC).astimezone().strftime("%H:%M")
+
+
+def waits_for(waiting: Waiting) -> str:
+    """What a job that nobody can render waits for."""
+    since, until = time_of_day(waiting.since), time_of_day(waiting.until)
+    return f"since {since}, until {until} at most: {waiting.reason}"
 
 
 def size(count: float) -> str:

@@ -79,6 +79,8 @@ def job_summary(job: gateway_pb2.Job) -> Plain:
     for name, time in (("started", job.started), ("finished", job.finished)):
         if time.ToNanoseconds():
             summary[name] = time.ToJsonString()
+    if job.HasField("waiting"):
+        summary["waiting"] = plain(job.waiting)
     if job.state == gateway_pb2.JOB_STATE_FAILED:
         summary["error"] = job.error.message
     return summary

@@ -26,6 +26,7 @@ from mouthpiece.core.scheduler.events import (
     Refuse,
     Render,
     Segment,
+    Stuck,
     Tick,
     Timings,
     WakeAt,
@@ -218,6 +219,8 @@ class World:
                 self._close(job, "refused")
             case Eta(job, _, done):
                 self._admit(job, done)
+            case Stuck():
+                pass
             case WakeAt(at):
                 self._wake = at
                 self._later(at, Tick())

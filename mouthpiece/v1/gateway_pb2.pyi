@@ -524,6 +524,7 @@ class Job(google.protobuf.message.Message):
     TENANT_FIELD_NUMBER: builtins.int
     ENCODER_FIELD_NUMBER: builtins.int
     PROVENANCE_FIELD_NUMBER: builtins.int
+    WAITING_FIELD_NUMBER: builtins.int
     id: builtins.str
     """"j" and 25 lower-case letters and digits; later jobs sort after earlier ones."""
     state: Global___JobState.ValueType
@@ -599,6 +600,10 @@ class Job(google.protobuf.message.Message):
     def provenance(self) -> mouthpiece.v1.common_pb2.Provenance:
         """What makes the video: from acceptance on what is settled then, all of it when DONE."""
 
+    @property
+    def waiting(self) -> Global___Waiting:
+        """Set while nothing can be rendered of it; told by an event with the job's state when it begins and when it ends."""
+
     def __init__(
         self,
         *,
@@ -627,11 +632,42 @@ class Job(google.protobuf.message.Message):
         tenant: builtins.str = ...,
         encoder: builtins.str = ...,
         provenance: mouthpiece.v1.common_pb2.Provenance | None = ...,
+        waiting: Global___Waiting | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["created", b"created", "engine", b"engine", "error", b"error", "eta", b"eta", "finished", b"finished", "format", b"format", "provenance", b"provenance", "result", b"result", "spec", b"spec", "started", b"started"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["chunks", b"chunks", "created", b"created", "encoder", b"encoder", "engine", b"engine", "error", b"error", "eta", b"eta", "finished", b"finished", "format", b"format", "frames", b"frames", "id", b"id", "language", b"language", "last_sequence", b"last_sequence", "percent", b"percent", "provenance", b"provenance", "request_id", b"request_id", "result", b"result", "samples", b"samples", "seed", b"seed", "spec", b"spec", "speech_final", b"speech_final", "started", b"started", "state", b"state", "tenant", b"tenant", "voice", b"voice", "warnings", b"warnings"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["created", b"created", "engine", b"engine", "error", b"error", "eta", b"eta", "finished", b"finished", "format", b"format", "provenance", b"provenance", "result", b"result", "spec", b"spec", "started", b"started", "waiting", b"waiting"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["chunks", b"chunks", "created", b"created", "encoder", b"encoder", "engine", b"engine", "error", b"error", "eta", b"eta", "finished", b"finished", "format", b"format", "frames", b"frames", "id", b"id", "language", b"language", "last_sequence", b"last_sequence", "percent", b"percent", "provenance", b"provenance", "request_id", b"request_id", "result", b"result", "samples", b"samples", "seed", b"seed", "spec", b"spec", "speech_final", b"speech_final", "started", b"started", "state", b"state", "tenant", b"tenant", "voice", b"voice", "waiting", b"waiting", "warnings", b"warnings"]) -> None: ...
 
 Global___Job: typing_extensions.TypeAlias = Job
+
+@typing.final
+class Waiting(google.protobuf.message.Message):
+    """A job that no worker can render: none has its engine, or all that have it refuse, as with a container that is down.
+    It goes on by itself. Otherwise it fails with UNAVAILABLE at `until`; what was rendered is kept in the cache, so that
+    trying again repeats nothing.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: builtins.int
+    SINCE_FIELD_NUMBER: builtins.int
+    UNTIL_FIELD_NUMBER: builtins.int
+    reason: builtins.str
+    """What is missing, for people."""
+    @property
+    def since(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
+    @property
+    def until(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        reason: builtins.str = ...,
+        since: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        until: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["since", b"since", "until", b"until"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["reason", b"reason", "since", b"since", "until", b"until"]) -> None: ...
+
+Global___Waiting: typing_extensions.TypeAlias = Waiting
 
 @typing.final
 class Chunk(google.protobuf.message.Message):

@@ -33,6 +33,7 @@ from mouthpiece.core.scheduler.events import (
     Refuse,
     Render,
     Segment,
+    Stuck,
     Tick,
     WakeAt,
 )
@@ -70,6 +71,7 @@ from services.gateway.run import Estimate, JobRun, end_chunk, mergeable, recall,
 from services.gateway.spans import attempt_key
 from services.gateway.speaking import Speaker
 from services.gateway.store import JobStore
+from services.gateway.stuck import given_up, stuck_seconds, waiting
 from services.gateway.watching import Watching
 
 log = logging.getLogger(__name__)
@@ -87,13 +89,16 @@ class Director:
         watching: Watching,
         chunks: Chunks,
         tenants: Callable[[str], Tenant] = lambda _: Tenant(),
+        ailment: Callable[[str], MouthpieceError | None] = lambda _: None,
     ) -> None:
-        """`tenants` tells a tenant's share of a busy cluster, and its class."""
+        """`tenants` tells a tenant's share of a busy cluster, and its class; `ailment` what workers say of an
+        engine that none of them can render with."""
         self.scheduler = scheduler
         self.runs: dict[str, JobRun] = {}
         self._store = store
         self._chunks = chunks
         self._tenants = tenants
+        self._ailment = ailment
         self._watching = watching
         self._loop = asyncio.get_running_loop()
         self.over: asyncio.Future[StoreAway] = self._loop.create_future()
@@ -293,7 +298,7 @@ class Director:
                 if run is not None:
                     self._change(run, command)
 
-    def _change(self, run: JobRun, command: Segment | Complete | Fail | Eta) -> None:
+    def _change(self, run: JobRun, command: Segment | Complete | Fail | Stuck | Eta) -> None:
         match command:
             case Segment():
                 run.segments.append(command.span)
@@ -301,11 +306,22 @@ class Director:
             case Complete():
                 run.complete = True
                 run.move()
-            case Fail():
+            case Fail(stuck=0.0):
                 self._finish(run, JOB_STATE_FAILED, MouthpieceError(command.reason))
+            case Fail():
+                ailment = self._ailment(run.engine.name)
+                self._finish(run, JOB_STATE_FAILED, given_up(command, run.engine, ailment))
+            case Stuck():
+                self.accompany(run.wait(self._waiting(run, command)))
             case Eta():
                 run.estimate = Estimate(command.first, command.done, command.ahead)
                 run.show()
+
+    def _waiting(self, run: JobRun, command: Stuck) -> gateway_pb2.Waiting | None:
+        if not command.seconds:
+            return None
+        patience = self.scheduler.state.tuning.most_stuck
+        return waiting(command, run.engine, self._ailment(run.engine.name), patience)
 
     def _set_alarm(self, at: float) -> None:
         if self._alarm is not None:
@@ -447,6 +463,7 @@ def resumption(run: JobRun, weight: float) -> JobSubmitted:
         age=max(0.0, time.time() - run.job.created.ToNanoseconds() / 1e9),
         done=tuple(mergeable(run)),
         attempts=max(numbers, default=0),
+        stuck=stuck_seconds(run.job),
     )
 
 

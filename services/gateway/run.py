@@ -36,6 +36,7 @@ from mouthpiece.v1.gateway_pb2 import (
     JobSpec,
     JobState,
     SpeechGrew,
+    Waiting,
 )
 from services.gateway import metrics, spans
 from services.gateway.admission import fade_frames, head_start, wanted_chunk_frames
@@ -189,6 +190,7 @@ class JobRun:
         if state in ENDED:
             self.job.finished.CopyFrom(timestamp(time.time()))
             self.job.ClearField("eta")
+            self.job.ClearField("waiting")
         elif begins:
             self.job.started.CopyFrom(timestamp(time.time()))
         await self.record(JobEvent(state=self.job), outcome=outcome)
@@ -206,6 +208,15 @@ class JobRun:
             spans.tell_of_speech(self.trace, self.job, time.time_ns(), len(self.sentences), self.recalled)
         if self.ended:
             spans.tell_of_job(self.trace, self.job, self._chunks())
+
+    async def wait(self, waiting: Waiting | None) -> None:
+        """Nothing can be rendered, or something can again; None: the latter."""
+        if self.ended or (waiting is None and not self.job.HasField("waiting")):
+            return
+        self.job.ClearField("waiting")
+        if waiting is not None:
+            self.job.waiting.CopyFrom(waiting)
+        await self.record(JobEvent(state=self.job))
 
     def warn(self, message: str) -> None:
         """Let people know of something, once; it is stored with the next change of state."""
@@ -355,6 +366,7 @@ class JobRun:
         progress = JobProgress(percent=self.percent, chunks=self._running())
         if self.estimate is not None:
             progress.queue_position = self.estimate.ahead
+        if self.estimate is not None and not self.job.HasField("waiting"):
             progress.eta.CopyFrom(duration(self.estimate.done))
         return progress
 

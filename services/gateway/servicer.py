@@ -105,8 +105,9 @@ class VideoServicer(VideoServiceServicer):
         """A director for a term, told of every worker there is."""
         settings, artifacts = self._settings, self._artifacts
         library, chunks = SpeechLibrary(artifacts), Chunks(artifacts)
-        scheduler = Scheduler(Tuning(queue_jobs=settings.max_jobs))
-        director = Director(scheduler, store, self._watching, chunks, self._guard.tenant)
+        tuning = Tuning(queue_jobs=settings.max_jobs, most_stuck=settings.engine_patience_seconds)
+        scheduler, absence = Scheduler(tuning), self._fleet.absence
+        director = Director(scheduler, store, self._watching, chunks, self._guard.tenant, absence)
         tell = director.tell
         director.equip(
             Speaker(self._speech, library, chunks, tell),

@@ -15,6 +15,7 @@ from mouthpiece.cli.console import THEME
 from mouthpiece.cli.display import LiveDisplay, PlainDisplay, display
 from mouthpiece.cli.gantt import Bar, gantt
 from mouthpiece.cli.job_panel import draw
+from mouthpiece.cli.tables import job as job_table
 from mouthpiece.cli.tables import jobs
 from mouthpiece.client.view import JobView
 from mouthpiece.errors import Unavailable
@@ -119,6 +120,20 @@ def test_a_waiting_job_tells_its_place_in_the_queue() -> None:
     view = view_after(1)
     view.apply(gateway_pb2.JobEvent(progress=gateway_pb2.JobProgress(queue_position=2)))
     assert "behind 2 jobs" in text_of(draw(view, elapsed=1, since_event=0, height=20))
+
+
+def test_a_job_that_nobody_can_render_says_what_it_waits_for() -> None:
+    view = view_after(1)
+    view.job.waiting.reason = "no worker has [the] engine"
+    view.job.waiting.until.FromSeconds(60)
+    told = text_of(draw(view, elapsed=1, since_event=0, height=20))
+    assert "no worker has [the] engine" in told
+    assert "left" not in told
+    console = Console(width=200, force_terminal=False, theme=THEME)
+    with console.capture() as capture:
+        PlainDisplay(console).on_event(gateway_pb2.JobEvent(state=view.job))
+        console.print(job_table(view.job, 200))
+    assert capture.get().count("no worker has [the] engine") == 2
 
 
 def test_a_job_says_what_a_person_should_know() -> None:

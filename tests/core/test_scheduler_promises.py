@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import replace
+from math import inf
 
 import pytest
 from hypothesis import given, settings
@@ -76,8 +77,8 @@ def finish_all(scheduler: Scheduler, now: float, running: list[Render]) -> list[
 @FEW
 @given(old=st.integers(1, 100_000), new=st.integers(1, 100_000), later=st.floats(0, 1000))
 def test_nobody_who_comes_much_later_is_served_before(old: int, new: int, later: float) -> None:
-    tuning = Tuning()
-    scheduler = Scheduler()
+    tuning = Tuning(most_stuck=inf)
+    scheduler = Scheduler(tuning)
     bound = tuning.size_weight * tuning.size_reach
     scheduler.handle(0.0, submit("old", tenant="alice", expected_frames=old, restored=True))
     spoken(scheduler, 0.0, "old", old)
@@ -109,7 +110,7 @@ def test_of_two_that_come_together_the_shorter_is_served_first(small: int, times
 def test_what_is_rebuilt_from_the_store_goes_on_as_what_has_lived(
     jobs: list[tuple[int, int, bool]], workers: int, data: st.DataObject
 ) -> None:
-    live, rebuilt = Scheduler(), Scheduler()
+    live, rebuilt = (Scheduler(Tuning(most_stuck=inf)) for _ in range(2))
     now = 0.0
     stored = []
     for number, (frames, wait, final) in enumerate(jobs):

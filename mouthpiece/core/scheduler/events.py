@@ -124,7 +124,8 @@ class JobSubmitted:
 
     After a restart: ``restored`` admits the job whatever the queue, ``age`` is how long ago it was accepted,
     ``done`` holds the spans whose chunks are stored, disjoint (their `Segment` commands are given anew, from
-    frame 0), ``attempts`` the highest attempt number that was used.
+    frame 0), ``attempts`` the highest attempt number that was used. ``stuck`` is for how many seconds nobody
+    could render it by now, 0 when the last `Stuck` said that somebody can.
     """
 
     job: str
@@ -146,6 +147,7 @@ class JobSubmitted:
     age: float = 0.0
     done: tuple[Span, ...] = ()
     attempts: int = 0
+    stuck: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,10 +303,27 @@ class Complete:
 @dataclass(frozen=True, slots=True)
 class Fail:
     """A job cannot be rendered; ``reason`` names workers and what they said. The scheduler forgets the job;
-    its running attempts are aborted in the same answer."""
+    its running attempts are aborted in the same answer.
+
+    ``stuck`` tells for how many seconds nobody could render it when that is why; ``reason`` is as in `Stuck`.
+    """
 
     job: str
     reason: str
+    stuck: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """For ``seconds`` now no worker could render a job: none offers its engine, or those that do refuse.
+
+    ``reason`` is what those say, empty when there are none. It goes on by itself; `Fail` ends it otherwise.
+    Zero seconds: somebody can again.
+    """
+
+    job: str
+    seconds: float
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,7 +356,7 @@ class WakeAt:
     at: float
 
 
-Command = Render | Abort | Segment | Complete | Fail | Refuse | Eta | WakeAt
+Command = Render | Abort | Segment | Complete | Fail | Stuck | Refuse | Eta | WakeAt
 
 # ---------------------------------------------------------------- hints
 

@@ -33,6 +33,7 @@ def succeed(state: State, attempt: Attempt, timings: Timings | None) -> Iterator
         state.refresh()
     if job is None:
         return
+    worker.refused.pop(job.engine, None)
     if timings:
         _learn(state, job, attempt, timings)
     if attempt.twin:

@@ -28,6 +28,7 @@ from mouthpiece.core.scheduler.events import (
     WorkerUp,
 )
 from mouthpiece.core.scheduler.outcomes import blame, deliver, drop, end_attempt, fail, succeed
+from mouthpiece.core.scheduler.patience import LOOK_EVERY, heed, lose_patience, recall
 from mouthpiece.core.scheduler.policy import birth, rank
 from mouthpiece.core.scheduler.state import Attempt, Job, State
 from mouthpiece.core.scheduler.tuning import Tuning
@@ -51,6 +52,8 @@ class Scheduler:
         """When estimates of all jobs were given, and when any were."""
         self._news: set[str] = set()
         """Jobs to which something happened since."""
+        self._asked = -inf
+        """When it was last looked who can render what."""
 
     def handle(self, now: float, event: Event) -> list[Command]:
         """Take in what happened at ``now`` (seconds, never before an earlier call) and say what to do."""
@@ -58,6 +61,7 @@ class Scheduler:
         commands = [*self._learn(event)]
         self._note(event)
         commands += decide(self.state)
+        commands += self._ask()
         commands += self._tell()
         wake = self._next_wake()
         if wake is not None and wake != self._wake:
@@ -110,6 +114,8 @@ class Scheduler:
         job.spoken_at = job.begun_at = state.now
         job.spoken_rate = state.tuning.speech_rate * float(event.fps)
         job.piece = min(round(state.tuning.speech_piece * event.fps), event.expected_frames)
+        if event.stuck:
+            recall(state, job)
         job.born = birth(state, job)
         job.tape.kept = sorted(event.done)
         state.admit(job)
@@ -138,6 +144,7 @@ class Scheduler:
                 return succeed(self.state, attempt, timings)
             case ChunkFailed(reason=reason, fault=fault, retry_after=wait):
                 if job := end_attempt(self.state, attempt):
+                    heed(attempt.head.worker, job.engine, fault, reason)
                     blame(self.state, attempt.head.worker, fault, wait)
                     return fail(self.state, job, attempt, reason, fault)
             case ChunkStopped():
@@ -174,6 +181,12 @@ class Scheduler:
             case _:
                 pass
 
+    def _ask(self) -> Iterable[Command]:
+        if not self.state.jobs or self.state.now < self._asked + LOOK_EVERY:
+            return ()
+        self._asked = self.state.now
+        return lose_patience(self.state)
+
     def _tell(self) -> Iterable[Command]:
         state = self.state
         if state.jobs and state.now >= self._estimates_due():
@@ -192,7 +205,8 @@ class Scheduler:
         return self._told + (self.state.tuning.eta_every or inf)
 
     def _next_wake(self) -> float | None:
-        """When to look again although nothing happens: estimates are due, a pause ends, an attempt is late.
+        """When to look again although nothing happens: somebody may be missed or wait for estimates, a pause
+        ends, an attempt is late.
 
         What could not be helped when it was due is looked at again after a while.
         """
@@ -204,6 +218,8 @@ class Scheduler:
             for attempt in state.attempts.values()
             if not attempt.twin
         ]
+        if state.jobs:
+            times.append(self._asked + LOOK_EVERY)
         if state.jobs and tuning.eta_every:
             times.append(self._estimates_due())
         return min(times, default=None)

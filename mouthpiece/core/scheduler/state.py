@@ -117,6 +117,8 @@ class Worker:
     strikes: int = 0
     """Failures in a row."""
     paused_until: float = 0.0
+    refused: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
+    """Engines with which it refused to render and has delivered nothing since, and why."""
 
     @property
     def suspect(self) -> bool:
@@ -165,6 +167,10 @@ class Job:
     spoken_rate: float = 1.0
     """and how many frames of it have come per second."""
 
+    stuck_since: float = inf
+    """Since when nobody can render it,"""
+    stuck_told: bool = False
+    """and whether that is known."""
     rests_until: float = 0.0
     """Before that nobody looks for another head for it, for a few could just not help it."""
     estimates: list[Estimate] = field(default_factory=list[Estimate])

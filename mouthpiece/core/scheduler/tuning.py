@@ -57,6 +57,9 @@ class Tuning:
     fault_pause: float = 30.0
     """Least quarantine of a worker that cannot be trusted."""
 
+    most_stuck: float = 3600.0
+    """A job fails when no worker could render with its engine for so long."""
+
     queue_seconds: float = 3600.0
     """A job is refused while the whole cluster needs longer than this for those before it."""
     queue_jobs: int = 1000

@@ -50,6 +50,7 @@ def status_of(job: pb.Job, cluster: pb.Cluster, waiting: Sequence[pb.Job]) -> di
         "result_url": f"/api/download/{job.id}" if done else None,
         "stream_url": f"/api/stream/{job.id}/index.m3u8",
         "error": job.error.message or None,
+        "waiting_for": job.waiting.reason or None,
         "processing_details": processing_details(job),
     }
 

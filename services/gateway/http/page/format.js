@@ -32,6 +32,9 @@ export function ago(time) {
   return new Date(time).toLocaleDateString();
 }
 
+/** The time of day. */
+export const clock = (time) => new Date(time).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+
 /** A colour for each worker, by its place among those seen. */
 export function hue(index) {
   const angle = (28 + index * 137.5) % 360;

@@ -2,7 +2,7 @@
 
 import { call, follow, post } from "./api.js";
 import { drawFilm, drawGantt, tell } from "./drawing.js";
-import { count, length, make, seconds, size, stateName } from "./format.js";
+import { clock, count, length, make, seconds, size, stateName } from "./format.js";
 import { Player } from "./player.js";
 
 const STAGES = ["queued", "speaking", "rendering", "merging", "done"];
@@ -87,9 +87,9 @@ export class Stage {
   #enter(event) {
     const state = stateName(event.state.state);
     // Earlier states are told again after the page was opened: they are history by then.
-    if (!ENDED.has(stateName(this.job.state)) || ENDED.has(state)) this.job = { ...this.job, ...event.state };
+    if (!ENDED.has(stateName(this.job.state)) || ENDED.has(state)) this.job = { ...this.job, waiting: undefined, ...event.state };
     const time = Date.parse(event.time);
-    for (const span of Object.values(this.times)) span[1] ??= time;
+    for (const [name, span] of Object.entries(this.times)) if (name !== state) span[1] ??= time;
     this.times[state] ??= [time, null];
     // Speech and rendering overlap: speech ends where the job says so.
     if (state === "rendering" && this.times.speaking) this.times.speaking[1] = time;
@@ -218,13 +218,15 @@ export class Stage {
     const text = parts.join("  ·  ");
     if ($("figures").textContent !== text) $("figures").textContent = text;
     const left = seconds(this.progress?.eta ?? job.eta);
-    $("eta").textContent = !ENDED.has(state) && left ? `about ${length(left)} left` : "";
+    $("eta").textContent = !ENDED.has(state) && left && !job.waiting ? `about ${length(left)} left` : "";
   }
 
   #drawNotes(chunks) {
     const failed = chunks.filter((chunk) => chunk.state === "CHUNK_STATE_FAILED").map((chunk) => ["bad", this.job.error ? tell(chunk) : `${tell(chunk)}; rendered again elsewhere`]);
+    const { waiting } = this.job;
+    const waits = waiting ? [["", `${waiting.reason}: waiting since ${clock(waiting.since)}, until ${clock(waiting.until)} at most`]] : [];
     const error = this.job.error ? [["bad", this.job.error.message]] : [];
-    const notes = [...error, ...(this.job.warnings ?? []).map((text) => ["", text]), ...failed];
+    const notes = [...error, ...waits, ...(this.job.warnings ?? []).map((text) => ["", text]), ...failed];
     $("notes").replaceChildren(...notes.map(([className, textContent]) => make("li", { className, textContent })));
   }
 }
