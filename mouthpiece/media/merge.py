@@ -17,7 +17,7 @@ import av
 from av.error import FFmpegError
 
 from mouthpiece.core.speech import BYTES_PER_SAMPLE
-from mouthpiece.core.timeline import SPEECH_RATE, Span, frame_count, sample_at
+from mouthpiece.core.timeline import Span, frame_count, sample_at
 from mouthpiece.errors import BadInput, is_full_disk
 from mouthpiece.media.captions import Cue
 from mouthpiece.media.crossfade import write_fade
@@ -290,13 +290,13 @@ class Merger:
             self._cut(movie)
 
     def _copy(self, chunk: _Chunk) -> None:
-        rate = SPEECH_RATE / self._form.fps
+        fps = self._form.fps
         with _readable(chunk.path) as (container, stream):
             track = video_track(stream)
             self._check_chunk(track, chunk)
             movie = self._movie or self._start(stream, track)
-            for index, packet in _packets(container, stream, chunk, self._form.fps):
-                heard = movie.frames * rate.numerator // rate.denominator
+            for index, packet in _packets(container, stream, chunk, fps):
+                heard = sample_at(movie.frames, fps)
                 frame = chunk.frames.first + index
                 if packet.is_keyframe and frame == movie.frames >= self._cut_at + self._segment_frames:
                     self._hear(movie, heard)

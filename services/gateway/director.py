@@ -258,7 +258,7 @@ class Director:
             await self._speaker.speak(run)
         else:
             for span in lost:
-                self.tell(ChunkLost(run.id, span))
+                self.tell(ChunkLost(run.id, span, run.playable_frames))
 
     async def drain(self) -> None:
         """Let running attempts end, without beginning new ones."""
@@ -464,6 +464,7 @@ def resumption(run: JobRun, weight: float) -> JobSubmitted:
         done=tuple(mergeable(run)),
         attempts=max(numbers, default=0),
         stuck=stuck_seconds(run.job),
+        published=run.playable_frames,
     )
 
 

@@ -475,13 +475,9 @@ def submission(job: Job, engine: EngineInfo, weight: float) -> JobSubmitted:
 
 
 def mergeable(run: JobRun) -> list[Span]:
-    """Chunks that exist, disjoint, cut where the video that was published is cut."""
-    published, frames = {segment.frames.end for segment in run.playable} | {0}, run.playable_frames
-    return disjoint(
-        span
-        for span in run.rendered
-        if (span.first >= frames or span.first in published) and (span.end >= frames or span.end in published)
-    )
+    """Chunks that exist, disjoint, none of which goes on beyond what was published of the video."""
+    shown = run.playable_frames
+    return disjoint(span for span in run.rendered if not span.first < shown < span.end)
 
 
 def disjoint(spans: Iterable[Span]) -> list[Span]:

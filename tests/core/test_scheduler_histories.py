@@ -137,7 +137,8 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: self.finished())
     @rule(data=st.data())
     def artifact_is_lost(self, data: st.DataObject) -> None:
-        self.world.lose(*data.draw(st.sampled_from(self.finished())))
+        name, span = data.draw(st.sampled_from(self.finished()))
+        self.world.lose(name, span, data.draw(st.integers(0, self.world.jobs[name].front)))
 
     def finished(self) -> list[tuple[str, Span]]:
         """Chunks that are done, of jobs that have not ended."""

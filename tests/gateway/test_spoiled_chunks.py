@@ -9,7 +9,7 @@ import pytest
 
 from mouthpiece.media.boxes import count_frames
 from mouthpiece.v1 import gateway_pb2 as pb
-from tests.gateway.test_gateway_jobs import FRAMES, finish, first_busy, submit
+from tests.gateway.test_gateway_jobs import FRAMES, finish, first_busy, submit, watch
 from tests.support.gateway_fakes import FakeSuite, fake_suite, frame_lines
 
 
@@ -131,3 +131,44 @@ async def test_a_chunk_that_is_lost_while_others_are_rendered_is_rendered_again(
 
 async def snapshot(suite: FakeSuite, job: pb.Job) -> pb.Job:
     return (await suite.stub.GetJob(pb.GetJobRequest(job_id=job.id))).job
+
+
+async def test_viewers_go_on_where_they_are_when_what_they_saw_a_part_of_is_cut_otherwise(
+    suite: FakeSuite,
+) -> None:
+    job = await half_published(suite)
+    for chunk in await stored_chunks(suite):
+        chunk.write_bytes(b"spoiled")
+    suite.merger.breaks_at = 0
+    await loss(suite, job)
+    await assert_whole(suite, await finish(suite, job))
+    await assert_plays_without_a_gap(suite, job)
+
+
+async def test_viewers_go_on_where_they_are_after_a_restart(suite: FakeSuite) -> None:
+    job = await half_published(suite)
+    await suite.stop_gateway()
+    suite.merger.breaks_at = 0
+    await suite.start_gateway()
+    await assert_whole(suite, await finish(suite, job))
+    await assert_plays_without_a_gap(suite, job)
+
+
+async def half_published(suite: FakeSuite) -> pb.Job:
+    """A job of whose first chunk a part was published."""
+    suite.merger.breaks_at = 17
+    job = await submit(suite)
+    async for message in suite.stub.WatchJob(pb.WatchJobRequest(job_id=job.id)):
+        if message.event.HasField("segment"):
+            assert message.event.segment.frames.end == 17
+            return job
+    raise AssertionError("nothing was published")
+
+
+async def assert_plays_without_a_gap(suite: FakeSuite, job: pb.Job) -> None:
+    segments = [event.segment for event in await watch(suite, job) if event.HasField("segment")]
+    assert [segment.index for segment in segments] == list(range(len(segments)))
+    ends = [0, *(segment.frames.end for segment in segments)]
+    assert [segment.frames.first for segment in segments] == ends[:-1]
+    media = [await suite.artifacts.get_bytes(segment.media.sha256) for segment in segments]
+    assert b"".join(media) == frame_lines(FRAMES)

@@ -288,6 +288,8 @@ class FakeMerger(_Idle, merger_pb2_grpc.MergerServiceServicer):
     signed_by: str = ""
     warnings: tuple[str, ...] = ()
     break_times: int = 0
+    breaks_at: int = 0
+    """Publishes what is before this frame, and breaks then; 0: publishes whole chunks, and goes on."""
     hold: asyncio.Event | None = None
 
     async def Merge(
@@ -315,18 +317,21 @@ class FakeMerger(_Idle, merger_pb2_grpc.MergerServiceServicer):
                 assert request.chunk.frames.first == frames, "a gap between chunks"
                 frames = request.chunk.frames.end
                 lines = fake_data(await self.artifacts.get_bytes(request.chunk.chunk.sha256)).splitlines(True)
-                content += b"".join(lines[request.chunk.skip : len(lines) - request.chunk.rest])
+                lines = lines[request.chunk.skip : len(lines) - request.chunk.rest]
+                content += b"".join(lines)
+                yield await self._published(request.chunk, lines)
                 yield merger_pb2.MergeResponse(progress=merger_pb2.MergeProgress(frames=frames))
             elif request.HasField("speech"):
                 assert request.speech.samples.first == samples, "a gap in the speech"
                 samples = request.speech.samples.end
             elif request.HasField("end"):
                 self.record = request.end.provenance_json
-            if self.break_times:
-                self.break_times -= 1
+            if self.break_times or 0 < self.breaks_at < frames:
+                self.break_times = max(0, self.break_times - 1)
                 raise Busy("the merger hiccups", 0.01)
         if self.hold is not None:
             await self.hold.wait()
+        assert not self.breaks_at, "there is no such frame"
         video = await self.artifacts.put_bytes(content)
         poster = await self.artifacts.put_bytes(f"a picture of {frames} frames".encode())
         yield merger_pb2.MergeResponse(
@@ -338,6 +343,18 @@ class FakeMerger(_Idle, merger_pb2_grpc.MergerServiceServicer):
                 signed_by=self.signed_by,
                 warnings=self.warnings,
             )
+        )
+
+    async def _published(
+        self, chunk: merger_pb2.MergeChunk, lines: Sequence[bytes]
+    ) -> merger_pb2.MergeResponse:
+        """A chunk as a segment, or its beginning."""
+        first, end = chunk.frames.first, chunk.frames.end
+        end = self.breaks_at if first < self.breaks_at < end else end
+        media = await self.artifacts.put_bytes(b"".join(lines[: end - first]))
+        frames = common_pb2.Span(first=first, end=end)
+        return merger_pb2.MergeResponse(
+            segment=common_pb2.Segment(frames=frames, media=artifact_to_proto(media))
         )
 
 

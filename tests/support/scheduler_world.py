@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
@@ -88,6 +89,8 @@ class TrueJob:
     attempts: set[str] = field(default_factory=set[str])
     kept: list[Span] = field(default_factory=list[Span])
     """Chunks of an earlier life that the speech has not reached again."""
+    wall: int = 0
+    """Where viewers are: nothing that is rendered anew crosses it."""
     rendered: list[int] = field(default_factory=list[int])
     """How often each frame was rendered to the end by an attempt whose result was taken and not lost."""
 
@@ -165,9 +168,10 @@ class ModelWorld:
             self._count(true, span)
         self.tell(SpeechGrew(job, true.ready, final=true.final, cached=(span,)))
 
-    def lose(self, name: str, span: Span) -> None:
-        """The artifact of a chunk that was done is gone."""
+    def lose(self, name: str, span: Span, published: int = 0) -> None:
+        """The artifact of a chunk that was done is gone; so much of the video was published."""
         job, segments = self.jobs[name], self.segments[name]
+        job.wall = published
         if span in segments:
             at = segments.index(span)
             job.done.update((one.first, one) for one in segments[at:])
@@ -176,7 +180,7 @@ class ModelWorld:
         del job.done[span.first]
         for frame in span:
             job.rendered[frame] -= 1
-        self.tell(ChunkLost(name, span))
+        self.tell(ChunkLost(name, span, published))
 
     def progress(self, key: tuple[str, str], frames: int) -> None:
         self.tell(ChunkProgressed(*key, frames))
@@ -200,16 +204,34 @@ class ModelWorld:
         for worker in list(self.workers.values()):
             self.worker_up(worker)
         for name, job in stored.items():
-            done = (*self.segments.pop(name), *job.done.values())
+            done = tuple(self._usable(job, [*self.segments.pop(name), *job.done.values()]))
             last = max((int(attempt[1:]) for attempt in job.attempts), default=0)
             before = set(done)
-            self.tell(replace(job.spec, restored=True, age=self.now - job.at, done=done, attempts=last))
-            self.jobs[name].attempts = job.attempts
+            self.tell(
+                replace(
+                    job.spec,
+                    restored=True,
+                    age=self.now - job.at,
+                    done=done,
+                    attempts=last,
+                    published=job.wall,
+                )
+            )
+            self.jobs[name].attempts, self.jobs[name].wall = job.attempts, job.wall
             known = tuple(CutMark(*mark) for mark in sorted(job.marks.items()))
             self.tell(SpeechGrew(name, job.ready, known, job.final))
             if name in self.jobs:
                 assert {*self.segments[name], *self.jobs[name].done.values()} <= before
                 assert self.jobs[name].rendered == job.rendered, "what was done is done"
+
+    def _usable(self, job: TrueJob, done: list[Span]) -> Iterator[Span]:
+        """What is there and does not cross the wall; the rest is given up."""
+        for span in done:
+            if not span.first < job.wall < span.end:
+                yield span
+                continue
+            for frame in span:
+                job.rendered[frame] -= 1
 
     def calm(self) -> None:
         """From now on nothing goes wrong: everybody speaks to the end, every attempt takes a second."""
@@ -292,6 +314,7 @@ class ModelWorld:
         assert span
         assert span.end <= job.ready
         assert not any(job.rendered[frame] for frame in span), "rendered already"
+        assert not span.first < job.wall < span.end, "viewers are in the middle of it"
         assert render.expected > 0
         others = [one for one in self.attempts.values() if one.render.job == render.job and not one.aborted]
         if render.hedge:
@@ -313,7 +336,7 @@ class ModelWorld:
         limit = job.spec.max_chunk_frames
         assert not limit or len(span) <= limit
         edges = {one.render.span.first for one in self.attempts.values() if one.render.job == job.spec.job}
-        edges |= set(job.done) | {job.front}
+        edges |= set(job.done) | {job.front, job.wall}
         natural = span.end in job.marks or span.end in edges or (job.final and span.end == job.ready)
         between = [frame for frame in job.marks if span.first < frame <= span.end]
         if natural:
@@ -336,7 +359,7 @@ class ModelWorld:
             assert span.first == job.front
 
     def _is_edge(self, job: TrueJob, frame: int) -> bool:
-        return frame in job.done or frame == job.front
+        return frame in job.done or frame in (job.front, job.wall)
 
     def check_tapes(self) -> None:
         """The tape is a partition of what is ready."""

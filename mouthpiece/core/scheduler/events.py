@@ -125,7 +125,8 @@ class JobSubmitted:
     After a restart: ``restored`` admits the job whatever the queue, ``age`` is how long ago it was accepted,
     ``done`` holds the spans whose chunks are stored, disjoint (their `Segment` commands are given anew, from
     frame 0), ``attempts`` the highest attempt number that was used. ``stuck`` is for how many seconds nobody
-    could render it by now, 0 when the last `Stuck` said that somebody can.
+    could render it by now, 0 when the last `Stuck` said that somebody can. ``published`` is as in
+    `ChunkLost`; no span of ``done`` may cross it.
     """
 
     job: str
@@ -148,6 +149,7 @@ class JobSubmitted:
     done: tuple[Span, ...] = ()
     attempts: int = 0
     stuck: float = 0.0
+    published: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,10 +223,14 @@ class ChunkLost:
     Its frames are rendered again, and `Segment` is given anew for it and for all behind it that had been
     given. Ignored when no chunk has exactly this ``span``. A job that is complete is forgotten: submit it
     again, ``restored``, with what is left of it as ``done``.
+
+    ``published`` counts the frames from 0 that were shown to viewers: a chunk ends there again, however the
+    others are cut now, so that viewers go on just where they are.
     """
 
     job: str
     span: Span
+    published: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,8 @@ class Scheduler:
                 state.refresh()
             case WorkerDown():
                 return self._lose(event)
-            case ChunkLost(job, span) if job in state.jobs:
+            case ChunkLost(job, span, published) if job in state.jobs:
+                state.jobs[job].tape.wall = published
                 state.jobs[job].tape.lose(span)
                 rank(state, state.jobs[job])
             case JobCancelled(job) if job in state.jobs:
@@ -117,7 +118,7 @@ class Scheduler:
         if event.stuck:
             recall(state, job)
         job.born = birth(state, job)
-        job.tape.kept = sorted(event.done)
+        job.tape.kept, job.tape.wall = sorted(event.done), event.published
         state.admit(job)
         rank(state, job)
         yield next(eta for eta in estimates(state) if eta.job == event.job)

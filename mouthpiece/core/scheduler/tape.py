@@ -25,7 +25,7 @@ class Tape:
     final: bool = False
     front: int = 0
     free: list[Span] = field(default_factory=list[Span])
-    """Ascending; two of them never touch."""
+    """Ascending; two of them touch at the wall only."""
     taken: dict[int, Span] = field(default_factory=dict[int, Span])
     """In flight, by first frame."""
     done: dict[int, Span] = field(default_factory=dict[int, Span])
@@ -34,6 +34,8 @@ class Tape:
     """Known to be done before the speech reached their end; ascending."""
     delivered: list[Span] = field(default_factory=list[Span])
     """The chunks of ``[0, front)``, ascending."""
+    wall: int = 0
+    """No chunk that is cut from now on crosses this frame."""
     finished: int = 0
     """How many frames are delivered or done."""
     _frames: list[int] = field(default_factory=list[int])
@@ -190,11 +192,14 @@ class Tape:
         self.free[at : at + 1] = [part for part in rest if part]
 
     def _release(self, span: Span) -> None:
+        if span.first < self.wall < span.end:
+            self._release(Span(span.first, self.wall))
+            span = Span(self.wall, span.end)
         at = bisect_left(self.free, span.first, key=lambda stretch: stretch.first)
         first, end = span.first, span.end
-        if at < len(self.free) and self.free[at].first == end:
+        if at < len(self.free) and self.free[at].first == end != self.wall:
             end = self.free.pop(at).end
-        if at and self.free[at - 1].end == first:
+        if at and self.free[at - 1].end == first != self.wall:
             at -= 1
             first = self.free.pop(at).first
         self.free.insert(at, Span(first, end))
