@@ -30,6 +30,7 @@ from mouthpiece.core.scheduler import (
     WakeAt,
     WorkerDraining,
 )
+from mouthpiece.core.scheduler.beliefs import Calibration, Estimate
 from mouthpiece.core.scheduler.estimates import shared
 from mouthpiece.core.scheduler.tape import Tape
 from mouthpiece.core.timeline import Span
@@ -331,6 +332,17 @@ def test_what_happens_to_a_job_is_told_at_once_unless_there_are_many(others: int
     later = etas(scheduler.handle(2.2, Tick()))
     assert (told or later)["j1"] < before - 20.0
     assert len(later) == others + 1
+
+
+def test_estimates_learn_from_their_own_kind_and_hardly_from_odd_jobs() -> None:
+    calibration = Calibration()
+    one = Estimate(0.0, 8.0, spoken=True, flying=False, halfway=False, heads=1)
+    many = replace(one, heads=8)
+    for number in range(200):
+        calibration.learn(one, 12.0)
+        calibration.learn(many, 8.0 if number % 5 else 80.0)
+    assert calibration.correct(one) == pytest.approx(12.0, rel=0.01)
+    assert calibration.correct(many) == pytest.approx(8.0, rel=0.1)
 
 
 @FEW
