@@ -11,6 +11,7 @@ from mouthpiece.choices import CornerName, FallbackName, LoudnessName, ModeName,
 
 SPEECH = "What to say"
 PICTURE = "The picture"
+RETOUCHING = "How to change it, on top of --enhance"
 WORK = "How to work"
 RESULT = "The result"
 
@@ -168,6 +169,55 @@ Enhance = Annotated[
         metavar="",
         rich_help_panel=PICTURE,
         help="More contrast, colour, sharpness, less flicker.",
+    ),
+]
+Brightness = Annotated[
+    float,
+    typer.Option(
+        metavar="X",
+        rich_help_panel=RETOUCHING,
+        show_default=False,
+        help="Brighter, up to 1, or darker, down to -1.",
+    ),
+]
+Contrast = Annotated[
+    float,
+    typer.Option(
+        metavar="X",
+        rich_help_panel=RETOUCHING,
+        show_default=False,
+        help="More contrast, up to 1, or less, down to -1.",
+    ),
+]
+Saturation = Annotated[
+    float,
+    typer.Option(
+        metavar="X",
+        rich_help_panel=RETOUCHING,
+        show_default=False,
+        help="More colour, up to 1, or less, down to -1.",
+    ),
+]
+Sharpness = Annotated[
+    float,
+    typer.Option(metavar="X", rich_help_panel=RETOUCHING, show_default=False, help="Sharper, up to 1."),
+]
+Deflicker = Annotated[
+    float,
+    typer.Option(
+        metavar="X",
+        rich_help_panel=RETOUCHING,
+        show_default=False,
+        help="Even out brightness that flickers, up to 1.",
+    ),
+]
+Smoothing = Annotated[
+    float,
+    typer.Option(
+        metavar="X",
+        rich_help_panel=RETOUCHING,
+        show_default=False,
+        help="Even out noise that changes from frame to frame, up to 1.",
     ),
 ]
 Background = Annotated[

@@ -16,6 +16,7 @@ from mouthpiece.core.timeline import MAX_FPS, MIN_FPS
 from mouthpiece.errors import BadInput
 from mouthpiece.rpc.convert import duration, rational_to_proto
 from mouthpiece.rpc.label import CORNERS
+from mouthpiece.rpc.quality import enhancement_violations
 from mouthpiece.v1 import common_pb2, gateway_pb2, tts_pb2
 
 MIN_CHUNK_SECONDS = 0.2
@@ -105,6 +106,19 @@ class VideoOptions:
     """What the scene is, in words, for engines that take a prompt; at most 2000 characters."""
     enhance: bool = False
     """Improve contrast, colours and sharpness and even out flicker, as suits the quality."""
+    brightness: float = 0.0
+    """Part of the range between black and white that is added, -1 to 1; comes on top, as the next five."""
+    contrast: float = 0.0
+    """By which part more or less of it, -1 to 1."""
+    saturation: float = 0.0
+    """By which part more or less of it, -1 to 1."""
+    sharpness: float = 0.0
+    """How much more of it, 0 to 1."""
+    deflicker: float = 0.0
+    """How far brightness that jumps from frame to frame is evened out, 0 to 1; this and the next need an
+    engine of class WINDOWED."""
+    smoothing: float = 0.0
+    """How far noise that changes from frame to frame is evened out, 0 to 1."""
     background: str = ""
     """What replaces the green or blue screen behind the avatar: a colour, "#rrggbb", or a picture's file."""
     priority: float = 0.0
@@ -147,6 +161,8 @@ class VideoOptions:
         _check_range("longest_pause", self.longest_pause, MIN_PAUSE_SECONDS, MAX_PAUSE_SECONDS)
         _check_chunk_seconds(self.chunk_seconds)
         _check_crossfade(self.crossfade, self.mode, self.chunk_seconds)
+        for wrong in enhancement_violations(self._enhancement(), ""):
+            raise BadInput(wrong.field.removeprefix("."), wrong.description)
         _check_choice("label_corner", self.label_corner, get_args(CornerName))
         _check_range("label_opacity", self.label_opacity, MIN_OPACITY, 1)
         _check_size("width", self.width)
@@ -218,8 +234,9 @@ class VideoOptions:
             spec.label.CopyFrom(self._label())
         if self.callback:
             spec.callback.CopyFrom(gateway_pb2.Callback(url=self.callback, secret=self.callback_secret))
-        if self.enhance:
-            spec.enhancement.automatic = True
+        enhancement = self._enhancement()
+        if enhancement != common_pb2.Enhancement():
+            spec.enhancement.CopyFrom(enhancement)
         if self.background.startswith("#"):
             spec.background.color = self.background
         elif background_sha256:
@@ -236,6 +253,17 @@ class VideoOptions:
         if self.fps is not None:
             spec.fps.CopyFrom(rational_to_proto(self.fps))
         return spec
+
+    def _enhancement(self) -> common_pb2.Enhancement:
+        return common_pb2.Enhancement(
+            automatic=self.enhance,
+            brightness=self.brightness,
+            contrast=self.contrast,
+            saturation=self.saturation,
+            sharpness=self.sharpness,
+            deflicker=self.deflicker,
+            smoothing=self.smoothing,
+        )
 
     def _label(self) -> common_pb2.Label:
         corner = CORNERS[self.label_corner] if self.label_corner else common_pb2.CORNER_UNSPECIFIED

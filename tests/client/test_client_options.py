@@ -81,6 +81,12 @@ def test_every_option_reaches_the_job() -> None:
         callback="https://example.org/done",
         callback_secret="news",
         enhance=True,
+        brightness=0.1,
+        contrast=-0.1,
+        saturation=0.2,
+        sharpness=0.3,
+        deflicker=0.4,
+        smoothing=0.5,
         background="#20304a",
         consent="contract 7",
         label="AI",
@@ -89,6 +95,9 @@ def test_every_option_reaches_the_job() -> None:
     ).spec(text="Hi.", audio_sha256="a" * 64, avatar_sha256="b" * 64, voice_reference_sha256="c" * 64)
     unset = {field.name for field in spec.DESCRIPTOR.fields} - {field.name for field, _ in spec.ListFields()}
     assert unset == set()
+    assert {field.name for field, _ in spec.enhancement.ListFields()} == {
+        field.name for field in spec.enhancement.DESCRIPTOR.fields
+    }
     assert spec.quality == common_pb2.QUALITY_LOSSLESS
     assert spec.mode == gateway_pb2.MODE_CHUNKED
     assert (spec.chunk_length.seconds, spec.chunk_length.nanos) == (2, 500_000_000)
@@ -102,6 +111,9 @@ def test_every_option_reaches_the_job() -> None:
     [
         ("quality", "best"),
         ("mode", "fast"),
+        ("brightness", 1.5),
+        ("smoothing", -0.1),
+        ("deflicker", float("nan")),
         ("chunk_seconds", 0.1),
         ("chunk_seconds", 601),
         ("chunk_seconds", float("nan")),

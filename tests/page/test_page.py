@@ -193,9 +193,12 @@ def test_what_is_wrong_is_said_where_it_is_asked(page: Page, tmp_path: Path) -> 
 
 
 def test_size_enhancement_and_background_are_asked_for_and_planned_with(page: Page, face: Path) -> None:
-    page.click("summary")
+    page.get_by_text("Advanced").click()
     page.fill("#height", "128")
     page.check("#enhance")
+    page.check("#fragmented")
+    page.get_by_text("Retouching").click()
+    page.fill("#contrast", "0.25")
     page.fill("#text", "Hello.")
     expect(page.locator("#plan")).to_contain_text("at 128 × 128", timeout=WITHIN)
     expect(page.locator("#behind-color-field")).to_be_hidden()
@@ -208,7 +211,8 @@ def test_size_enhancement_and_background_are_asked_for_and_planned_with(page: Pa
     with page.expect_request(lambda asked: "picture_sha256" in (asked.post_data or "")) as sent:
         page.set_input_files("#backdrop", face)
     spec = json.loads(sent.value.post_data or "")
-    assert (spec["height"], spec["enhancement"]) == (128, {"automatic": True})
+    assert (spec["height"], spec["optimize_streaming"]) == (128, True)
+    assert spec["enhancement"] == {"automatic": True, "contrast": 0.25}
     expect(page.locator("#backdrop-name")).to_have_text("face.png")
     page.click("#backdrop-clear")
     expect(page.locator("#plan")).to_contain_text("at 128 × 128", timeout=WITHIN)
@@ -225,7 +229,7 @@ def test_it_can_be_used_with_the_keyboard_alone(page: Page) -> None:
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (1440, 900)])
 def test_nothing_is_wider_than_the_window(page: Page, width: int, height: int) -> None:
     page.set_viewport_size({"width": width, "height": height})
-    page.click("summary")
+    page.get_by_text("Advanced").click()
     page.select_option("#behind", "picture")
     assert page.evaluate("() => document.documentElement.scrollWidth <= window.innerWidth")
 

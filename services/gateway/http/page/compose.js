@@ -5,6 +5,7 @@ import { drawPlan } from "./drawing.js";
 import { count, length, make, seconds } from "./format.js";
 
 const QUALITIES = ["low", "medium", "high", "ultra", "lossless"];
+const FIGURES = ["brightness", "contrast", "saturation", "sharpness", "deflicker", "smoothing"];
 const PLAN_AFTER = 500;
 const LANGUAGES = new Intl.DisplayNames(["en"], { type: "language", fallback: "code" });
 
@@ -163,7 +164,8 @@ export class Composer {
       width: Number($("width").value) || 0,
       height: Number($("height").value) || 0,
     };
-    if ($("enhance").checked) spec.enhancement = { automatic: true };
+    const enhancement = enhancementAsked();
+    if (Object.keys(enhancement).length) spec.enhancement = enhancement;
     if ($("chunk").value) spec.chunk_length = `${Number($("chunk").value)}s`;
     if ($("fps").value) spec.fps = rational($("fps").value);
     if (!$("prompt-field").hidden) spec.prompt = $("prompt").value;
@@ -237,6 +239,7 @@ export class Composer {
     $("fragmented").checked = spec.optimize_streaming ?? false;
     for (const side of ["width", "height"]) $(side).value = spec[side] || "";
     $("enhance").checked = spec.enhancement?.automatic ?? false;
+    for (const name of FIGURES) $(name).value = spec.enhancement?.[name] || "";
     this.#fillBackground(spec.background ?? {});
     $("consent").value = spec.consent_reference ?? "";
     $("own-voice").checked = this.#clip = Boolean(spec.voice_reference_sha256);
@@ -252,6 +255,11 @@ export class Composer {
     if (color) $("behind-color").value = color;
     this.backdrop.take(null, picture_sha256);
   }
+}
+
+function enhancementAsked() {
+  const figures = FIGURES.map((name) => [name, Number($(name).value)]).filter(([, figure]) => figure);
+  return { ...($("enhance").checked && { automatic: true }), ...Object.fromEntries(figures) };
 }
 
 function languageName(tag) {
