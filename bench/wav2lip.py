@@ -22,7 +22,8 @@ from bench.merge import machine
 from bench.viseme import make_avatar
 from mouthpiece.core.speech import SpeechSlice
 from mouthpiece.core.timeline import Span, samples_of
-from mouthpiece.media.encode import ChunkEncoder
+from mouthpiece.media.encode import ChunkEncoder, working_encoders
+from mouthpiece.media.quality import Encoder
 from mouthpiece.settings import LipSyncSettings
 from services.lipsync.avatar import Avatar
 from services.lipsync.avatar.landmarks import FaceTracker
@@ -97,8 +98,9 @@ def on_device(folder: Path, avatar: Avatar) -> None:
     engine = loaded(folder)
     rendering(engine, avatar, 100, perf_counter)
     report("engine", DEVICE_FRAMES / rendering(engine, avatar, DEVICE_FRAMES, perf_counter), floor)
-    encoded = rendering(engine, avatar, DEVICE_FRAMES, perf_counter, folder / "a.mp4")
-    report("engine and x264", DEVICE_FRAMES / encoded, floor)
+    for encoder in working_encoders():
+        encoded = rendering(engine, avatar, DEVICE_FRAMES, perf_counter, folder / "a.mp4", encoder)
+        report(f"engine and {encoder}", DEVICE_FRAMES / encoded, floor)
 
 
 def report(what: str, pace: float, floor: float) -> None:
@@ -149,7 +151,12 @@ def plain_loop(network: Wav2Lip) -> float:
 
 
 def rendering(
-    engine: Wav2LipEngine, avatar: Avatar, frames: int, clock: Clock, path: Path | None = None
+    engine: Wav2LipEngine,
+    avatar: Avatar,
+    frames: int,
+    clock: Clock,
+    path: Path | None = None,
+    encoder: Encoder = Encoder.X264,
 ) -> float:
     """Seconds for whole frames, encoded if a path is given."""
     prepared = engine.prepare(avatar)
@@ -158,10 +165,10 @@ def rendering(
         for _ in frames_of(engine, prepared, Span(0, frames)):
             pass
         return clock() - start
-    with ChunkEncoder(path, FPS, avatar.width, avatar.height) as encoder:
+    with ChunkEncoder(path, FPS, avatar.width, avatar.height, encoder=encoder) as writer:
         for frame in frames_of(engine, prepared, Span(0, frames)):
-            encoder.write(frame)
-        encoder.finish()
+            writer.write(frame)
+        writer.finish()
     return clock() - start
 
 
@@ -174,12 +181,13 @@ def frames_of(engine: Wav2LipEngine, prepared: Prepared, frames: Span) -> Iterat
 
 
 def network_pace(folder: Path, batch: int) -> float:
-    """Frames per second of the network on the GPU, faces encoded anew each time."""
+    """Frames per second of the network on the GPU: faces, which are there, are encoded anew each time."""
     network = build(read_weights(folder / "wav2lip_gan.pth"))
     network.fold()
     device = DeviceNetwork(network, torch.device("cuda"), torch.float16, batch)
     mels = np.zeros((batch, 1, 80, 16), np.float32)
-    faces = np.zeros((batch, 6, 96, 96), np.float32)
+    faces = torch.zeros((batch, 6, 96, 96), device="cuda", dtype=torch.float16)
+    faces = faces.contiguous(memory_format=torch.channels_last)
     rounds = max(10, 2000 // batch)
     device.decode(mels, device.encode(faces))
     torch.cuda.synchronize()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 QualityName = Literal["low", "medium", "high", "ultra", "lossless"]
+CodecName = Literal["h264", "hevc", "av1"]
 FallbackName = Literal["engine", "reference", "none"]
 LoudnessName = Literal["normalize", "keep"]
 CornerName = Literal["bottom-right", "bottom-left", "top-right", "top-left"]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mouthpiece.choices import CornerName, FallbackName, LoudnessName, ModeName, QualityName
+from mouthpiece.choices import CodecName, CornerName, FallbackName, LoudnessName, ModeName, QualityName
 
 SPEECH = "What to say"
 PICTURE = "The picture"
@@ -115,6 +115,14 @@ Quality = Annotated[
         metavar="NAME",
         rich_help_panel=PICTURE,
         help="low, medium, high, ultra or lossless. Default: medium.",
+    ),
+]
+Codec = Annotated[
+    CodecName | None,
+    typer.Option(
+        metavar="NAME",
+        rich_help_panel=PICTURE,
+        help="h264, hevc or av1. Default: h264, which everything plays.",
     ),
 ]
 Fps = Annotated[

@@ -10,7 +10,7 @@ from fractions import Fraction
 from math import floor, isfinite
 from typing import get_args
 
-from mouthpiece.choices import CornerName, FallbackName, LoudnessName, ModeName, QualityName
+from mouthpiece.choices import CodecName, CornerName, FallbackName, LoudnessName, ModeName, QualityName
 from mouthpiece.core.format import MAX_SIDE, MIN_SIDE
 from mouthpiece.core.timeline import MAX_FPS, MIN_FPS
 from mouthpiece.errors import BadInput
@@ -34,6 +34,12 @@ _QUALITIES: dict[str, common_pb2.Quality.ValueType] = {
     "high": common_pb2.QUALITY_HIGH,
     "ultra": common_pb2.QUALITY_ULTRA,
     "lossless": common_pb2.QUALITY_LOSSLESS,
+}
+_CODECS: dict[str | None, common_pb2.VideoCodec.ValueType] = {
+    None: common_pb2.VIDEO_CODEC_UNSPECIFIED,
+    "h264": common_pb2.VIDEO_CODEC_H264,
+    "hevc": common_pb2.VIDEO_CODEC_HEVC,
+    "av1": common_pb2.VIDEO_CODEC_AV1,
 }
 _MODES: dict[str, gateway_pb2.Mode.ValueType] = {
     "auto": gateway_pb2.MODE_AUTO,
@@ -84,6 +90,8 @@ class VideoOptions:
     """Name from `Client.engines`."""
     quality: QualityName | None = None
     """Size of the file against its fidelity; "lossless" decodes to the very frames of the engine."""
+    codec: CodecName | None = None
+    """How pictures are coded; None: h264, which everything plays."""
     mode: ModeName | None = None
     """Whether to cut the work into chunks for several workers."""
     chunk_seconds: float | None = None
@@ -154,6 +162,7 @@ class VideoOptions:
 
     def __post_init__(self) -> None:
         _check_choice("quality", self.quality, get_args(QualityName))
+        _check_choice("codec", self.codec, get_args(CodecName))
         _check_choice("mode", self.mode, get_args(ModeName))
         _check_choice("voice_fallback", self.voice_fallback, get_args(FallbackName))
         _check_choice("loudness", self.loudness, get_args(LoudnessName))
@@ -214,6 +223,7 @@ class VideoOptions:
             language=self.language,
             engine=self.engine,
             quality=_QUALITIES[self.quality] if self.quality else common_pb2.QUALITY_UNSPECIFIED,
+            codec=_CODECS[self.codec],
             mode=_MODES[self.mode] if self.mode else gateway_pb2.MODE_UNSPECIFIED,
             max_workers=self.max_workers,
             width=self.width,

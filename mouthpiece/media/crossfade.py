@@ -12,7 +12,7 @@ import numpy as np
 from mouthpiece.core.timeline import Span
 from mouthpiece.media.encode import ChunkEncoder
 from mouthpiece.media.probe import Frame, decode_frames
-from mouthpiece.media.quality import Quality
+from mouthpiece.media.quality import Codec, Quality
 
 
 def blend(before: Frame, after: Frame, step: int, steps: int) -> Frame:
@@ -29,6 +29,7 @@ def write_fade(
     after: tuple[Path, Span],
     form: tuple[Fraction, int, int],
     quality: Quality,
+    codec: Codec = Codec.H264,
 ) -> None:
     """Write a chunk in which frames of one file turn into as many of another.
 
@@ -36,7 +37,7 @@ def write_fade(
     """
     steps = len(before[1])
     pairs = zip(_frames(*before), _frames(*after), strict=True)
-    with ChunkEncoder(path, *form, quality) as encoder:
+    with ChunkEncoder(path, *form, quality, encoder=codec.software) as encoder:
         for step, (left, right) in enumerate(pairs):
             encoder.write(blend(left, right, step, steps))
         encoder.finish()

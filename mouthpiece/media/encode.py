@@ -1,7 +1,8 @@
-"""Frames to H.264 in MP4, one chunk at a time."""
+"""Frames to video in MP4, one chunk at a time."""
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,11 +20,14 @@ from av.video.frame import PictureType, VideoFrame
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
 from mouthpiece.media.probe import read_chunk
-from mouthpiece.media.quality import Encoder, Quality, encoder_options
+from mouthpiece.media.quality import HEVC_TAG, Codec, Encoder, Quality, encoder_options
 
 if TYPE_CHECKING:
     from av.video.codeccontext import VideoCodecContext
     from av.video.stream import VideoStream
+
+# Errors only: SVT-AV1 has no option for it, and else writes its settings to standard error for every chunk.
+os.environ.setdefault("SVT_LOG", "1")
 
 _PROBE_SIZE = (256, 256)
 
@@ -40,10 +44,10 @@ class EncodedChunk:
 
 
 class ChunkEncoder:
-    """Writes frames of one chunk into an MP4 with one H.264 track.
+    """Writes frames of one chunk into an MP4 with one track, H.264 unless another encoder is given.
 
-    The first frame is an IDR at time 0, GOPs are closed, frame n is shown at exactly n / fps, and the decoder
-    configuration depends on the settings only. Colour is BT.709, limited range, 4:2:0.
+    The first frame is an IDR (a key frame in AV1) at time 0, GOPs are closed, frame n is shown at exactly
+    n / fps, and the decoder configuration depends on the settings only. Colour is BT.709, limited, 4:2:0.
 
     Used as a context manager. Unless `finish` returned, leaving it removes the file::
 
@@ -140,6 +144,8 @@ class ChunkEncoder:
         stream = self._container.add_stream(encoder.value, rate=fps, options=options)
         _set_picture(stream.codec_context, *self._size, self._time_base)
         stream.codec_context.thread_count = threads
+        if encoder.codec is Codec.HEVC:
+            stream.codec_context.codec_tag = HEVC_TAG
         return stream
 
     def _encode(self, picture: VideoFrame | None) -> None:
@@ -156,8 +162,8 @@ class ChunkEncoder:
 
 
 def working_encoders() -> tuple[Encoder, ...]:
-    """Encoders that make a packet of a grey frame on this machine, best first. Takes some milliseconds."""
-    return tuple(encoder for encoder in (Encoder.NVENC, Encoder.X264) if _works(encoder))
+    """Encoders that make a packet of a grey frame on this machine, by codec and best first."""
+    return tuple(encoder for encoder in Encoder if _works(encoder))
 
 
 def _works(encoder: Encoder) -> bool:

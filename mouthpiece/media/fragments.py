@@ -14,9 +14,11 @@ from av.packet import Packet
 
 from mouthpiece.core.timeline import SPEECH_RATE
 from mouthpiece.media.boxes import boxes
+from mouthpiece.media.quality import HEVC_TAG
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
+    from av.container.output import OutputContainer
     from av.video.stream import VideoStream
 
 _FIRST = (
@@ -71,7 +73,7 @@ class FragmentWriter:
             "movie_timescale": str(SPEECH_RATE),
         }
         with av.open(target, "w", format="mp4", options=options) as container:
-            video = container.add_stream_from_template(self._video)
+            video = copied_stream(container, self._video)
             sound = container.add_stream_from_template(self._sound)
             sound.metadata.update(self._sound.metadata)
             # The index, written with the first fragment, hides the encoder's delay by an edit list. A later
@@ -85,6 +87,14 @@ class FragmentWriter:
             both: list[Packet[VideoStream] | Packet[AudioStream]] = [*self._pictures, *self._sounds]
             for one in sorted(both, key=_decoding_time):
                 container.mux_one(one)
+
+
+def copied_stream(container: OutputContainer, template: VideoStream) -> VideoStream:
+    """A stream for packets of another, whatever decodes that, under the same tag."""
+    stream = container.add_stream_from_template(template, opaque=True)
+    if template.codec_context.codec_tag == HEVC_TAG:  # the muxer would take another
+        stream.codec_context.codec_tag = HEVC_TAG
+    return stream
 
 
 def _decoding_time(packet: Packet[VideoStream] | Packet[AudioStream]) -> float:

@@ -24,7 +24,7 @@ from mouthpiece.media.crossfade import write_fade
 from mouthpiece.media.language import iso_639_2
 from mouthpiece.media.movie import MovieWriter, PcmSpool
 from mouthpiece.media.probe import VideoTrack, video_track
-from mouthpiece.media.quality import SEGMENT_SECONDS, Quality
+from mouthpiece.media.quality import SEGMENT_SECONDS, Codec, Quality
 from mouthpiece.media.tags import COMMENT, PROVENANCE, TITLE, TOOL
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ class Merger:
         faded = self._output.with_name(f"fade-{cut}.mp4")
         self._resources.callback(faded.unlink, missing_ok=True)
         sides = (last.path, Span(kept, kept + fade)), (path, Span(skip - fade, skip))
-        write_fade(faded, *sides, (form.fps, form.width, form.height), self._fading)
+        write_fade(faded, *sides, (form.fps, form.width, form.height), self._fading, _codec_of(path))
         if cut > last.frames.first:
             left = Span(last.frames.first, cut)
             self._waiting.append(_Chunk(left, last.path, last.skip, last.rest + fade))
@@ -248,8 +248,10 @@ class Merger:
 
     def _check_chunk(self, track: VideoTrack, chunk: _Chunk) -> None:
         form, frames = self._form, chunk.frames
+        if track.codec not in list(Codec):
+            wrong = f"codec is {track.codec}, not one of {', '.join(Codec)}"
+            raise BadInput("chunk.chunk", f"{_named(frames)}: {wrong}")
         for name, found, wanted in (
-            ("codec", track.codec, "h264"),
             ("pixel format", track.pixel_format, "yuv420p"),
             ("width", track.width, form.width),
             ("height", track.height, form.height),
@@ -317,6 +319,11 @@ class Merger:
         path.write_bytes(movie.cut())
         self._segments.append(MovieSegment(index, Span(self._cut_at, movie.frames), path))
         self._cut_at = movie.frames
+
+
+def _codec_of(path: Path) -> Codec:
+    with _readable(path) as (_, stream):
+        return Codec(stream.codec_context.codec.canonical_name)
 
 
 def _check_next(span: Span, begin: int, field: str) -> None:

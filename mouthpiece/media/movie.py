@@ -1,4 +1,4 @@
-"""A movie that grows: one copied H.264 track, one AAC track, then the finished MP4."""
+"""A movie that grows: one copied track of pictures, one AAC track, then the finished MP4."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from mouthpiece.core.speech import BYTES_PER_SAMPLE
 from mouthpiece.core.timeline import SPEECH_RATE, Span
 from mouthpiece.media.captions import Cue
 from mouthpiece.media.fragmented import CaptionTrack, caption_track, timed_text, write_fragmented
-from mouthpiece.media.fragments import FragmentWriter
+from mouthpiece.media.fragments import FragmentWriter, copied_stream
 from mouthpiece.media.mp4 import move_index_first
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class MovieWriter:
                 self._file, "w", format="mp4", options=_CONTAINER_OPTIONS, buffer_size=_BUFFER
             )
             stack.callback(self._abandon)
-            self._video = self._container.add_stream_from_template(template)
+            self._video = copied_stream(self._container, template)
             self._speech = self._container.add_stream("aac", rate=SPEECH_RATE, options=dict(_AAC_OPTIONS))
             self._captions = _add_captions(self._container, language) if captions else None
             self._spool = FragmentSpool(folder) if fragmented else None

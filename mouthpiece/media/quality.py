@@ -16,6 +16,10 @@ SEGMENT_SECONDS = 4
 """Length from which a segment ends at the next keyframe; it may end earlier, with its chunk."""
 
 
+HEVC_TAG = "hvc1"
+"""Says that parameter sets of HEVC stand in the index alone: players of Apple take no others."""
+
+
 class Quality(StrEnum):
     """How good the picture is, for how many bits and how much computing time."""
 
@@ -26,11 +30,42 @@ class Quality(StrEnum):
     LOSSLESS = "lossless"
 
 
-class Encoder(StrEnum):
-    """Programs that write H.264, by the names that libavcodec has for them."""
+class Codec(StrEnum):
+    """How pictures are coded, by the names that libavcodec has for it."""
 
-    X264 = "libx264"
+    H264 = "h264"
+    HEVC = "hevc"
+    AV1 = "av1"
+
+    @property
+    def software(self) -> Encoder:
+        """The encoder that needs no GPU."""
+        return _SOFTWARE[self]
+
+    @property
+    def hardware(self) -> Encoder:
+        """The encoder of GPUs."""
+        return _HARDWARE[self]
+
+
+class Encoder(StrEnum):
+    """Programs that write video, by the names that libavcodec has for them."""
+
     NVENC = "h264_nvenc"
+    X264 = "libx264"
+    HEVC_NVENC = "hevc_nvenc"
+    X265 = "libx265"
+    AV1_NVENC = "av1_nvenc"
+    SVT_AV1 = "libsvtav1"
+
+    @property
+    def codec(self) -> Codec:
+        """What it writes."""
+        return next(codec for codec in Codec if self in (codec.software, codec.hardware))
+
+
+_SOFTWARE = {Codec.H264: Encoder.X264, Codec.HEVC: Encoder.X265, Codec.AV1: Encoder.SVT_AV1}
+_HARDWARE = {Codec.H264: Encoder.NVENC, Codec.HEVC: Encoder.HEVC_NVENC, Codec.AV1: Encoder.AV1_NVENC}
 
 
 SMOOTHED_FRAMES = 5
@@ -43,6 +78,14 @@ class Nvenc:
 
     cq: int
     effort: str
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """Settings of libx265 or SVT-AV1: constant quality, on a scale of each, and the name of a preset."""
+
+    crf: int
+    speed: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +126,11 @@ class Adjustment:
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """Settings of libx264, and of NVENC where that may stand in for it, and what enhancing means.
+    """Settings of libx264 and of the other encoders that have the quality, and what enhancing means.
 
     ``profile`` is what a decoder must know. ``speed`` is x264's preset, which decides how hard the encoder
     searches. Either ``crf`` (constant quality; 6 more halve the bits) or ``qp`` (constant quantiser) is set.
+    ``nvenc`` goes for H.264 and HEVC; AV1 has a scale of its own.
     """
 
     profile: str
@@ -94,6 +138,9 @@ class Preset:
     crf: int | None = None
     qp: int | None = None
     nvenc: Nvenc | None = None
+    x265: Constant | None = None
+    svt_av1: Constant | None = None
+    av1_nvenc: Nvenc | None = None
     enhancement: Adjustment = Adjustment(
         contrast=0.06, saturation=0.08, sharpness=0.5, deflicker=0.5, smoothing=0.5
     )
@@ -106,25 +153,60 @@ _FAIR = Adjustment(contrast=0.06, saturation=0.08, sharpness=0.3)
 
 PRESETS: Mapping[Quality, Preset] = {
     # On talking heads superfast, the next step down, takes over twice the bits for the same picture, and each
-    # step up doubles the time or nearly so.
-    Quality.LOW: Preset("high", "veryfast", crf=27, nvenc=Nvenc(32, "p3"), enhancement=_SOFT),
-    Quality.MEDIUM: Preset("high", "veryfast", crf=21, nvenc=Nvenc(26, "p4"), enhancement=_FAIR),
-    Quality.HIGH: Preset("high", "faster", crf=18, nvenc=Nvenc(22, "p5")),
-    Quality.ULTRA: Preset("high", "fast", crf=14, nvenc=Nvenc(18, "p6")),
+    # step up doubles the time or nearly so. Figures of the other codecs give about the same SSIM.
+    # SVT-AV1's presets above 8 spoil single frames where brightness changes.
+    Quality.LOW: Preset(
+        "high",
+        "veryfast",
+        crf=27,
+        nvenc=Nvenc(32, "p3"),
+        x265=Constant(30, "veryfast"),
+        svt_av1=Constant(50, "8"),
+        av1_nvenc=Nvenc(40, "p3"),
+        enhancement=_SOFT,
+    ),
+    Quality.MEDIUM: Preset(
+        "high",
+        "veryfast",
+        crf=21,
+        nvenc=Nvenc(26, "p4"),
+        x265=Constant(22, "veryfast"),
+        svt_av1=Constant(33, "8"),
+        av1_nvenc=Nvenc(32, "p4"),
+        enhancement=_FAIR,
+    ),
+    Quality.HIGH: Preset(
+        "high",
+        "faster",
+        crf=18,
+        nvenc=Nvenc(22, "p5"),
+        x265=Constant(16, "veryfast"),
+        svt_av1=Constant(10, "8"),
+        av1_nvenc=Nvenc(27, "p5"),
+    ),
+    Quality.ULTRA: Preset(
+        "high",
+        "fast",
+        crf=14,
+        nvenc=Nvenc(18, "p6"),
+        x265=Constant(11, "veryfast"),
+        svt_av1=Constant(4, "8"),
+        av1_nvenc=Nvenc(22, "p6"),
+    ),
     # Only profile High 4:4:4 Predictive has lossless coding, for 4:2:0 too. Browsers may not play it.
     Quality.LOSSLESS: Preset("high444", "superfast", qp=0),
 }
 
 
 _LEAST_NVENC_SIDE = 160
-"""NVENC refuses pictures below 145 pixels in width."""
+"""NVENC refuses pictures below 145 pixels in width, in H.264."""
 
 
 def fits(encoder: Encoder, quality: Quality, width: int, height: int) -> bool:
     """Whether an encoder can write pictures of a size at a quality."""
-    if encoder is Encoder.X264:
-        return True
-    return PRESETS[quality].nvenc is not None and min(width, height) >= _LEAST_NVENC_SIDE
+    if _own_options(encoder, PRESETS[quality]) is None:
+        return False
+    return encoder is encoder.codec.software or min(width, height) >= _LEAST_NVENC_SIDE
 
 
 def encoder_options(encoder: Encoder, quality: Quality, fps: Fraction) -> dict[str, str]:
@@ -135,18 +217,33 @@ def encoder_options(encoder: Encoder, quality: Quality, fps: Fraction) -> dict[s
     preset = PRESETS[quality]
     # A frame that must be a keyframe is to be one at which decoding may begin.
     common = {"g": str(max(1, round(KEYFRAME_SECONDS * fps))), "forced-idr": "1"}
-    if encoder is Encoder.X264:
-        return {**common, **x264_options(preset)}
-    if preset.nvenc is None:
+    own = _own_options(encoder, preset)
+    if own is None:
         raise ValueError(f"{encoder} does not have quality {quality}")
-    return {**common, **nvenc_options(preset.profile, preset.nvenc)}
+    return {**common, **own}
 
 
-def nvenc_options(profile: str, settings: Nvenc) -> dict[str, str]:
+def _own_options(encoder: Encoder, preset: Preset) -> dict[str, str] | None:
+    """What is an encoder's own; `None` when it does not have the quality."""
+    match encoder:
+        case Encoder.X264:
+            return x264_options(preset)
+        case Encoder.X265:
+            return x265_options(preset.x265) if preset.x265 else None
+        case Encoder.SVT_AV1:
+            return svt_av1_options(preset.svt_av1) if preset.svt_av1 else None
+        case Encoder.AV1_NVENC:
+            return nvenc_options(preset.av1_nvenc) if preset.av1_nvenc else None
+        case Encoder.HEVC_NVENC:
+            return {"profile": "main", **nvenc_options(preset.nvenc)} if preset.nvenc else None
+        case Encoder.NVENC:
+            return {"profile": preset.profile, **nvenc_options(preset.nvenc)} if preset.nvenc else None
+
+
+def nvenc_options(settings: Nvenc) -> dict[str, str]:
     """What is NVENC's own; between its keyframes, which are all IDRs, GOPs are closed."""
     return {
         "preset": settings.effort,
-        "profile": profile,
         "tune": "hq",
         "rc": "vbr",
         "cq": str(settings.cq),
@@ -168,6 +265,39 @@ def x264_options(preset: Preset) -> dict[str, str]:
         "x264-params": ":".join(_X264_PARAMS),
     }
 
+
+def x265_options(settings: Constant) -> dict[str, str]:
+    """What is libx265's own."""
+    return {
+        "preset": settings.speed,
+        "profile": "main",
+        "crf": str(settings.crf),
+        "x265-params": ":".join(_X265_PARAMS),
+    }
+
+
+def svt_av1_options(settings: Constant) -> dict[str, str]:
+    """What is SVT-AV1's own."""
+    return {
+        "preset": settings.speed,
+        "crf": str(settings.crf),
+        "svtav1-params": ":".join(_SVT_AV1_PARAMS),
+    }
+
+
+_X265_PARAMS = (
+    "open-gop=0",
+    "scenecut=0",  # keyframes come at known frames only
+    "pools=none",  # a slot is one core's work
+    "frame-threads=1",  # frames that are coded at the same time are coded otherwise than one by one
+    "info=0",  # no message in the stream that tells the settings
+    "log-level=error",
+)
+_SVT_AV1_PARAMS = (
+    "scd=0",  # keyframes come at known frames only
+    "irefresh-type=2",  # and all begin closed GOPs
+    "lp=1",  # a slot is one core's work
+)
 
 _X264_PARAMS = (
     "open-gop=0",  # nothing refers back across a keyframe: packets of chunks can stand side by side

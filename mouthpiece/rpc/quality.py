@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 
 from mouthpiece.core.engines import EngineClass, EngineInfo
 from mouthpiece.errors import BadInput, Violation
-from mouthpiece.media.quality import PRESETS, Adjustment, Quality
+from mouthpiece.media.quality import PRESETS, Adjustment, Codec, Quality
 from mouthpiece.v1 import common_pb2
 
 _QUALITIES = {
@@ -24,6 +24,21 @@ def quality_from_proto(value: common_pb2.Quality.ValueType, field: str) -> Quali
     if value not in _QUALITIES:
         raise BadInput(field, f"{value} is not a quality")
     return _QUALITIES[value]
+
+
+_CODECS = {
+    common_pb2.VIDEO_CODEC_UNSPECIFIED: Codec.H264,
+    common_pb2.VIDEO_CODEC_H264: Codec.H264,
+    common_pb2.VIDEO_CODEC_HEVC: Codec.HEVC,
+    common_pb2.VIDEO_CODEC_AV1: Codec.AV1,
+}
+
+
+def codec_from_proto(value: common_pb2.VideoCodec.ValueType, field: str) -> Codec:
+    """Codec of a message, H.264 when it names none. Raises `BadInput` for `field`."""
+    if value not in _CODECS:
+        raise BadInput(field, f"{value} is not a codec")
+    return _CODECS[value]
 
 
 _LOWEST = {"brightness": -1, "contrast": -1, "saturation": -1}

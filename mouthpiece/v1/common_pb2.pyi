@@ -59,6 +59,34 @@ QUALITY_LOSSLESS: Quality.ValueType  # 5
 """Decodes to the very frames that the engine made."""
 Global___Quality: typing_extensions.TypeAlias = Quality
 
+class _VideoCodec:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _VideoCodecEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_VideoCodec.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    VIDEO_CODEC_UNSPECIFIED: _VideoCodec.ValueType  # 0
+    """H264."""
+    VIDEO_CODEC_H264: _VideoCodec.ValueType  # 1
+    """Played by everything."""
+    VIDEO_CODEC_HEVC: _VideoCodec.ValueType  # 2
+    """H.265, for fewer bits; not played by every browser."""
+    VIDEO_CODEC_AV1: _VideoCodec.ValueType  # 3
+    """For still fewer; not played by older devices."""
+
+class VideoCodec(_VideoCodec, metaclass=_VideoCodecEnumTypeWrapper):
+    """How pictures are coded."""
+
+VIDEO_CODEC_UNSPECIFIED: VideoCodec.ValueType  # 0
+"""H264."""
+VIDEO_CODEC_H264: VideoCodec.ValueType  # 1
+"""Played by everything."""
+VIDEO_CODEC_HEVC: VideoCodec.ValueType  # 2
+"""H.265, for fewer bits; not played by every browser."""
+VIDEO_CODEC_AV1: VideoCodec.ValueType  # 3
+"""For still fewer; not played by older devices."""
+Global___VideoCodec: typing_extensions.TypeAlias = VideoCodec
+
 class _EngineClass:
     ValueType = typing.NewType("ValueType", builtins.int)
     V: typing_extensions.TypeAlias = ValueType
@@ -781,7 +809,7 @@ class Provenance(google.protobuf.message.Message):
     seed: builtins.int
     """Seed of blinks and sway."""
     encoder: builtins.str
-    """H.264 encoder."""
+    """Video encoder."""
     avatar_sha256: builtins.str
     """SHA-256 of the avatar; empty: the default one."""
     recording_sha256: builtins.str

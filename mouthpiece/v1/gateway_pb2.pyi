@@ -312,6 +312,7 @@ class JobSpec(google.protobuf.message.Message):
     CONSENT_REFERENCE_FIELD_NUMBER: builtins.int
     LABEL_FIELD_NUMBER: builtins.int
     OPTIMIZE_STREAMING_FIELD_NUMBER: builtins.int
+    CODEC_FIELD_NUMBER: builtins.int
     text: builtins.str
     """Words to speak, at most 200 000 code points; with `audio_sha256`, the words that the recording says
     (may be empty).
@@ -379,6 +380,10 @@ class JobSpec(google.protobuf.message.Message):
     """Write the video as fragmented MP4, for players that fetch it bit by bit: its index is short however long the
     video is, and what has arrived can be played. Unset: one index of everything stands in front. The packets are the
     same, and so are the chunks that may be taken from the cache.
+    """
+    codec: mouthpiece.v1.common_pb2.VideoCodec.ValueType
+    """Unset: H264. INVALID_ARGUMENT where the quality is LOSSLESS, which only H264 has; FAILED_PRECONDITION with reason
+    ENCODER_MISSING when no worker of the engine can write it.
     """
     @property
     def chunk_length(self) -> google.protobuf.duration_pb2.Duration:
@@ -462,9 +467,10 @@ class JobSpec(google.protobuf.message.Message):
         consent_reference: builtins.str = ...,
         label: mouthpiece.v1.common_pb2.Label | None = ...,
         optimize_streaming: builtins.bool = ...,
+        codec: mouthpiece.v1.common_pb2.VideoCodec.ValueType = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_seed", b"_seed", "background", b"background", "callback", b"callback", "chunk_length", b"chunk_length", "crossfade", b"crossfade", "deadline", b"deadline", "enhancement", b"enhancement", "fps", b"fps", "label", b"label", "seed", b"seed", "sound", b"sound"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_seed", b"_seed", "audio_sha256", b"audio_sha256", "avatar_sha256", b"avatar_sha256", "background", b"background", "callback", b"callback", "captions", b"captions", "chunk_length", b"chunk_length", "consent_reference", b"consent_reference", "crossfade", b"crossfade", "deadline", b"deadline", "engine", b"engine", "enhancement", b"enhancement", "fps", b"fps", "height", b"height", "ignore_cache", b"ignore_cache", "label", b"label", "language", b"language", "markup", b"markup", "max_workers", b"max_workers", "mode", b"mode", "optimize_streaming", b"optimize_streaming", "previous_job_id", b"previous_job_id", "priority", b"priority", "prompt", b"prompt", "pronunciations", b"pronunciations", "quality", b"quality", "seed", b"seed", "sound", b"sound", "speaking_rate", b"speaking_rate", "text", b"text", "title", b"title", "voice", b"voice", "voice_fallback", b"voice_fallback", "voice_reference_sha256", b"voice_reference_sha256", "width", b"width"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_seed", b"_seed", "audio_sha256", b"audio_sha256", "avatar_sha256", b"avatar_sha256", "background", b"background", "callback", b"callback", "captions", b"captions", "chunk_length", b"chunk_length", "codec", b"codec", "consent_reference", b"consent_reference", "crossfade", b"crossfade", "deadline", b"deadline", "engine", b"engine", "enhancement", b"enhancement", "fps", b"fps", "height", b"height", "ignore_cache", b"ignore_cache", "label", b"label", "language", b"language", "markup", b"markup", "max_workers", b"max_workers", "mode", b"mode", "optimize_streaming", b"optimize_streaming", "previous_job_id", b"previous_job_id", "priority", b"priority", "prompt", b"prompt", "pronunciations", b"pronunciations", "quality", b"quality", "seed", b"seed", "sound", b"sound", "speaking_rate", b"speaking_rate", "text", b"text", "title", b"title", "voice", b"voice", "voice_fallback", b"voice_fallback", "voice_reference_sha256", b"voice_reference_sha256", "width", b"width"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_seed", b"_seed"]) -> typing.Literal["seed"] | None: ...
 
 Global___JobSpec: typing_extensions.TypeAlias = JobSpec
@@ -549,8 +555,8 @@ class Job(google.protobuf.message.Message):
     tenant: builtins.str
     """On whose behalf it was handed in; empty where callers are not asked who they are."""
     encoder: builtins.str
-    """What writes the picture, the same for all chunks: the one encoder that every worker of the engine had when the
-    job was accepted. Empty: "libx264".
+    """What writes the picture, the same for all chunks: an encoder of the codec, that of GPUs if every worker of the
+    engine had it when the job was accepted. Empty: "libx264".
     """
     @property
     def spec(self) -> Global___JobSpec:

@@ -156,7 +156,8 @@ class VideoServiceServicer(object):
         Idempotent by `request_id`: the same id with the same spec returns the job that exists.
 
         INVALID_ARGUMENT with field violations: anything wrong with the spec or its media.
-        FAILED_PRECONDITION with reason NO_FACE or WEIGHTS_MISSING: nobody is seen in the avatar, or workers lack models.
+        FAILED_PRECONDITION with reason NO_FACE or WEIGHTS_MISSING: nobody is seen in the avatar, or workers lack models;
+        ENCODER_MISSING: they lack the codec.
         ALREADY_EXISTS: `request_id` was used with another spec.
         RESOURCE_EXHAUSTED with RetryInfo: the queue is full.
         UNAVAILABLE with RetryInfo: no worker at all, or the gateway is draining.

@@ -376,7 +376,7 @@ class ChunkResult(google.protobuf.message.Message):
     """What the GPU used meanwhile, for all chunks that it rendered at the time. Unset: not known."""
     @property
     def chunk(self) -> mouthpiece.v1.common_pb2.ArtifactRef:
-        """The encoded chunk: MP4 with one H.264 track, closed GOPs, first packet an IDR, first frame at time 0."""
+        """The encoded chunk: MP4 with one track, closed GOPs, first packet a keyframe, first frame at time 0."""
 
     @property
     def prepare_time(self) -> google.protobuf.duration_pb2.Duration:
@@ -522,7 +522,9 @@ class Worker(google.protobuf.message.Message):
 
     @property
     def encoders(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """H.264 encoders that work here, best first: "h264_nvenc", "libx264"."""
+        """Video encoders that work here, by codec and best first: "h264_nvenc", "libx264", "hevc_nvenc", "libx265",
+        "av1_nvenc", "libsvtav1".
+        """
 
     @property
     def engine_ailments(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Ailment]:

@@ -18,15 +18,20 @@ from mouthpiece.artifacts import ArtifactStore, check_sha256
 from mouthpiece.core.engines import EngineClass, EngineInfo
 from mouthpiece.core.format import MAX_SIDE, MIN_SIDE, choose_fps, choose_size
 from mouthpiece.core.timeline import MAX_FPS, MIN_FPS, Span
-from mouthpiece.errors import BadInput, MouthpieceError, NotFound, Unavailable, Violation
-from mouthpiece.media.quality import Encoder, fits
+from mouthpiece.errors import BadInput, MouthpieceError, NotFound, Reason, Unavailable, Unmet, Violation
+from mouthpiece.media.quality import Codec, Encoder, fits
 from mouthpiece.rpc import tracing
 from mouthpiece.rpc.convert import rational_to_proto
 from mouthpiece.rpc.convert import seconds as seconds_of
-from mouthpiece.rpc.quality import adjustment_from_proto, enhancement_violations, quality_from_proto
+from mouthpiece.rpc.quality import (
+    adjustment_from_proto,
+    codec_from_proto,
+    enhancement_violations,
+    quality_from_proto,
+)
 from mouthpiece.rpc.status import from_rpc_error
 from mouthpiece.v1 import common_pb2, tts_pb2
-from mouthpiece.v1.common_pb2 import Quality, VideoFormat
+from mouthpiece.v1.common_pb2 import Quality, VideoCodec, VideoFormat
 from mouthpiece.v1.gateway_pb2 import JobSpec, Mode
 from mouthpiece.v1.lipsync_pb2 import AVATAR_KIND_PORTRAIT, AvatarInfo, InspectAvatarRequest
 from services.gateway.callbacks import CallbackPolicy
@@ -127,6 +132,8 @@ def _check_picture(spec: JobSpec) -> list[Violation]:
             found.append(Violation(f"spec.{name}", f"{side} is not between {MIN_SIDE} and {MAX_SIDE} pixels"))
     if spec.quality not in Quality.values():
         found.append(Violation("spec.quality", f"{spec.quality} is not a quality"))
+    if spec.codec not in VideoCodec.values():
+        found.append(Violation("spec.codec", f"{spec.codec} is not a codec"))
     if spec.HasField("fps"):
         bottom = spec.fps.denominator
         if bottom < 1 or not MIN_FPS <= Fraction(spec.fps.numerator, bottom) <= MAX_FPS:
@@ -377,12 +384,19 @@ def choose_encoder(spec: JobSpec, form: VideoFormat, offered: Collection[frozens
     """The encoder of all chunks of a job, for tracks of different ones cannot be joined.
 
     NVENC where every worker offers it, unless somebody without it writes frames too: the merger, in a fade.
+    Raises `BadInput` when the codec does not have the quality, `Unmet` when no worker can write it.
     """
     quality = quality_from_proto(spec.quality, "spec.quality")
-    able = bool(offered) and all(Encoder.NVENC in encoders for encoders in offered)
+    codec = codec_from_proto(spec.codec, "spec.codec")
+    if not fits(codec.software, quality, form.width, form.height):
+        raise BadInput("spec.codec", f"{codec} does not have quality {quality}: only {Codec.H264} has")
+    able = bool(offered) and all(codec.hardware in encoders for encoders in offered)
     fading = spec.HasField("crossfade")
-    nvenc = able and not fading and fits(Encoder.NVENC, quality, form.width, form.height)
-    return Encoder.NVENC if nvenc else Encoder.X264
+    if able and not fading and fits(codec.hardware, quality, form.width, form.height):
+        return codec.hardware
+    if codec is not Codec.H264 and not any(codec.software in encoders for encoders in offered):
+        raise Unmet(Reason.ENCODER_MISSING, f"no worker that has the engine can write {codec}")
+    return codec.software
 
 
 def _seed(spec: JobSpec) -> int:

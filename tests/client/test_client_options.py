@@ -55,6 +55,7 @@ def test_every_option_reaches_the_job() -> None:
         language="en",
         engine="viseme",
         quality="lossless",
+        codec="hevc",
         mode="chunked",
         chunk_seconds=2.5,
         max_workers=3,
@@ -111,6 +112,7 @@ def test_every_option_reaches_the_job() -> None:
     [
         ("quality", "best"),
         ("mode", "fast"),
+        ("codec", "vp9"),
         ("brightness", 1.5),
         ("smoothing", -0.1),
         ("deflicker", float("nan")),

@@ -12,9 +12,9 @@ from av.error import PermissionError as Forbidden
 from google.protobuf.duration_pb2 import Duration
 
 from mouthpiece.core.engines import EngineClass, EngineInfo
-from mouthpiece.errors import Reason, Unmet
+from mouthpiece.errors import BadInput, Reason, Unmet
 from mouthpiece.media.encode import working_encoders
-from mouthpiece.media.quality import PRESETS, Encoder, Quality, encoder_options, fits
+from mouthpiece.media.quality import PRESETS, Codec, Encoder, Quality, encoder_options, fits
 from mouthpiece.v1 import common_pb2, lipsync_pb2
 from mouthpiece.v1 import gateway_pb2 as pb
 from services.gateway.admission import choose_encoder
@@ -25,6 +25,9 @@ from tests.support.lipsync_worker import chunk_request
 
 BOTH, ONE = frozenset({"h264_nvenc", "libx264"}), frozenset({"libx264"})
 FORM = common_pb2.VideoFormat(width=640, height=480)
+ALL = frozenset(Encoder)
+SOFTWARE = frozenset(codec.software for codec in Codec)
+HEVC = pb.JobSpec(codec=common_pb2.VIDEO_CODEC_HEVC)
 FADED = pb.JobSpec(crossfade=Duration(nanos=200_000_000))
 
 
@@ -38,12 +41,27 @@ FADED = pb.JobSpec(crossfade=Duration(nanos=200_000_000))
         (pb.JobSpec(quality=common_pb2.QUALITY_LOSSLESS), FORM, [BOTH], Encoder.X264),
         (pb.JobSpec(), common_pb2.VideoFormat(width=128, height=480), [BOTH], Encoder.X264),
         (FADED, FORM, [BOTH], Encoder.X264),
+        (HEVC, FORM, [ALL, ALL], Encoder.HEVC_NVENC),
+        (HEVC, FORM, [ALL, SOFTWARE], Encoder.X265),
+        (HEVC, FORM, [SOFTWARE, ONE], Encoder.X265),
+        (pb.JobSpec(codec=common_pb2.VIDEO_CODEC_AV1), FORM, [ALL], Encoder.AV1_NVENC),
+        (pb.JobSpec(codec=common_pb2.VIDEO_CODEC_AV1), FORM, [SOFTWARE], Encoder.SVT_AV1),
     ],
 )
 def test_nvenc_is_taken_only_where_every_frame_can_be_made_with_it(
     spec: pb.JobSpec, form: common_pb2.VideoFormat, offered: list[frozenset[str]], chosen: Encoder
 ) -> None:
     assert choose_encoder(spec, form, offered) is chosen
+
+
+def test_a_codec_that_nobody_can_write_is_refused() -> None:
+    with pytest.raises(Unmet, match="no worker that has the engine can write hevc") as caught:
+        choose_encoder(HEVC, FORM, [BOTH, ONE])
+    assert caught.value.reason is Reason.ENCODER_MISSING
+    lossless = pb.JobSpec(codec=common_pb2.VIDEO_CODEC_AV1, quality=common_pb2.QUALITY_LOSSLESS)
+    with pytest.raises(BadInput, match="av1 does not have quality lossless: only h264 has") as wrong:
+        choose_encoder(lossless, FORM, [ALL])
+    assert wrong.value.violations[0].field == "spec.codec"
 
 
 @pytest.mark.parametrize(
@@ -86,21 +104,22 @@ def test_a_worker_without_the_encoder_says_so() -> None:
 
 
 def test_the_encoder_that_needs_no_hardware_works_everywhere() -> None:
-    assert working_encoders()[-1] is Encoder.X264
+    assert {codec.software for codec in Codec} <= set(working_encoders())
     assert isinstance(lipsync_pb2.Worker(encoders=working_encoders()).encoders[0], str)
 
 
 @pytest.mark.skipif(Encoder.NVENC in working_encoders(), reason="there is hardware, which is asked instead")
+@pytest.mark.parametrize("encoder", [codec.hardware for codec in Codec])
 @pytest.mark.parametrize("quality", [quality for quality in Quality if PRESETS[quality].nvenc])
-def test_nvenc_accepts_the_values_of_every_quality(quality: Quality) -> None:
+def test_nvenc_accepts_the_values_of_every_quality(quality: Quality, encoder: Encoder) -> None:
     """Values are checked before the driver is looked for, so that only its lack may be complained of."""
 
     def open_with(**changed: str) -> None:
-        context = av.CodecContext.create("h264_nvenc", "w")
+        context = av.CodecContext.create(encoder.value, "w")
         assert isinstance(context, av.VideoCodecContext)
         context.width, context.height, context.pix_fmt = 320, 240, "yuv420p"
         context.time_base, context.framerate = Fraction(1, 25), Fraction(25)
-        context.options = encoder_options(Encoder.NVENC, quality, Fraction(25)) | changed
+        context.options = encoder_options(encoder, quality, Fraction(25)) | changed
         context.open()
 
     with pytest.raises(Forbidden):

@@ -156,6 +156,7 @@ export class Composer {
       voice: $("voice").value,
       engine: $("engine").value,
       quality: document.querySelector("[name=quality]:checked").value,
+      codec: $("codec").value,
       mode: $("mode").value,
       title: $("title").value,
       captions: $("captions").checked,
@@ -234,6 +235,7 @@ export class Composer {
     $("voice").value = spec.voice ?? "";
     $("title").value = spec.title ?? "";
     $("mode").value = spec.mode ?? "MODE_AUTO";
+    $("codec").value = spec.codec ?? "VIDEO_CODEC_H264";
     $("engine").value = spec.engine || "viseme";
     $("captions").checked = spec.captions ?? false;
     $("fragmented").checked = spec.optimize_streaming ?? false;

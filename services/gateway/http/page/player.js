@@ -3,11 +3,33 @@
 const LOOK_AGAIN = 1000;
 const KEEP_BEHIND = 30;
 
-/** The codec of the video in an initialisation segment, as MediaSource wants it named. */
+/** The codec of the video in an initialisation segment, as MediaSource wants it named (RFC 6381). */
 export function codecOf(bytes) {
-  const at = find(bytes, "avcC");
-  const digits = [...bytes.subarray(at + 5, at + 8)].map((byte) => byte.toString(16).padStart(2, "0"));
-  return at < 0 ? null : `avc1.${digits.join("")}`;
+  for (const [box, name] of Object.entries({ avcC: avc, hvcC: hevc, av1C: av1 })) {
+    const at = find(bytes, box);
+    if (at >= 0) return name(bytes.subarray(at + 4));
+  }
+  return null;
+}
+
+function avc(record) {
+  const digits = [...record.subarray(1, 4)].map((byte) => byte.toString(16).padStart(2, "0"));
+  return `avc1.${digits.join("")}`;
+}
+
+/** ISO/IEC 14496-15, annex E: profile, its compatible ones from the last bit on, tier and level, constraints. */
+function hevc(record) {
+  const flags = new DataView(record.buffer, record.byteOffset).getUint32(2);
+  const compatible = [...flags.toString(2).padStart(32, "0")].reverse().join("");
+  const constraints = [...record.subarray(6, 12)].map((byte) => byte.toString(16)).join(".").replace(/(\.0)+$/, "");
+  const tier = record[1] & 0x20 ? "H" : "L";
+  return `hvc1.${record[1] & 0x1f}.${parseInt(compatible, 2).toString(16)}.${tier}${record[12]}.${constraints}`;
+}
+
+/** The binding of AV1 to ISO BMFF, section 5: profile, level and tier, bits of a sample. */
+function av1(record) {
+  const level = String(record[1] & 0x1f).padStart(2, "0");
+  return `av01.${record[1] >> 5}.${level}${record[2] & 0x80 ? "H" : "M"}.08`;
 }
 
 function find(bytes, name) {

@@ -52,9 +52,9 @@ class DeviceNetwork:
         """Begin with a clip."""
         return DevicePainter(self, clip)
 
-    def encode(self, faces: np.ndarray[Any, np.dtype[np.float32]]) -> list[Tensor]:
+    def encode(self, faces: np.ndarray[Any, np.dtype[np.float32]] | Tensor) -> list[Tensor]:
         """What the encoder's stages make of a batch of faces (batch, 6, 96, 96), on the device."""
-        return self._network.encode_face(_placed(torch.from_numpy(faces), self.device, self._dtype))
+        return self._network.encode_face(_placed(torch.as_tensor(faces), self.device, self._dtype))
 
     def decode(self, mels: Mel, features: Sequence[Tensor]) -> Tensor:
         """Faces (batch, 3, 96, 96), float32 on the device, for a batch of speech and encoded faces."""
@@ -76,7 +76,8 @@ class DeviceNetwork:
                 self._network.decode(self._mels, self._features)
         torch.cuda.current_stream(self.device).wait_stream(aside)
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
+        # On the same stream: what libraries set up for a stream when they first use it is not to be recorded.
+        with torch.cuda.graph(self._graph, stream=aside):
             return self._network.decode(self._mels, self._features)
 
 
