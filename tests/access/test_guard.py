@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from mouthpiece.v1 import gateway_pb2
 from services.gateway.access import Guard, Scope, current_caller
 from services.gateway.access.callers import ANYBODY, RATED, SCOPES, set_caller
 
+SECURITY = Path(__file__).parents[2] / "docs/security.md"
 METHODS = [method.name for method in gateway_pb2.DESCRIPTOR.services_by_name["VideoService"].methods]
 
 
@@ -242,3 +244,9 @@ def test_a_key_that_is_taken_out_stops_working_after_a_reload(access: Access) ->
     guard.load()
     with pytest.raises(Unauthenticated):
         guard.admit("GetJob", bearer(token))
+
+
+def test_the_table_of_scopes_is_what_is_asked_for() -> None:
+    rows = re.findall(r"^\| `(read|write|admin)` \| (.+) \|$", SECURITY.read_text(), re.MULTILINE)
+    told = {method: Scope(scope) for scope, methods in rows for method in methods.split(", ")}
+    assert told == SCOPES
