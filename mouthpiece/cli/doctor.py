@@ -20,7 +20,7 @@ from mouthpiece import __version__
 from mouthpiece.cli.console import out, print_json
 from mouthpiece.cli.words import count, size
 from mouthpiece.client import Client, Patience
-from mouthpiece.errors import MouthpieceError, Unavailable
+from mouthpiece.errors import Forbidden, MouthpieceError, Unauthenticated, Unavailable
 from mouthpiece.settings import CommonSettings, GatewaySettings
 from mouthpiece.suite import look_around
 from mouthpiece.suite.ports import is_free
@@ -192,6 +192,12 @@ def _reachable(gateway: str) -> Iterator[Finding]:
         yield _ok("gateway", f"{gateway} answers: {asyncio.run(_look(gateway))}")
     except Unavailable:
         yield _nobody(gateway)
+    except Forbidden:
+        yield _ok("gateway", f"{gateway} answers; to see its workers takes a token with the scope admin")
+    except Unauthenticated as error:
+        yield _note("gateway", f"{gateway} answers: {error.message}", "put a valid one into MOUTHPIECE_TOKEN")
+    except MouthpieceError as error:
+        yield _wrong("gateway", f"{gateway} answers: {error.message}", "see the gateway's log")
 
 
 def _nobody(gateway: str) -> Finding:

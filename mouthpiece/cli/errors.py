@@ -96,7 +96,7 @@ def explain(error: MouthpieceError) -> str:
         case Unavailable():
             return f"{error.message}; start a suite with `mouthpiece up`, or name another with --gateway"
         case Unauthenticated():
-            return f"{error.message}; put it into MOUTHPIECE_TOKEN"
+            return f"{error.message}; put a valid one into MOUTHPIECE_TOKEN"
         case _:
             return error.message
 

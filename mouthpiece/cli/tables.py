@@ -219,7 +219,9 @@ def workers(cluster: gateway_pb2.Cluster) -> RenderableType:
         if member.job_id:
             renders[name] = f"renders frames {member.frames.first} – {member.frames.end} of {member.job_id}"
     queue = f"{count(cluster.running_jobs, 'job')} running, {cluster.queued_jobs} waiting"
-    parts: list[RenderableType] = [table, Text(), *([_grid(renders), Text()] if renders else [])]
+    parts: list[RenderableType] = [table, Text()]
+    if renders:
+        parts += [_grid(renders), Text()]
     parts.append(Text(f"{queue}; release {cluster.release}", style="key"))
     if any(_ended(figures) for figures in cluster.statistics):
         parts += [Text(), _lately(cluster.statistics)]

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from itertools import takewhile
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import pytest
 from typer.main import get_command
@@ -194,7 +194,8 @@ def test_what_the_suite_refuses_or_fails_is_one_line(
 
 
 def test_what_is_wrong_is_called_as_the_help_calls_it() -> None:
-    options = {name for found in get_command(app).commands["generate"].params for name in found.opts}
+    commands = cast("Any", get_command(app)).commands
+    options = {name for found in commands["generate"].params for name in found.opts}
     fields = {field.name for field in gateway_pb2.JobSpec.DESCRIPTOR.fields} - {"sound"}  # a group of three
     assert {option_of(f"spec.{name}") for name in fields} <= options
     assert option_of("spec.sound.loudness") in options
@@ -377,6 +378,20 @@ def test_the_doctor_tells_programs_what_people_read(run: Run) -> None:
 def test_the_doctor_says_how_to_start_a_gateway(run: Run) -> None:
     told = run("doctor", "--gateway", "127.0.0.1:1").out
     assert re.search(r"^note +gateway +nothing answers at 127.0.0.1:1.*→ .*mouthpiece up", told, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("asks", "line"),
+    [
+        ("token", "note +gateway +{} answers: a token is needed +→ .*MOUTHPIECE_TOKEN"),
+        ("scope", "ok +gateway +{} answers; .*scope admin"),
+    ],
+)
+def test_the_doctor_goes_on_where_a_gateway_asks_who_calls(run: Run, asks: str, line: str) -> None:
+    with FakeProgram(asks=asks) as fake:
+        told = run("doctor", "--gateway", fake.address).out.splitlines()
+    assert re.match(line.format(fake.address), told[-2])
+    assert re.match(r"all is well|\d+ problems?", told[-1])
 
 
 def test_help_needs_nothing_heavy() -> None:

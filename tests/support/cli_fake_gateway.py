@@ -19,7 +19,17 @@ from google.rpc import code_pb2, status_pb2
 from grpc.aio import ServicerContext
 
 from mouthpiece.client import Patience
-from mouthpiece.errors import BadInput, Busy, DataLoss, NotFound, Reason, Unavailable, Unmet
+from mouthpiece.errors import (
+    BadInput,
+    Busy,
+    DataLoss,
+    Forbidden,
+    NotFound,
+    Reason,
+    Unauthenticated,
+    Unavailable,
+    Unmet,
+)
 from mouthpiece.rpc.convert import duration, timestamp
 from mouthpiece.rpc.server import Program, Running, serving
 from mouthpiece.v1 import common_pb2, gateway_pb2, lipsync_pb2, tts_pb2
@@ -57,6 +67,8 @@ class Knobs:
     """The job fails with this message."""
     refuses: str = ""
     """SubmitJob answers so: no_face, busy, engine."""
+    asks: str = ""
+    """GetCluster lacks it: token, scope."""
     seconds: float = 0.0
     """How long a job takes."""
     endless: bool = False
@@ -349,6 +361,13 @@ class FakeGateway(VideoServiceServicer):
         self, request: gateway_pb2.GetClusterRequest, context: Context
     ) -> gateway_pb2.GetClusterResponse:
         self._called("GetCluster")
+        match self.knobs.asks:
+            case "token":
+                raise Unauthenticated("a token is needed")
+            case "scope":
+                raise Forbidden("ci lacks the scope admin")
+            case _:
+                pass
         return gateway_pb2.GetClusterResponse(cluster=cluster())
 
     async def WatchCluster(

@@ -81,8 +81,10 @@ class Guard:
         if not self.asks:
             return
         caller = self.caller(headers)
-        if SCOPES.get(method) not in caller.scopes:
-            raise Forbidden(f"{caller.name} lacks the scope that {method} takes")
+        scope = SCOPES.get(method)
+        if scope not in caller.scopes:
+            named = f"the scope {scope.value}, which" if scope else "what"
+            raise Forbidden(f"{caller.name} lacks {named} {method} takes")
         if method in RATED:
             self._count(caller)
         set_caller(caller)
