@@ -2,6 +2,7 @@
 
 const LOOK_AGAIN = 1000;
 const KEEP_BEHIND = 30;
+const NO_PICTURE = "This browser cannot show this codec. Download the video to play it elsewhere.";
 
 /** The codec of the video in an initialisation segment, as MediaSource wants it named (RFC 6381). */
 export function codecOf(bytes) {
@@ -65,7 +66,8 @@ export class Player {
     this.#note = note;
     // The finished file takes over where nobody notices.
     for (const kind of ["pause", "ended", "seeking"]) video.addEventListener(kind, () => this.#takeOver());
-    video.addEventListener("playing", () => (note.textContent = ""));
+    // A browser without the codec plays the sound alone.
+    for (const kind of ["loadedmetadata", "playing"]) video.addEventListener(kind, () => (note.textContent = video.videoWidth ? "" : NO_PICTURE));
   }
 
   /** Shows nothing but a note. */
