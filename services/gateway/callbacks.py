@@ -12,15 +12,17 @@ import hmac
 import json
 import logging
 import socket
+import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from ipaddress import ip_address
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 import certifi
-import urllib3
+import h11
 from google.protobuf import json_format
 from pydantic import SecretStr
 
@@ -39,6 +41,9 @@ AT_ONCE = 16
 _LOOK_EVERY = 1.0
 _ANSWER_WITHIN = 10.0
 _LONGEST_URL = 2000
+_BLOCK = 1 << 16
+_UNQUOTED = "/%:@!$&'()*+,;=?"
+"""What stays as it is in the path and the query of an address."""
 
 
 class Reach(StrEnum):
@@ -103,7 +108,7 @@ class Callbacks:
 
     async def _call(self, job_id: str, tries: int, now: float) -> None:
         job, trace = await self._store.job(job_id), await self._store.trace(job_id)
-        problem = await asyncio.to_thread(self._send, job, trace, int(now)) if job is not None else ""
+        problem = await self._send(job, trace, int(now)) if job is not None else ""
         if problem and tries < MOST_TRIES:
             await self._store.put_callback(job_id, now + wait_after(tries), tries)
             return
@@ -111,7 +116,7 @@ class Callbacks:
             log.warning("job %s: its callback is given up: %s", job_id, problem)
         await self._store.drop_callback(job_id)
 
-    def _send(self, job: Job, trace: JobTrace, now: int) -> str:
+    async def _send(self, job: Job, trace: JobTrace, now: int) -> str:
         """Make one call. Returns what went wrong, empty when nothing did."""
         body = _body(job)
         headers = {
@@ -123,9 +128,12 @@ class Callbacks:
         if signature := self._policy.signature(job.spec.callback, body, now):
             headers["Mouthpiece-Signature"] = signature
         try:
-            status = _post(urlsplit(job.spec.callback.url), body, headers, self._policy.reach)
-        except (OSError, urllib3.exceptions.HTTPError) as error:
-            return str(error)
+            async with asyncio.timeout(_ANSWER_WITHIN):
+                status = await _post(urlsplit(job.spec.callback.url), body, headers, self._policy.reach)
+        except TimeoutError:
+            return f"no answer within {_ANSWER_WITHIN:g} s"
+        except (OSError, UnicodeError, h11.ProtocolError) as error:
+            return str(error) or type(error).__name__
         return "" if 200 <= status < 300 else f"answered {status}"
 
 
@@ -137,44 +145,59 @@ def _body(job: Job) -> bytes:
 def _is_plain(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        named = bool(parts.hostname) and parts.username is None and parts.port != 0
-    except ValueError:
+        named = bool(_host(parts)) and parts.username is None and parts.port != 0
+    except ValueError:  # also a host that is none in DNS
         return False
     return named and parts.scheme in {"http", "https"} and len(url) <= _LONGEST_URL and url.isprintable()
 
 
-def _post(url: SplitResult, body: bytes, headers: Mapping[str, str], reach: Reach) -> int:
+async def _post(url: SplitResult, body: bytes, headers: Mapping[str, str], reach: Reach) -> int:
     """The status of the answer. The address that was checked is the one that is called; redirections are not
     followed."""
-    port = url.port or (443 if url.scheme == "https" else 80)
-    address = _address(url.hostname or "", port, reach)
-    target = (url.path or "/") + (f"?{url.query}" if url.query else "")
-    with _pool(url, address, port) as pool:
-        answer = pool.urlopen(
-            "POST",
-            target,
-            body,
-            {**headers, "Host": url.netloc},
-            retries=False,
-            redirect=False,
-            timeout=_ANSWER_WITHIN,
-            preload_content=False,
-        )
-        answer.close()
-        return answer.status
-
-
-def _pool(url: SplitResult, address: str, port: int) -> urllib3.HTTPConnectionPool:
-    if url.scheme == "http":
-        return urllib3.HTTPConnectionPool(address, port)
-    name = url.hostname
-    return urllib3.HTTPSConnectionPool(
-        address, port, ca_certs=certifi.where(), server_hostname=name, assert_hostname=name
+    host, secure = _host(url), url.scheme == "https"
+    port = url.port or (443 if secure else 80)
+    address = await _address(host, port, reach)
+    reader, writer = await asyncio.open_connection(
+        address, port, ssl=_tls() if secure else None, server_hostname=host if secure else None
     )
+    try:
+        call = h11.Connection(h11.CLIENT)
+        own = {"Host": _named(host, url.port), "Content-Length": str(len(body)), "Connection": "close"}
+        request = h11.Request(method="POST", target=_target(url), headers=[*{**own, **headers}.items()])
+        for event in (request, h11.Data(body), h11.EndOfMessage()):
+            writer.write(call.send(event) or b"")
+        await writer.drain()
+        while not isinstance(answer := call.next_event(), h11.Response):
+            if answer is h11.NEED_DATA:
+                call.receive_data(await reader.read(_BLOCK))
+        return answer.status_code
+    finally:
+        writer.close()
 
 
-def _address(host: str, port: int, reach: Reach) -> str:
-    found = sorted({str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)})
+def _host(url: SplitResult) -> str:
+    """The host as DNS and certificates have it. Raises `UnicodeError` for what can be none."""
+    return (url.hostname or "").encode("idna").decode()
+
+
+def _named(host: str, port: int | None) -> str:
+    name = f"[{host}]" if ":" in host else host
+    return f"{name}:{port}" if port else name
+
+
+def _target(url: SplitResult) -> str:
+    query = f"?{url.query}" if url.query else ""
+    return quote((url.path or "/") + query, safe=_UNQUOTED)
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=certifi.where())
+
+
+async def _address(host: str, port: int, reach: Reach) -> str:
+    told = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    found = sorted({str(info[4][0]) for info in told})
     if reach is Reach.PUBLIC and not all(ip_address(each).is_global for each in found):
         raise PermissionError(f"{host} is not a public address")
     return found[0]

@@ -8,7 +8,7 @@ import hmac
 import json
 import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -109,6 +109,45 @@ async def test_what_is_not_taken_is_tried_again_ever_later_and_then_given_up(
         await store.close()
 
 
+async def test_a_callback_that_cannot_be_made_does_not_keep_others_from_being_made(tmp_path: Path) -> None:
+    async with listening() as listener, fake_suite(tmp_path) as suite:
+        store = await JobStore.open(f"sqlite+aiosqlite:///{tmp_path / 'mouthpiece.db'}")
+        await ended_job(suite, store, Listener(url="http://a..b/"))
+        await suite.start_gateway()
+        await ended_job(suite, store, listener)
+        await Callbacks(store, CallbackPolicy(Reach.ANY, {})).call_due(time.time() + 1)
+        assert listener.told.qsize() == 1
+        assert len(await store.due_callbacks(time.time() + 60, 10)) == 1
+        await store.close()
+
+
+async def test_an_answer_that_only_trickles_in_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hung_up = asyncio.Event()
+
+    async def trickle(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+        with suppress(ConnectionError):
+            while True:
+                writer.write(b"x")
+                await writer.drain()
+                await asyncio.sleep(0.02)
+        writer.close()
+        hung_up.set()
+
+    monkeypatch.setattr("services.gateway.callbacks._ANSWER_WITHIN", 0.3)
+    async with fake_suite(tmp_path) as suite, await asyncio.start_server(trickle, "127.0.0.1") as server:
+        port = server.sockets[0].getsockname()[1]
+        store = await JobStore.open(f"sqlite+aiosqlite:///{tmp_path / 'mouthpiece.db'}")
+        await ended_job(suite, store, Listener(url=f"http://127.0.0.1:{port}/"))
+        async with asyncio.timeout(30):
+            await Callbacks(store, CallbackPolicy(Reach.ANY, {})).call_due(time.time() + 1)
+            await hung_up.wait()
+        assert [tries for _, tries in await store.due_callbacks(time.time() + 60, 10)] == [1]
+        await store.close()
+
+
 async def ended_job(suite: FakeSuite, store: JobStore, listener: Listener) -> None:
     """A job whose end somebody is to be told of, at a gateway that does not do so itself."""
     async with client_of(suite) as client:
@@ -128,6 +167,7 @@ async def ended_job(suite: FakeSuite, store: JobStore, listener: Listener) -> No
         (Reach.ANY, "ftp://example.org/", "", "spec.callback.url"),
         (Reach.ANY, "https://user:pass@example.org/", "", "spec.callback.url"),
         (Reach.ANY, "https:///path", "", "spec.callback.url"),
+        (Reach.ANY, "https://a..b/", "", "spec.callback.url"),
         (Reach.ANY, "https://example.org:99999/", "", "spec.callback.url"),
         (Reach.ANY, "https://example.org/\r\nX: y", "", "spec.callback.url"),
         (Reach.ANY, "https://example.org/" + "x" * 2000, "", "spec.callback.url"),
