@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import time
@@ -233,6 +234,29 @@ def test_an_issuer_without_keys_is_found_at_the_start(access: Access, tmp_path: 
     access.add_issuer(tmp_path / "nothing.json")
     with pytest.raises(MouthpieceError, match="key set"):
         access.guard()
+
+
+@pytest.mark.parametrize("content", ["[]", '{"keys": null}', '{"keys": [{"kty": []}]}'])
+def test_what_is_no_key_set_is_told_from_one(access: Access, tmp_path: Path, content: str) -> None:
+    (tmp_path / "jwks.json").write_text(content)
+    access.add_issuer(tmp_path / "jwks.json")
+    with pytest.raises(MouthpieceError, match="key set"):
+        access.guard()
+
+
+async def test_a_file_that_goes_while_it_is_looked_at_is_looked_for_again(
+    access: Access, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guard = access.guard()
+    monkeypatch.setattr("services.gateway.access.guard.LOOK_EVERY", 0.0)
+    monkeypatch.setattr(Path, "exists", lambda _: True)
+    access.path.unlink()
+    looking = asyncio.create_task(guard.keep_fresh())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not looking.done()
+    looking.cancel()
+    await asyncio.gather(looking, return_exceptions=True)
 
 
 def test_a_key_that_is_taken_out_stops_working_after_a_reload(access: Access) -> None:

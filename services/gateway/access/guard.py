@@ -50,7 +50,7 @@ class Guard:
         """Read the file, and the issuer's keys. Raises `MouthpieceError`."""
         if self._path is None:
             return
-        modified = self._path.stat().st_mtime if self._path.exists() else 0.0
+        modified = _modified(self._path)
         self._document = read_access(self._path)
         self._keys = KeyRing(self._document.keys)
         issuer = self._document.jwt
@@ -70,7 +70,7 @@ class Guard:
 
     def _stale(self) -> bool:
         assert self._path is not None
-        changed = self._path.exists() and self._path.stat().st_mtime != self._modified
+        changed = _modified(self._path) not in (0.0, self._modified)
         return changed or (self._tokens is not None and self._clock() - self._fetched > FETCH_EVERY)
 
     def admit(self, method: str, headers: Mapping[str, str]) -> None:
@@ -120,6 +120,14 @@ class Guard:
             reset = self._rates.get_window_stats(limit, caller.tenant).reset_time
             wait = max(1.0, reset - time.time())
             raise Busy(f"tenant {caller.tenant!r} is above its rate of {rate}", wait)
+
+
+def _modified(path: Path) -> float:
+    """When a file was changed, 0 while it is not there: it may be on its way to another version."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _token(headers: Mapping[str, str]) -> str:

@@ -36,7 +36,7 @@ def fetch_keys(source: str) -> KeySet:
         else:
             document = json.loads(Path(source).read_text(encoding="utf-8"))
         return KeySet.import_key_set(document)
-    except (OSError, ValueError, KeyError, JoseError) as error:
+    except (OSError, ValueError, KeyError, TypeError, JoseError) as error:
         raise MouthpieceError(f"cannot read the key set {source}: {error}") from None
 
 
