@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import BinaryIO, Literal
+from weakref import WeakValueDictionary
 
 from mouthpiece.artifacts import Artifact, ArtifactStore, check_sha256, hash_file
 from mouthpiece.errors import BadInput, Busy, DataLoss, writing
@@ -41,7 +42,7 @@ class Uploads:
         self._artifacts = artifacts
         self._store = store
         self._max_bytes = max_bytes
-        self._locks: dict[str, asyncio.Lock] = {}
+        self._receiving: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def offset(self, sha256: str) -> tuple[int, bool]:
         """Bytes that have arrived, and whether that is all."""
@@ -58,18 +59,13 @@ class Uploads:
         """
         check_sha256(announced.sha256, "header.sha256")
         self._check_size(announced.size_bytes)
-        if await has_asset(self._artifacts, self._store, announced.sha256):
-            return await self._artifacts.find(announced.sha256)
-        await self._room.check(announced.size_bytes)
-        path = str(self._path(announced.sha256))
-        lock = self._locks.setdefault(path, asyncio.Lock())
-        try:
-            async with lock:
-                await self._append(announced, offset, data)
-                return await self._finish(announced)
-        finally:
-            if not lock.locked():
-                self._locks.pop(path, None)
+        lock = self._receiving.setdefault(str(self._path(announced.sha256)), asyncio.Lock())
+        async with lock:
+            if await has_asset(self._artifacts, self._store, announced.sha256):
+                return await self._artifacts.find(announced.sha256)
+            await self._room.check(announced.size_bytes)
+            await self._append(announced, offset, data)
+            return await self._finish(announced)
 
     async def take(self, data: AsyncIterator[bytes]) -> Artifact:
         """Store content of which neither hash nor size is known beforehand. Raises `BadInput` and `Busy`."""

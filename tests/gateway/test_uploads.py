@@ -52,6 +52,30 @@ async def test_a_broken_upload_goes_on_where_it_stopped(suite: FakeSuite) -> Non
     assert asset.sha256 == SHA256
 
 
+async def test_an_upload_that_another_one_completed_is_answered_with_the_whole(suite: FakeSuite) -> None:
+    half, both_there = 3 * 65536, asyncio.Event()
+
+    async def first() -> AsyncGenerator[pb.UploadAssetRequest]:
+        for message in messages(CONTENT[:half]):
+            yield message
+        await both_there.wait()
+        yield pb.UploadAssetRequest(data=CONTENT[half:])
+
+    async def second() -> AsyncGenerator[pb.UploadAssetRequest]:
+        for message in messages(CONTENT[half:], offset=half):
+            yield message
+            both_there.set()
+
+    one = asyncio.ensure_future(suite.stub.UploadAsset(first(), timeout=20))
+    query = pb.QueryUploadRequest(sha256=SHA256)
+    while True:
+        if (await suite.stub.QueryUpload(query, timeout=20)).offset == half:
+            break
+    other = asyncio.ensure_future(suite.stub.UploadAsset(second(), timeout=20))
+    answers = await asyncio.gather(one, other)
+    assert {answer.asset.sha256 for answer in answers} == {SHA256}
+
+
 async def test_content_with_another_hash_is_discarded(suite: FakeSuite) -> None:
     error = await refusal(suite, messages(CONTENT[::-1]))
     assert isinstance(error, DataLoss)
