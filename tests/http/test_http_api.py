@@ -175,6 +175,8 @@ async def test_events_go_on_after_the_last_that_was_seen(tmp_path: Path) -> None
         assert [event.id async for event in events_of(client, job, 3)] == [e.id for e in every[3:]]
         last = {"Last-Event-ID": str(every[-1].id)}
         assert (await client.get(f"/api/events/{job}", headers=last)).status_code == 204
+        nonsense = {"Last-Event-ID": "9" * 5000}
+        assert (await client.get(f"/api/events/{job}", headers=nonsense)).status_code == 200
 
 
 async def test_the_cluster_is_shown_and_watched(tmp_path: Path) -> None:
@@ -203,6 +205,7 @@ async def test_the_cluster_is_shown_and_watched(tmp_path: Path) -> None:
         ("POST", "/api/assets", b"", 400),
         ("GET", "/api/assets/not-a-hash", None, 400),
         ("GET", "/api/jobs?page_size=many", None, 400),
+        ("GET", "/api/jobs?page_size=999999999999", None, 400),
         ("GET", "/api/jobs?state=HAPPY", None, 400),
         ("GET", "/api/events/jnone", None, 404),
         ("GET", "/../pyproject.toml", None, 404),

@@ -59,9 +59,14 @@ def problem(error: MouthpieceError, status: int = 0) -> JSONResponse:
 def whole_number(request: Request, name: str) -> int:
     """A parameter of the query, 0 when it is missing. Raises `BadInput`."""
     text = request.query_params.get(name, "0")
-    if not (text.isascii() and text.isdigit() and len(text) < 16):
+    if not is_whole(text):
         raise BadInput(name, f"{text!r} is not a whole number")
     return int(text)
+
+
+def is_whole(text: str) -> bool:
+    """Whether a text is a whole number of at most 15 digits."""
+    return text.isascii() and text.isdigit() and len(text) < 16
 
 
 def no_content() -> Response:

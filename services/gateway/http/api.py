@@ -18,7 +18,7 @@ from mouthpiece.rpc.convert import artifact_to_proto
 from mouthpiece.v1 import gateway_pb2 as pb
 from services.gateway import metrics
 from services.gateway.http import hls
-from services.gateway.http.answers import answer, as_dict, no_content, whole_number
+from services.gateway.http.answers import answer, as_dict, is_whole, no_content, whole_number
 from services.gateway.http.bodies import body_as
 from services.gateway.http.calls import CALLER, is_over
 from services.gateway.http.endpoints import MP4, Endpoint
@@ -37,6 +37,8 @@ BYTES = "application/octet-stream"
 
 FIRST_SEGMENT_WITHIN = 10.0
 """Seconds for which a player that comes early is kept waiting for the first segment."""
+
+_MOST_INT32 = (1 << 31) - 1
 
 _FOR_EVER = {"Cache-Control": "private, max-age=31536000, immutable"}
 _NOT_KEPT = {"Cache-Control": "no-store"}
@@ -264,7 +266,7 @@ class Api:
     async def list_jobs(self, request: Request) -> Response:
         """A page of jobs."""
         query = pb.ListJobsRequest(
-            page_size=whole_number(request, "page_size"),
+            page_size=min(whole_number(request, "page_size"), _MOST_INT32),
             page_token=request.query_params.get("page_token", ""),
             states=[_state(name) for name in request.query_params.getlist("state")],
         )
@@ -348,7 +350,7 @@ class Api:
         """Events of a job; 204 when there will be no more, so that browsers do not come back."""
         job_id = _job_id(request)
         seen = request.headers.get("last-event-id", "")
-        begin = int(seen) + 1 if seen.isascii() and seen.isdigit() else max(1, whole_number(request, "from"))
+        begin = int(seen) + 1 if is_whole(seen) else max(1, whole_number(request, "from"))
         job = (await self._gateway.GetJob(pb.GetJobRequest(job_id=job_id), CALLER)).job
         if is_over(job) and begin > job.last_sequence:
             return no_content()

@@ -88,8 +88,8 @@ def _edge(endpoint: Endpoint, access: Access, limit: int) -> Handler:
             if error.status == "INTERNAL":
                 log.exception("%s %s failed", endpoint.method, endpoint.path)
             response = problem(error)
-        except HTTPException:
-            raise
+        except HTTPException as error:
+            response = _refused(error)
         except Exception as error:  # the edge: what nobody foresaw must not leak its text
             log.exception("%s %s failed", endpoint.method, endpoint.path)
             response = problem(as_told(error))
@@ -120,8 +120,12 @@ def _limited(request: Request, limit: int) -> Request:
 
 
 async def _http_exception(_request: Request, error: Exception) -> Response:
-    """What the framework refuses: unknown paths, wrong methods, broken forms."""
+    """What the framework refuses before any endpoint is called: unknown paths, wrong methods."""
     assert isinstance(error, HTTPException)
+    return _refused(error)
+
+
+def _refused(error: HTTPException) -> Response:
     if error.status_code == 404:
         return problem(NotFound("no such path"))
     answer = problem(BadInput("", str(error.detail)), error.status_code)

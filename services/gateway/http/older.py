@@ -43,6 +43,7 @@ _MESSAGE_FIELDS = {"spec.text": "message", "spec.language": "language"}
 
 _BLOCK = 1 << 20
 _Value = TypeVar("_Value", str, int, float, bool)
+_Number = TypeVar("_Number", int, float)
 _KINDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 
 
@@ -278,14 +279,17 @@ def _field(body: dict[str, Any], name: str, default: _Value) -> _Value:
         return default
     kind = type(default)
     if kind is float and type(value) is int:
-        return kind(value)
+        try:
+            return kind(value)
+        except OverflowError:
+            raise BadInput(name, "is too large") from None
     if type(value) is not kind:
         raise BadInput(name, f"must be {_KINDS[kind]}")
     return value
 
 
-def _bounded(name: str, value: _Value, least: float, most: float) -> _Value:
-    if not least <= float(value) <= most:
+def _bounded(name: str, value: _Number, least: float, most: float) -> _Number:
+    if not least <= value <= most:
         raise BadInput(name, f"{value} is not between {least:g} and {most:g}")
     return value
 
