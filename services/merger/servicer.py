@@ -7,14 +7,14 @@ import json
 import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Generator
-from contextlib import aclosing, contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 from grpc.aio import ServicerContext
 
 from mouthpiece.artifacts import ArtifactStore, check_sha256
 from mouthpiece.core.timeline import MAX_FPS, MIN_FPS
-from mouthpiece.errors import BadInput, Busy, MouthpieceError, Unavailable
+from mouthpiece.errors import BadInput, Busy, Unavailable
 from mouthpiece.logs import tag_logs
 from mouthpiece.media.captions import Cue
 from mouthpiece.media.credentials import SigningFailed
@@ -35,9 +35,6 @@ log = logging.getLogger(__name__)
 
 RETRY_AFTER = 2.0
 """Seconds after which a refused caller may come back: a merge ends with its job."""
-
-READ_OUT_SECONDS = 1.0
-"""Time for a refused caller to come to an end."""
 
 MIN_SIZE, MAX_SIZE = 64, 4096
 
@@ -81,15 +78,6 @@ class MergerServicer(MergerServiceServicer):
     ) -> AsyncGenerator[pb.MergeResponse]:
         """Merge one job."""
         requests = aiter(request_iterator)
-        try:
-            async with aclosing(self._merge(requests)) as responses:
-                async for response in responses:
-                    yield response
-        except MouthpieceError:
-            await _read_out(requests)
-            raise
-
-    async def _merge(self, requests: AsyncIterator[pb.MergeRequest]) -> AsyncGenerator[pb.MergeResponse]:
         with self._slot():
             header = await _header(requests)
             tag_logs(job=header.job_id)
@@ -174,14 +162,6 @@ async def _header(requests: AsyncIterator[pb.MergeRequest]) -> pb.MergeHeader:
     if first is None or not first.HasField("header"):
         raise BadInput("header", "must be sent first")
     return first.header
-
-
-async def _read_out(requests: AsyncIterator[pb.MergeRequest]) -> None:
-    """Read what a refused caller is still sending: Python's client loses the status when a write fails."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(READ_OUT_SECONDS):
-            async for _ in requests:
-                pass
 
 
 def _format(message: VideoFormat) -> MergeFormat:

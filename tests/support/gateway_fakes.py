@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from hashlib import sha256
@@ -295,24 +295,9 @@ class FakeMerger(_Idle, merger_pb2_grpc.MergerServiceServicer):
     async def Merge(
         self, request_iterator: AsyncIterator[merger_pb2.MergeRequest], context: Any
     ) -> AsyncGenerator[merger_pb2.MergeResponse]:
-        requests = aiter(request_iterator)
-        try:
-            async for response in self._merge(requests):
-                yield response
-        except MouthpieceError:
-            # As the merger does: Python's client loses the status when a write fails.
-            with suppress(TimeoutError):
-                async with asyncio.timeout(0.1):
-                    async for _ in requests:
-                        pass
-            raise
-
-    async def _merge(
-        self, requests: AsyncIterator[merger_pb2.MergeRequest]
-    ) -> AsyncGenerator[merger_pb2.MergeResponse]:
         self.merges += 1
         frames, samples, content = 0, 0, b""
-        async for request in requests:
+        async for request in request_iterator:
             if request.HasField("chunk"):
                 assert request.chunk.frames.first == frames, "a gap between chunks"
                 frames = request.chunk.frames.end
