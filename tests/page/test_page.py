@@ -74,15 +74,6 @@ def submit(page: Page, face: Path, text: str) -> str:
     return page.url.partition("#job=")[2]
 
 
-def playback(page: Page) -> dict[str, Any]:
-    found = page.evaluate(
-        "() => ({at: document.getElementById('video').currentTime,"
-        " stage: document.querySelector('#stages .now')?.textContent ?? ''})"
-    )
-    assert isinstance(found, dict)
-    return found
-
-
 def wait_until_done(page: Page) -> None:
     expect(page.locator("#figures")).to_contain_text("made in", timeout=WITHIN)
 
@@ -91,8 +82,13 @@ def test_a_video_plays_while_it_is_still_being_rendered_and_can_be_fetched(
     page: Page, running: RunningSuite, face: Path, tmp_path: Path
 ) -> None:
     job = submit(page, face, LONGER)
-    page.wait_for_function("() => document.getElementById('video').currentTime > 1", timeout=WITHIN)
-    assert playback(page)["stage"] in {"Speaking", "Rendering"}
+    # Told by the page itself: by the time that an answer is here, a busy machine may have rendered the rest.
+    stage = page.wait_for_function(
+        "() => document.getElementById('video').currentTime > 1"
+        " && document.querySelector('#stages .now')?.textContent",
+        timeout=WITHIN,
+    )
+    assert stage.json_value() in {"Speaking", "Rendering"}
     expect(page.locator("#film .chunk").first).to_be_visible()
     wait_until_done(page)
 
