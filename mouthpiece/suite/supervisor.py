@@ -158,7 +158,11 @@ class Suite:
         """Start a service and wait until it serves. Raises `MouthpieceError` when it does not."""
         self._enter(service, Phase.STARTING)
         environment = child_environment(self._config, service.plan, os.environ)
-        service.child = await Child.start(service.plan.module, environment, service.log, (self._lock,))
+        try:
+            service.child = await Child.start(service.plan.module, environment, service.log, (self._lock,))
+        except OSError as error:  # a full disk holds no log
+            wrong = f"{service.plan.name} cannot be started: {error.strerror or error}"
+            raise MouthpieceError(wrong) from None
         try:
             async with asyncio.timeout(START_SECONDS):
                 await _until_serving(service.plan, service.child)

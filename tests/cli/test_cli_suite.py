@@ -70,6 +70,19 @@ async def test_a_killed_service_comes_back_on_its_port(tmp_path: Path) -> None:
     assert "killed by signal 9" in inner.said
 
 
+async def test_a_service_that_cannot_be_started_for_a_while_comes_back(tmp_path: Path) -> None:
+    story = Story()
+    async with fake_suite(tmp_path, on_change=story) as suite, asyncio.timeout(90):
+        inner = suite.services[0]
+        assert inner.child is not None
+        inner.log.rename(tmp_path / "before.log")
+        inner.log.mkdir()  # nothing can be written there, as on a full disk
+        os.kill(inner.child.pid, signal.SIGKILL)
+        await story.until("inner", Phase.CRASHED, 2)
+        inner.log.rmdir()
+        await story.until("inner", Phase.SERVING, 2)
+
+
 async def test_a_service_that_does_not_start_says_why_and_leaves_nothing(tmp_path: Path) -> None:
     suite = fake_suite(tmp_path, moods={"front": "broken"})
     with pytest.raises(MouthpieceError, match=r"front did not start \(exit code 1\): the model is missing"):
