@@ -43,7 +43,8 @@ class Peers:
         self._loop = asyncio.get_running_loop()
         self._outbox: dict[tuple[Kind, str], str] = {}
         self._filled = asyncio.Event()
-        self._wanted: dict[str, float] = {}
+        self.wanted: dict[str, float] = {}
+        """Until when the progress of a job is wanted, in seconds of the event loop's clock."""
 
     def tell(self, notice: Notice) -> None:
         """Send a notice soon, unless the line is down."""
@@ -52,15 +53,14 @@ class Peers:
 
     def want(self, job_id: str) -> None:
         """Another gateway wants to see the progress of a job."""
-        self._wanted[job_id] = self._loop.time() + WANTED_FOR
+        now = self._loop.time()
+        self.wanted = {job: until for job, until in self.wanted.items() if until >= now}
+        self.wanted[job_id] = now + WANTED_FOR
 
     def show(self, progress: JobEvent) -> None:
         """Send live figures to those who want them."""
-        until = self._wanted.get(progress.job_id, 0.0)
-        if until >= self._loop.time():
+        if self.wanted.get(progress.job_id, 0.0) >= self._loop.time():
             self.tell(Notice(Kind.PROGRESS, progress.job_id, fitting(progress)))
-        elif until:
-            del self._wanted[progress.job_id]
 
     async def run(self) -> None:
         """Keep the line up."""
