@@ -39,4 +39,6 @@ def err() -> Console:
 
 def print_json(value: Any) -> None:
     """Write a value for programs to read."""
-    out().print(json.dumps(value, indent=2, ensure_ascii=False), markup=False, soft_wrap=True)
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    # Halves of characters, which strangers' JSON may hold, cannot be written but as escapes.
+    out().print(text.encode(errors="backslashreplace").decode(), markup=False, soft_wrap=True)

@@ -56,6 +56,7 @@ _HINTS = {
     Reason.ENGINE_UNKNOWN: "`mouthpiece engines` lists those that are there",
     Reason.ENGINE_UNAVAILABLE: "the worker's log and the page of the engine in docs/ tell what it needs",
     Reason.WEIGHTS_MISSING: "`mouthpiece doctor` tells how to get them",
+    Reason.ENCODER_MISSING: "`mouthpiece workers --json` lists what each can encode with",
     Reason.JOB_NOT_DONE: "`mouthpiece watch` waits for it",
     Reason.JOB_RUNNING: "`mouthpiece cancel` stops it",
     Reason.VOICE_FAILED: "allow a fallback with --voice-fallback, or see the log of the speech service",

@@ -98,5 +98,5 @@ def _record(record: Record) -> Provenance:
     """A record as far as it is one: anybody may have written the file."""
     try:
         return json_format.ParseDict(record, Provenance(), ignore_unknown_fields=True)
-    except json_format.ParseError:
+    except (json_format.ParseError, OverflowError):
         return Provenance()

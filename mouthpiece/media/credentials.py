@@ -190,7 +190,7 @@ def _starts(movie: BinaryIO, place: int, wanted: bytes) -> bool:
 def _record(text: str) -> Record:
     try:
         found = json.loads(text or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return cast("Record", found) if isinstance(found, dict) else {}
 

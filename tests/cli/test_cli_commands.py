@@ -18,8 +18,9 @@ from typer.main import get_command
 
 from mouthpiece.choices import ModeName, QualityName
 from mouthpiece.cli.console import out
-from mouthpiece.cli.errors import option_of
+from mouthpiece.cli.errors import explain, option_of
 from mouthpiece.cli.main import app
+from mouthpiece.errors import Reason, Unmet
 from mouthpiece.v1 import common_pb2, gateway_pb2
 from tests.support.cli_fake_gateway import VIDEO
 from tests.support.cli_programs import FakeProgram
@@ -417,6 +418,11 @@ def test_words_to_choose_from_are_those_of_the_contract() -> None:
     modes = {name.removeprefix("MODE_").lower() for name in gateway_pb2.Mode.keys()}  # noqa: SIM118
     assert qualities - {"unspecified"} == set(get_args(QualityName))
     assert modes - {"unspecified"} == set(get_args(ModeName))
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_whatever_is_missing_comes_with_advice(reason: Reason) -> None:
+    assert explain(Unmet(reason, "something is missing")).startswith("something is missing; ")
 
 
 def test_output_that_nobody_reads_any_more_ends_quietly(program: FakeProgram) -> None:

@@ -46,6 +46,26 @@ def signed(unsigned: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize(
+    "record",
+    [
+        "[" * 100_000,
+        f'{{"label": {{"opacity": 1{"0" * 400}}}}}',
+        '{"generator": "\\ud800", "label": []}',
+    ],
+    ids=["deep", "large", "odd"],
+)
+def test_a_record_that_is_none_is_passed_over(run: Run, tmp_path: Path, record: str) -> None:
+    path = tmp_path / "odd.mp4"
+    path.write_bytes(
+        box_of(b"ftyp", b"isom", bytes(4), b"isom") + box_of(b"moov", tag_box({PROVENANCE: record}))
+    )
+    for options, told in (((), "not signed"), (("--json",), '"unsigned"')):
+        result = run("verify", str(path), *options)
+        assert result.code == 1
+        assert told in result.out
+
+
 def test_a_signed_video_is_intact_and_says_what_made_it(run: Run, signed: Path) -> None:
     result = run("verify", str(signed))
     assert result.code == 0
