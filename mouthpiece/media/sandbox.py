@@ -103,7 +103,7 @@ def _answer(ours: Any, go_on: Callable[[], object]) -> tuple[Any, Exception | No
         go_on()
     try:
         return cast("tuple[Any, Exception | None]", ours.recv())
-    except EOFError:
+    except (EOFError, OSError):  # before its answer, or in the middle of it
         return None
 
 

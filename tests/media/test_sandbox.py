@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable
 from errno import ENOSPC
@@ -48,6 +49,12 @@ def crash() -> None:
     signal.raise_signal(signal.SIGSEGV)
 
 
+def die_while_answering() -> None:
+    answering = sys._getframe(1).f_locals["theirs"]
+    os.write(answering.fileno(), (1000).to_bytes(4, "big") + b"the beginning")
+    signal.raise_signal(signal.SIGKILL)
+
+
 def write(path: Path, size: int) -> None:
     path.write_bytes(bytes(size))
 
@@ -79,6 +86,10 @@ def test_an_error_of_the_tree_comes_back_whole(error: Exception) -> None:
         confined("avatar", BOUNDS, partial(fail, error))
     assert vars(caught.value) == vars(error)
     assert str(caught.value) == str(error)
+
+
+def test_what_dies_while_it_answers_is_refused() -> None:
+    assert "too much" in refused(BOUNDS, partial(die_while_answering))
 
 
 def test_a_full_disk_is_not_called_a_bad_file() -> None:
