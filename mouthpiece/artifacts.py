@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import os
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from mouthpiece.durable import sync_name, write_durably
-from mouthpiece.errors import BadInput, DataLoss, NotFound, writing
+from mouthpiece.errors import BadInput, DataLoss, NotFound, Unavailable, writing
 from mouthpiece.scratch import sweep
+
+log = logging.getLogger(__name__)
 
 BLOCK = 1 << 20
 _UNFINISHED = "unfinished"
@@ -58,7 +62,10 @@ def hash_file(path: Path) -> Artifact:
 
 
 class ArtifactStore:
-    """The store. Putting what is there already changes nothing; reads check content against name."""
+    """The store. Putting what is there already changes nothing; reads check content against name.
+
+    Every method raises `Unavailable` when a bucket does not answer.
+    """
 
     def __init__(self, store: ObjectStore, folder: Path | None = None) -> None:
         self._store = store
@@ -97,7 +104,8 @@ class ArtifactStore:
         if self._folder is not None:
             await asyncio.to_thread(self._keep, artifact, None if there else content)
         elif not there:
-            await self._store.put_async(_key(artifact.sha256), content)
+            with _answering():
+                await self._store.put_async(_key(artifact.sha256), content)
 
     def _keep(self, artifact: Artifact, content: bytes | Path | None) -> None:
         """Write a file, or without content see to it that the one that is there stays."""
@@ -129,7 +137,8 @@ class ArtifactStore:
 
     async def _size(self, sha256: str) -> int | None:
         try:
-            return (await self._store.head_async(_key(sha256)))["size"]
+            with _answering():
+                return (await self._store.head_async(_key(sha256)))["size"]
         except FileNotFoundError:
             return None
 
@@ -139,7 +148,9 @@ class ArtifactStore:
         end = min(size, offset + length) if length else size
         while offset < end:
             part = min(1 << 18, end - offset)
-            yield bytes(await self._store.get_range_async(_key(sha256), start=offset, length=part))
+            with _answering():
+                block = await self._store.get_range_async(_key(sha256), start=offset, length=part)
+            yield bytes(block)
             offset += part
 
     async def get_bytes(self, sha256: str) -> bytes:
@@ -171,7 +182,12 @@ class ArtifactStore:
 
     async def entries(self) -> AsyncGenerator[Entry]:
         """Everything there is, in no order."""
-        async for page in self._store.list():
+        pages = aiter(self._store.list())
+        while True:
+            with _answering():
+                page = await anext(pages, None)
+            if page is None:
+                return
             for meta in page:
                 name = meta["path"].rpartition("/")[2]
                 if len(name) == 64:
@@ -180,9 +196,20 @@ class ArtifactStore:
     async def delete(self, sha256: str) -> None:
         """Remove an artifact; nothing happens when it is gone already."""
         try:
-            await self._store.delete_async(_key(sha256))
+            with _answering():
+                await self._store.delete_async(_key(sha256))
         except FileNotFoundError:
             return
+
+
+@contextmanager
+def _answering() -> Generator[None]:
+    """Raise `Unavailable` when a bucket does not answer, or refuses to."""
+    try:
+        yield
+    except BaseError as error:
+        log.warning("the artifact store does not answer: %s", error)
+        raise Unavailable("the artifact store does not answer") from error
 
 
 def _key(sha256: str) -> str:

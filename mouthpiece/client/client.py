@@ -319,7 +319,7 @@ class Client:
                 f"job {job_id} has no video: it {_SAYS.get(job.state, 'is not done yet')}",
             )
         if not job.result.HasField(file):
-            raise NotFound(f"job {job_id} has no captions")
+            raise NotFound(f"job {job_id} has no {file.partition('_')[0]}")
         return artifact_from_proto(getattr(job.result, file))
 
     async def _fetch(

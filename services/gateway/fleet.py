@@ -186,7 +186,10 @@ class Fleet:
     async def _follow(self) -> None:
         while True:
             await asyncio.sleep(self._resolve_every)
-            await self._enlist(await self._directory.addresses())
+            try:
+                await self._enlist(await self._directory.addresses())
+            except MouthpieceError as error:
+                log.warning("the workers stay as they were: %s", error.message)
 
     async def _enlist(self, addresses: list[str]) -> None:
         """Make these the members; returns when every new one was looked at."""

@@ -12,6 +12,8 @@ import time
 from dataclasses import dataclass
 
 from mouthpiece.artifacts import ArtifactStore
+from mouthpiece.errors import MouthpieceError
+from services.gateway.database import StoreAway
 from services.gateway.store import JobStore
 
 log = logging.getLogger(__name__)
@@ -52,10 +54,16 @@ class Retention:
         self._policy = policy
 
     async def run(self) -> None:
-        """Sweep every ten minutes, until cancelled."""
+        """Sweep every ten minutes until cancelled, also after one that broke off. Raises `StoreAway`."""
         while True:
             await asyncio.sleep(SWEEP_EVERY)
-            swept = await self.sweep(time.time())
+            try:
+                swept = await self.sweep(time.time())
+            except StoreAway:
+                raise
+            except (MouthpieceError, OSError) as error:
+                log.warning("a sweep broke off: %s", error)
+                continue
             if swept.jobs or swept.chunks or swept.artifacts:
                 log.info("swept %s", swept)
 

@@ -10,6 +10,7 @@ import pytest
 from mouthpiece.artifacts import ArtifactStore
 from mouthpiece.core.scheduler.events import Event, WorkerDown, WorkerDraining, WorkerUp
 from mouthpiece.errors import BadInput, Unavailable
+from mouthpiece.rpc.security import TlsFiles
 from mouthpiece.v1.lipsync_pb2_grpc import add_LipSyncServiceServicer_to_server
 from services.gateway.discovery import Directory, read_directory, resolve
 from services.gateway.fleet import Fleet
@@ -109,6 +110,20 @@ async def test_a_name_that_cannot_be_looked_up_keeps_its_workers(addresses: list
         await dns.wait_for_questions(3)
         assert set(fleet.members) == {addresses[0]}
         assert told.empty()
+
+
+async def test_a_certificate_that_is_away_for_a_moment_keeps_no_worker_away(
+    addresses: list[str], tmp_path: Path
+) -> None:
+    authority, dns = tmp_path / "authority.pem", Dns([])
+    tls = TlsFiles(authority=authority)
+    async with Fleet(Directory((), (NAME,), dns.resolve), lambda _: None, tls, 0.02) as fleet:
+        dns.answer = addresses[:1]
+        await dns.wait_for_questions(3)
+        assert not fleet.members
+        authority.write_bytes(b"a certificate")
+        await dns.wait_for_questions(3)
+        assert set(fleet.members) == {addresses[0]}
 
 
 async def test_workers_that_were_named_one_by_one_stay(addresses: list[str]) -> None:

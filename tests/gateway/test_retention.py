@@ -1,24 +1,21 @@
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator
-from pathlib import Path
+from itertools import count
 
 import pytest
 
+from mouthpiece.artifacts import Entry
+from mouthpiece.errors import Unavailable
 from mouthpiece.v1 import gateway_pb2 as pb
 from services.gateway.retention import DAY, GRACE_SECONDS, Policy, Retention
 from services.gateway.store import JobStore
-from tests.support.gateway_fakes import FakeSuite, fake_suite, frame_lines
+from tests.support.gateway_fakes import FakeSuite, frame_lines
 
 LATER = time.time() + 2 * GRACE_SECONDS
 FOR_EVER = Policy(keep_days=0, cache_bytes=1 << 40)
-
-
-@pytest.fixture
-async def suite(tmp_path: Path) -> AsyncGenerator[FakeSuite]:
-    async with fake_suite(tmp_path) as running:
-        yield running
 
 
 @pytest.fixture
@@ -83,3 +80,25 @@ async def test_the_cache_gives_up_what_was_unused_for_longest(suite: FakeSuite, 
     assert swept.chunks == 1
     assert not await suite.artifacts.has(chunks[0].sha256)
     assert await suite.artifacts.has(chunks[-1].sha256)
+
+
+async def test_a_sweep_that_breaks_off_is_not_the_last(
+    suite: FakeSuite, store: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked, looks, entries = asyncio.Queue[None](), count(), suite.artifacts.entries
+
+    async def away_at_first() -> AsyncGenerator[Entry]:
+        looked.put_nowait(None)
+        if next(looks) == 0:
+            raise Unavailable("the artifact store does not answer")
+        async for entry in entries():
+            yield entry
+
+    monkeypatch.setattr("services.gateway.retention.SWEEP_EVERY", 0.0)
+    monkeypatch.setattr(suite.artifacts, "entries", away_at_first)
+    sweeping = asyncio.create_task(Retention(store, suite.artifacts, FOR_EVER).run())
+    for _ in range(2):
+        async with asyncio.timeout(20):
+            await looked.get()
+    sweeping.cancel()
+    await asyncio.gather(sweeping, return_exceptions=True)

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from obstore.exceptions import GenericError
 
 from mouthpiece.artifacts import ArtifactStore, hash_file
-from mouthpiece.errors import BadInput, DataLoss, NotFound
+from mouthpiece.errors import BadInput, DataLoss, NotFound, Unavailable
 
 CONTENT = bytes(range(256)) * 3000
 NAME = hashlib.sha256(CONTENT).hexdigest()
@@ -108,3 +111,26 @@ async def test_content_is_on_the_disk_before_its_name_and_the_name_before_put_re
     flushed.clear()
     await store.put_bytes(CONTENT)
     assert [folder for folder, _ in flushed] == [NAME[:2], "store"]
+
+
+class AwayBucket:
+    """A bucket that answers nothing."""
+
+    async def head_async(self, _key: str) -> object:
+        raise GenericError("connection refused")
+
+    async def list(self) -> AsyncIterator[object]:
+        yield []
+        raise GenericError("connection refused")
+
+    delete_async = head_async
+
+
+async def test_a_bucket_that_does_not_answer_is_told_from_one_without_the_artifact() -> None:
+    store = ArtifactStore(cast("Any", AwayBucket()))
+    name = hashlib.sha256(b"x").hexdigest()
+    for call in (store.find(name), store.has(name), store.put_bytes(b"x"), store.delete(name)):
+        with pytest.raises(Unavailable):
+            await call
+    with pytest.raises(Unavailable):
+        assert not [entry async for entry in store.entries()]
