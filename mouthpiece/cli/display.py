@@ -13,9 +13,9 @@ from rich.markup import escape
 
 from mouthpiece.cli.job_panel import draw, outcome
 from mouthpiece.cli.words import clock, size, waits_for
-from mouthpiece.client.report import state_name
 from mouthpiece.client.view import JobView
 from mouthpiece.errors import Unavailable
+from mouthpiece.rpc.states import state_name
 from mouthpiece.v1 import gateway_pb2
 
 _WORTH_TELLING = 1 << 20

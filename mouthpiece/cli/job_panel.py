@@ -9,9 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from mouthpiece.cli.words import brief, clock, count, rate, waits_for
-from mouthpiece.client.report import busy_seconds, chunk_state_name, frame_rate, state_name
+from mouthpiece.client.report import busy_seconds, frame_rate
 from mouthpiece.client.view import JobView
 from mouthpiece.core.timeline import SPEECH_RATE
+from mouthpiece.rpc.states import chunk_state_name, state_name
 from mouthpiece.v1 import gateway_pb2
 
 _STATE_STYLE = {"done": "good", "failed": "bad", "cancelled": "off", "queued": "warn"}

@@ -12,8 +12,9 @@ from mouthpiece.cli.generate import download as fetch
 from mouthpiece.cli.running import ask
 from mouthpiece.client import Client
 from mouthpiece.client.files import destination
-from mouthpiece.client.report import job_report, job_summary, state_name
+from mouthpiece.client.report import job_report, job_summary
 from mouthpiece.errors import BadInput
+from mouthpiece.rpc.states import state_name
 
 
 def list_jobs(gateway: str, states: Sequence[str], limit: int, *, as_json: bool) -> None:

@@ -19,14 +19,13 @@ from mouthpiece.cli.provenance import made_with
 from mouthpiece.cli.words import brief, count, excerpt, rate, size, waits_for
 from mouthpiece.client.report import (
     busy_seconds,
-    chunk_state_name,
     frame_rate,
     moment,
-    state_name,
     worker_report,
 )
 from mouthpiece.core.timeline import SPEECH_RATE
 from mouthpiece.rpc.convert import seconds
+from mouthpiece.rpc.states import chunk_state_name, state_name
 from mouthpiece.v1 import common_pb2, gateway_pb2, lipsync_pb2, tts_pb2
 
 _STATE = {"done": "good", "failed": "bad", "cancelled": "off", "queued": "warn", "lost": "bad"}

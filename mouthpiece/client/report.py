@@ -16,19 +16,11 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from mouthpiece.core.timeline import SPEECH_RATE
+from mouthpiece.rpc.convert import seconds
+from mouthpiece.rpc.states import chunk_state_name, state_name
 from mouthpiece.v1 import common_pb2, gateway_pb2
 
 Plain = dict[str, Any]
-
-
-def state_name(state: gateway_pb2.JobState.ValueType) -> str:
-    """A job's state as users write it."""
-    return gateway_pb2.JobState.Name(state).removeprefix("JOB_STATE_").lower()
-
-
-def chunk_state_name(state: gateway_pb2.ChunkState.ValueType) -> str:
-    """An attempt's state as users write it."""
-    return gateway_pb2.ChunkState.Name(state).removeprefix("CHUNK_STATE_").lower()
 
 
 def frame_rate(fps: common_pb2.Rational) -> Fraction:
@@ -174,7 +166,7 @@ def plain(message: Message) -> Plain:
 
 
 def _seconds(value: Duration) -> float:
-    return round(value.ToNanoseconds() / 1e9, 3)
+    return round(seconds(value), 3)
 
 
 def plan_report(plan: gateway_pb2.PlanJobResponse) -> Plain:

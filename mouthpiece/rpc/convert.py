@@ -79,6 +79,11 @@ def timestamp(unix_seconds: float) -> Timestamp:
     return message
 
 
+def unix(message: Timestamp) -> float:
+    """Seconds since 1970 of a message. Raises `ValueError` for one that is no moment from year 1 to 9999."""
+    return message.ToNanoseconds() / 1e9
+
+
 _CLASSES = {
     EngineClass.WINDOWED: common_pb2.ENGINE_CLASS_WINDOWED,
     EngineClass.REMOTE: common_pb2.ENGINE_CLASS_REMOTE,

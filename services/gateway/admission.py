@@ -21,7 +21,7 @@ from mouthpiece.core.timeline import MAX_FPS, MIN_FPS, Span
 from mouthpiece.errors import BadInput, MouthpieceError, NotFound, Reason, Unavailable, Unmet, Violation
 from mouthpiece.media.quality import Codec, Encoder, fits
 from mouthpiece.rpc import tracing
-from mouthpiece.rpc.convert import rational_to_proto
+from mouthpiece.rpc.convert import rational_to_proto, unix
 from mouthpiece.rpc.convert import seconds as seconds_of
 from mouthpiece.rpc.quality import (
     adjustment_from_proto,
@@ -180,7 +180,7 @@ def _check_urgency(spec: JobSpec, now: float) -> list[Violation]:
 
 def _check_moment(moment: Timestamp, now: float) -> Iterator[str]:
     try:
-        if moment.ToNanoseconds() / 1e9 <= now:
+        if unix(moment) <= now:
             yield "is over"
     except ValueError:
         yield "is not a moment from year 1 to 9999"
@@ -190,7 +190,7 @@ def head_start(spec: JobSpec, created: float) -> float:
     """Seconds that a job created at a moment (since 1970) counts as having waited before it."""
     if not spec.HasField("deadline"):
         return spec.priority
-    due = spec.deadline.ToNanoseconds() / 1e9
+    due = unix(spec.deadline)
     return spec.priority + max(0.0, URGENT_SECONDS - (due - created))
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mouthpiece.rpc.convert import duration
+from mouthpiece.rpc.convert import duration, unix
 from mouthpiece.v1.gateway_pb2 import (
     JOB_STATE_CANCELLED,
     JOB_STATE_DONE,
@@ -33,8 +33,12 @@ class History:
     async def add(self, connection: AsyncConnection, job: Job, outcome: Outcome) -> None:
         """Remember how a job ended, as part of a transaction."""
         promised = await connection.scalar(sa.select(_jobs.c.promised).where(_jobs.c.id == job.id))
-        finished = job.finished.ToNanoseconds() / 1e9
-        own = {"job_id": job.id, "state": job.state, "finished": finished, "promised": promised or 0.0}
+        own = {
+            "job_id": job.id,
+            "state": job.state,
+            "finished": unix(job.finished),
+            "promised": promised or 0.0,
+        }
         await connection.execute(self._put, {**own, **asdict(outcome)})
 
     async def statistics(self, since: float) -> ClusterStatistics:

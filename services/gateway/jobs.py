@@ -24,7 +24,8 @@ from mouthpiece.errors import (
     Unmet,
 )
 from mouthpiece.rpc import tracing
-from mouthpiece.rpc.convert import artifact_from_proto, artifact_to_proto, engine_to_proto, timestamp
+from mouthpiece.rpc.convert import artifact_from_proto, artifact_to_proto, engine_to_proto, timestamp, unix
+from mouthpiece.rpc.states import state_name
 from mouthpiece.rpc.status import from_proto
 from mouthpiece.v1.common_pb2 import Segment
 from mouthpiece.v1.gateway_pb2 import (
@@ -322,8 +323,7 @@ class Jobs:
         """A file that a job made, or a range of it."""
         job = await self._stored(job_id)
         if job.state != JOB_STATE_DONE:
-            name = JobState.Name(job.state).removeprefix("JOB_STATE_").lower()
-            raise Unmet(Reason.JOB_NOT_DONE, f"job {job_id} is {name}")
+            raise Unmet(Reason.JOB_NOT_DONE, f"job {job_id} is {state_name(job.state)}")
         field: _ResultField = _RESULT_FIELDS.get(file, "video")
         if not job.result.HasField(field):
             raise NotFound(f"job {job_id} has no {field.partition('_')[0]}")
@@ -366,7 +366,7 @@ class Jobs:
 def _warn_of_lateness(run: JobRun) -> None:
     if run.estimate is None or not run.spec.HasField("deadline"):
         return
-    late = time.time() + run.estimate.done - run.spec.deadline.ToNanoseconds() / 1e9
+    late = time.time() + run.estimate.done - unix(run.spec.deadline)
     if late > 0:
         run.job.warnings.append(f"the video is expected {late:.0f} s after its deadline")
 

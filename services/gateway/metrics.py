@@ -6,11 +6,11 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from functools import partial
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from prometheus_client import Counter, Gauge, Histogram
 
 from mouthpiece.core.scheduler.events import ChunkDone, ChunkFailed, Event
-from mouthpiece.rpc.convert import seconds
+from mouthpiece.rpc.convert import seconds, unix
+from mouthpiece.rpc.states import state_name
 from mouthpiece.v1.gateway_pb2 import Job, JobState, JobStatistics
 from services.gateway.access.document import STANDARD
 
@@ -113,33 +113,33 @@ def worker_lost() -> None:
 
 def job_taken(job: Job, tenant_class: str, *, begun: bool) -> None:
     """A job was accepted, or taken up after a restart, perhaps with attempts."""
-    _jobs.labels(_name(job.state)).inc()
+    _jobs.labels(state_name(job.state)).inc()
     if not begun:
-        _queue(tenant_class)[job.id] = _unix(job.created)
+        _queue(tenant_class)[job.id] = unix(job.created)
 
 
 def job_moved(before: JobState.ValueType, after: JobState.ValueType) -> None:
     """A job went over to a state that is not its last."""
-    _jobs.labels(_name(before)).dec()
-    _jobs.labels(_name(after)).inc()
+    _jobs.labels(state_name(before)).dec()
+    _jobs.labels(state_name(after)).inc()
 
 
 def job_left(job: Job) -> None:
     """A job is left to another gateway, or to another term of this one."""
-    _jobs.labels(_name(job.state)).dec()
+    _jobs.labels(state_name(job.state)).dec()
     _waits_no_more(job.id)
 
 
 def job_ended(before: JobState.ValueType, job: Job) -> None:
     """A job ended, after it was in the state `before`."""
-    _jobs.labels(_name(before)).dec()
-    _ended.labels(_name(job.state)).inc()
+    _jobs.labels(state_name(before)).dec()
+    _ended.labels(state_name(job.state)).inc()
     _waits_no_more(job.id)
 
 
 def video_begun(engine: str, job: Job) -> None:
     """The first segment of a job's video can be played."""
-    _first_segment.labels(engine).observe(max(0.0, time.time() - _unix(job.created)))
+    _first_segment.labels(engine).observe(max(0.0, time.time() - unix(job.created)))
 
 
 def video_made(engine: str, figures: JobStatistics) -> None:
@@ -208,14 +208,6 @@ def _greatest_age(waiting: Mapping[str, float]) -> float:
 def _waits_no_more(job_id: str) -> None:
     for waiting in _waiting.values():
         waiting.pop(job_id, None)
-
-
-def _unix(moment: Timestamp) -> float:
-    return moment.ToNanoseconds() / 1e9
-
-
-def _name(state: JobState.ValueType) -> str:
-    return JobState.Name(state).removeprefix("JOB_STATE_").lower()
 
 
 _queue(STANDARD)

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from mouthpiece.artifacts import Artifact
 from mouthpiece.core.timeline import Span
+from mouthpiece.rpc.convert import unix
 from mouthpiece.v1 import common_pb2
 from mouthpiece.v1.gateway_pb2 import (
     JOB_STATE_CANCELLED,
@@ -109,7 +110,7 @@ def change_row(job: Job) -> Row:
         "job": job.id,
         "new_state": job.state,
         "new_document": job.SerializeToString(),
-        "new_finished": job.finished.ToNanoseconds() / 1e9 if job.state in ENDED else None,
+        "new_finished": unix(job.finished) if job.state in ENDED else None,
         "new_video": job.result.video.sha256,
         "new_vtt": job.result.captions_vtt.sha256,
         "new_srt": job.result.captions_srt.sha256,

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from mouthpiece.core.timeline import SPEECH_RATE, Span
-from mouthpiece.rpc.convert import duration, seconds
+from mouthpiece.rpc.convert import duration, seconds, unix
 from mouthpiece.v1.common_pb2 import ChunkReport
 from mouthpiece.v1.gateway_pb2 import CHUNK_STATE_FAILED, Chunk, JobStatistics
 from services.gateway.records import Attempt, Outcome
@@ -18,12 +16,12 @@ def statistics(run: JobRun, speech_end: float, now: float) -> JobStatistics:
     """Figures of a job that ends `now`, and was all spoken at `speech_end` (both seconds since 1970)."""
     attempts = list(run.attempts.values())
     rendered = [attempt for attempt in attempts if not attempt.chunk.cached]
-    created, started = _unix(run.job.created), _unix(run.job.started)
-    starts = [_unix(attempt.chunk.started) for attempt in attempts]
-    ends = [_unix(attempt.chunk.finished) for attempt in attempts if attempt.result]
+    created, started = unix(run.job.created), unix(run.job.started)
+    starts = [unix(attempt.chunk.started) for attempt in attempts]
+    ends = [unix(attempt.chunk.finished) for attempt in attempts if attempt.result]
     used = [attempt for attempt in attempts if attempt.result and attempt.result.frames in run.segments]
     cached = [attempt.chunk for attempt in used if attempt.chunk.cached]
-    first = [_unix(attempt.chunk.finished) for attempt in used if attempt.chunk.frames.first == 0]
+    first = [unix(attempt.chunk.finished) for attempt in used if attempt.chunk.frames.first == 0]
     begin, end = min(starts, default=now), max(ends, default=now)
     return JobStatistics(
         total=duration(now - created),
@@ -83,8 +81,4 @@ def _span(chunk: Chunk) -> Span:
 
 
 def _busy(attempts: Iterable[Attempt]) -> float:
-    return sum(max(0.0, _unix(attempt.chunk.finished) - _unix(attempt.chunk.started)) for attempt in attempts)
-
-
-def _unix(moment: Timestamp) -> float:
-    return moment.ToNanoseconds() / 1e9
+    return sum(max(0.0, unix(attempt.chunk.finished) - unix(attempt.chunk.started)) for attempt in attempts)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from mouthpiece.core.timeline import Span
+from mouthpiece.rpc.states import chunk_state_name, state_name
 from mouthpiece.rpc.tracing import JobTrace, Value
 from mouthpiece.v1.gateway_pb2 import (
     CHUNK_STATE_DONE,
@@ -14,9 +15,7 @@ from mouthpiece.v1.gateway_pb2 import (
     JOB_STATE_DONE,
     JOB_STATE_FAILED,
     Chunk,
-    ChunkState,
     Job,
-    JobState,
 )
 
 
@@ -42,7 +41,7 @@ def tell_of_attempt(trace: JobTrace, job: Job, chunk: Chunk, others: Iterable[Ch
         "end_frame": chunk.frames.end,
         "frames_done": chunk.frames_done,
         "kind": _kind(chunk, before),
-        "outcome": ChunkState.Name(chunk.state).removeprefix("CHUNK_STATE_").lower(),
+        "outcome": chunk_state_name(chunk.state),
     }
     trace.write(
         attempt_key(chunk.id),
@@ -70,7 +69,7 @@ def tell_of_job(trace: JobTrace, job: Job, attempts: Iterable[Chunk]) -> None:
         "frames": job.frames,
         "chunks": len(done),
         "cached_chunks": sum(chunk.cached for chunk in done),
-        "outcome": JobState.Name(job.state).removeprefix("JOB_STATE_").lower(),
+        "outcome": state_name(job.state),
     }
     trace.write("job", _ns(job.created), end, problem=problem, attributes=attributes)
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from mouthpiece.core.timeline import SPEECH_RATE
-from mouthpiece.rpc.convert import seconds
+from mouthpiece.rpc.convert import seconds, unix
+from mouthpiece.rpc.states import state_name
 from mouthpiece.v1 import gateway_pb2 as pb
 from mouthpiece.v1.lipsync_pb2 import Telemetry
 
@@ -42,7 +43,7 @@ def status_of(job: pb.Job, cluster: pb.Cluster, waiting: Sequence[pb.Job]) -> di
     return {
         "task_id": job.id,
         "status": _STATUS.get(job.state, "processing"),
-        "stage": pb.JobState.Name(job.state).removeprefix("JOB_STATE_").lower(),
+        "stage": state_name(job.state),
         "progress": round(job.percent, 1),
         "gpu_id": _gpu_id(job, cluster),
         "queue_position": position,
@@ -115,8 +116,8 @@ def _gpu_id(job: pb.Job, cluster: pb.Cluster) -> int | None:
 def _timing(job: pb.Job) -> dict[str, float]:
     """Seconds of speech, of rendering, and in all; until the end only the time since acceptance is known."""
     figures = job.result.statistics
-    end = job.finished.ToNanoseconds() / 1e9 if job.HasField("finished") else time.time()
-    total = seconds(figures.total) or end - job.created.ToNanoseconds() / 1e9
+    end = unix(job.finished) if job.HasField("finished") else time.time()
+    total = seconds(figures.total) or end - unix(job.created)
     return {
         "tts_time": seconds(figures.speech),
         "video_time": seconds(figures.render),
