@@ -112,9 +112,7 @@ class Database:
         rest = {
             column.name: insert.excluded[column.name] for column in table.columns if not column.primary_key
         }
-        return insert.on_conflict_do_update(
-            index_elements=key, set_={name: insert.excluded[name] for name in rest}
-        )
+        return insert.on_conflict_do_update(index_elements=key, set_=rest)
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[AsyncConnection]:

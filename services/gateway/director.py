@@ -41,6 +41,7 @@ from mouthpiece.core.timeline import Span
 from mouthpiece.errors import Busy, MouthpieceError, as_told
 from mouthpiece.logs import tag_logs
 from mouthpiece.rpc import tracing
+from mouthpiece.rpc.convert import unix
 from mouthpiece.rpc.status import to_proto
 from mouthpiece.rpc.tracing import JobTrace
 from mouthpiece.v1 import gateway_pb2
@@ -107,7 +108,7 @@ class Director:
         self._jobs: dict[str, asyncio.Task[None]] = {}
         self._attempts: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._errands: set[asyncio.Task[None]] = set()
-        self._arriving: set[str] = set()
+        self._arriving = asyncio.Lock()
         self._draining = False
         self._closed = False
 
@@ -157,18 +158,19 @@ class Director:
     async def restore(self) -> None:
         """Take up all stored jobs that have not ended, done chunks included. Raises `StoreAway`."""
         for job in await self._store.jobs(limit=1_000_000, states=UNFINISHED, oldest_first=True):
-            await self._take_up(job)
+            await self._fetch(job.id)
         for job_id in await self._store.called_off():
             await self._call_off(job_id)
 
+    async def _fetch(self, job_id: str) -> None:
+        """Take up a job as it is stored, unless it is here or has ended; returns when it is here."""
+        async with self._arriving:
+            job = None if job_id in self.runs else await self._store.job(job_id)
+            if job is not None and job.state not in ENDED:
+                await self._take_up(job)
+
     async def _take_up(self, job: Job) -> None:
-        if job.id in self.runs or job.id in self._arriving:
-            return
-        self._arriving.add(job.id)
-        try:
-            run = await self._recall(job)
-        finally:
-            self._arriving.discard(job.id)
+        run = await self._recall(job)
         self.runs[run.id] = run
         self.tell(resumption(run, self._tenants(run.job.tenant).weight))
         self.begin(run)
@@ -193,13 +195,6 @@ class Director:
     def called_off(self, job_id: str) -> None:
         """Somebody wants a job cancelled."""
         self.accompany(self._call_off(job_id))
-
-    async def _fetch(self, job_id: str) -> None:
-        if job_id in self.runs:
-            return
-        job = await self._store.job(job_id)
-        if job is not None and job.state not in ENDED:
-            await self._take_up(job)
 
     async def _call_off(self, job_id: str) -> None:
         await self._fetch(job_id)
@@ -242,7 +237,7 @@ class Director:
         self.tell(JobCancelled(run.id))
         await self._halt(run)
         await run.start_over(engine)
-        metrics.job_left(run.job)
+        _leave(run)
         self._forget(run)
         await self._fetch(run.id)
 
@@ -276,7 +271,7 @@ class Director:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for job_id in self._jobs:
-            metrics.job_left(self.runs[job_id].job)
+            _leave(self.runs[job_id])
         self._jobs.clear()
         self.runs.clear()
         self._watching.abandon()
@@ -340,7 +335,7 @@ class Director:
             return
         key, run = (command.job, command.attempt), self.runs[command.job]
         metrics.attempt_started(run.id, run.engine.name, _kind(run, command))
-        task = self._loop.create_task(self._attempt(run, command))
+        task = self._loop.create_task(self._until_over(self._attempt(run, command)))
         self._attempts[key] = task
 
         def ended(_task: asyncio.Task[None]) -> None:
@@ -362,9 +357,8 @@ class Director:
             if attempt is not None and not self._draining:
                 await self._until_over(run.update_chunk(attempt))
             raise
-        except StoreAway as error:
-            self.step_down(error)
-            return
+        except StoreAway:
+            raise
         except Exception as error:
             log.exception("job %s: attempt %s failed", run.id, command.attempt)
             events = await self._renderer.give_up(run, command, as_told(error))
@@ -460,12 +454,18 @@ def resumption(run: JobRun, weight: float) -> JobSubmitted:
     return replace(
         submission(run.job, run.engine, weight),
         restored=True,
-        age=max(0.0, time.time() - run.job.created.ToNanoseconds() / 1e9),
+        age=max(0.0, time.time() - unix(run.job.created)),
         done=tuple(mergeable(run)),
         attempts=max(numbers, default=0),
         stuck=stuck_seconds(run.job),
         published=run.playable_frames,
     )
+
+
+def _leave(run: JobRun) -> None:
+    """Let the figures go of a job that has not ended: it goes on elsewhere, or anew."""
+    if not run.ended:
+        metrics.job_left(run.job)
 
 
 def _kind(run: JobRun, command: Render) -> str:

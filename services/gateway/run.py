@@ -18,7 +18,14 @@ from mouthpiece.core.motion import Crossing
 from mouthpiece.core.scheduler.events import JobSubmitted, Mode
 from mouthpiece.core.timeline import Span, frame_count, sample_at, samples_of
 from mouthpiece.media.quality import Adjustment, Encoder
-from mouthpiece.rpc.convert import duration, engine_from_proto, engine_to_proto, span_to_proto, timestamp
+from mouthpiece.rpc.convert import (
+    duration,
+    engine_from_proto,
+    engine_to_proto,
+    span_to_proto,
+    timestamp,
+    unix,
+)
 from mouthpiece.rpc.quality import adjustment_from_proto, quality_from_proto
 from mouthpiece.rpc.tracing import JobTrace
 from mouthpiece.v1 import common_pb2, gateway_pb2
@@ -40,7 +47,7 @@ from mouthpiece.v1.gateway_pb2 import (
 )
 from services.gateway import metrics, spans
 from services.gateway.admission import fade_frames, head_start, wanted_chunk_frames
-from services.gateway.database import StoreAway
+from services.gateway.database import StoreAway, to_the_end
 from services.gateway.placing import crossings_of
 from services.gateway.records import ENDED, Attempt, Outcome, Rendered, StoredSentence
 from services.gateway.store import JobStore
@@ -173,6 +180,7 @@ class JobRun:
         samples = samples_of(self.around(frames), self.fps)
         return Span(max(0, samples.first - self.engine.lead_samples), samples.end + self.engine.tail_samples)
 
+    @to_the_end  # whoever is told of a state is told of all that follows from it
     async def enter(
         self,
         state: JobState.ValueType,
@@ -304,6 +312,7 @@ class JobRun:
         )
         await self.record(JobEvent(state=self.job))
 
+    @to_the_end  # numbers have no gaps
     async def record(
         self,
         event: JobEvent,
@@ -315,24 +324,8 @@ class JobRun:
     ) -> None:
         """Give an event its number, store it with what it changed, then show it.
 
-        A task that is cancelled meanwhile is cancelled after that: numbers have no gaps. Raises `StoreAway`,
-        after which nothing more can be recorded.
+        Raises `StoreAway`, after which nothing more can be recorded.
         """
-        task = asyncio.create_task(self._record(event, attempt, sentence, recipe, outcome))
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            await asyncio.gather(task, return_exceptions=True)
-            raise
-
-    async def _record(
-        self,
-        event: JobEvent,
-        attempt: Attempt | None,
-        sentence: StoredSentence | None,
-        recipe: str,
-        outcome: Outcome | None,
-    ) -> None:
         async with self._recording:
             if self._adrift:
                 raise StoreAway("the job store did not answer")
@@ -380,9 +373,9 @@ class JobRun:
     def percent(self) -> float:
         """Rendering counts for 97, merging for the rest; two attempts at the same frames count once."""
         done = sum(map(len, disjoint(self.rendered)))
-        spans = {chunk.frames.first: chunk.frames_done for chunk in sorted(self._running(), key=_frames_done)}
+        begun = {chunk.frames.first: chunk.frames_done for chunk in sorted(self._running(), key=_frames_done)}
         total = max(1, self.job.frames, done)
-        return min(97.0, 97.0 * (done + sum(spans.values())) / total)
+        return min(97.0, 97.0 * (done + sum(begun.values())) / total)
 
     def snapshot(self) -> Job:
         """The job as GetJob shows it, live figures and chunks included."""
@@ -470,7 +463,7 @@ def submission(job: Job, engine: EngineInfo, weight: float) -> JobSubmitted:
         max_chunk_seconds=engine.max_chunk_seconds,
         chained=engine.engine_class is EngineClass.CHAINED and not fade_frames(spec, fps),
         weight=weight,
-        priority=head_start(spec, job.created.ToNanoseconds() / 1e9),
+        priority=head_start(spec, unix(job.created)),
     )
 
 

@@ -54,7 +54,8 @@ class Upgrading:
         given_up = self._absences.given_up(time.monotonic(), {_version(run.engine) for run in runs}, offered)
         newest = self._fleet.engines()
         for run in runs:
-            if _version(run.engine) in given_up and run.engine.name in newest:
+            done = run.complete or run.ended  # by now: to change another one took its time
+            if not done and _version(run.engine) in given_up and run.engine.name in newest:
                 await self._director.change_engine(run, newest[run.engine.name])
 
 
