@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,12 +17,6 @@ TEN = [f"Sentence number {number}" for number in range(10)]
 EACH = 50
 """Frames of a sentence."""
 INSERTED = [*TEN[:4], "Something new", *TEN[4:]]
-
-
-@pytest.fixture
-async def suite(tmp_path: Path) -> AsyncGenerator[FakeSuite]:
-    async with fake_suite(tmp_path) as running:
-        yield running
 
 
 def text(sentences: list[str]) -> str:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import grpc.aio
@@ -16,12 +15,6 @@ from tests.support.gateway_fakes import FakeSuite, fake_suite, frame_lines
 TEXT = "One. Two. Three. Four. Five."
 FRAMES = 250
 LIMIT = 20
-
-
-@pytest.fixture
-async def suite(tmp_path: Path) -> AsyncGenerator[FakeSuite]:
-    async with fake_suite(tmp_path) as running:
-        yield running
 
 
 async def submit(suite: FakeSuite, text: str = TEXT, request_id: str = "", **spec: object) -> pb.Job:

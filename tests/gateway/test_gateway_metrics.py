@@ -1,20 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from pathlib import Path
-
-import pytest
 from prometheus_client import REGISTRY
 
 from mouthpiece.v1 import gateway_pb2 as pb
 from tests.gateway.test_gateway_jobs import finish, first_busy, hold_all, submit
-from tests.support.gateway_fakes import FakeSuite, fake_suite
-
-
-@pytest.fixture
-async def suite(tmp_path: Path) -> AsyncGenerator[FakeSuite]:
-    async with fake_suite(tmp_path) as running:
-        yield running
+from tests.support.gateway_fakes import FakeSuite
 
 
 def figure(name: str, **labels: str) -> float:

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from pathlib import Path
 from typing import Any
 
 import grpc.aio
 import pytest
 
 from mouthpiece.v1 import gateway_pb2 as pb
-from tests.support.gateway_fakes import FakeSuite, fake_suite
+from tests.support.gateway_fakes import FakeSuite
 from tests.support.nasty_messages import nasty, with_one_nasty
 
 UNFORESEEN = {grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.DEADLINE_EXCEEDED}
 STREAMS = {"WatchJob", "DownloadVideo"}
 CALLS = 40
-
-
-@pytest.fixture
-async def suite(tmp_path: Path) -> AsyncGenerator[FakeSuite]:
-    async with fake_suite(tmp_path) as running:
-        yield running
 
 
 async def outcome(stub: Any, method: str, request: Any) -> grpc.StatusCode:

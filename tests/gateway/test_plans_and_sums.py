@@ -15,15 +15,9 @@ from services.gateway.planning import add_range
 from services.gateway.records import Outcome
 from services.gateway.store import JobStore
 from tests.gateway.test_gateway_jobs import FRAMES, TEXT, finish, hold_all, submit
-from tests.support.gateway_fakes import FakeSuite, fake_suite
+from tests.support.gateway_fakes import FakeSuite
 
 MANY = 10_000
-
-
-@pytest.fixture
-async def suite(tmp_path: Path) -> AsyncGenerator[FakeSuite]:
-    async with fake_suite(tmp_path) as running:
-        yield running
 
 
 @pytest.fixture

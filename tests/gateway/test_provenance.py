@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncGenerator
 from pathlib import Path
 
-import pytest
 from google.protobuf import json_format
 
 from mouthpiece.core.engines import EngineClass, EngineInfo, Weights
@@ -19,12 +17,6 @@ from tests.support.gateway_fakes import SENTENCE_SECONDS, FakeSuite, fake_suite
 LIMIT = 20
 TEXT = "One. Two. Three."
 MODEL = Weights("lips.pt", "a" * 64)
-
-
-@pytest.fixture
-async def suite(tmp_path: Path) -> AsyncGenerator[FakeSuite]:
-    async with fake_suite(tmp_path) as running:
-        yield running
 
 
 async def made(suite: FakeSuite, **spec: str) -> pb.Job:

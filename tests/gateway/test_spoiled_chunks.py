@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
 from io import BytesIO
 from pathlib import Path
 
@@ -10,13 +9,7 @@ import pytest
 from mouthpiece.media.boxes import count_frames
 from mouthpiece.v1 import gateway_pb2 as pb
 from tests.gateway.test_gateway_jobs import FRAMES, finish, first_busy, submit, watch
-from tests.support.gateway_fakes import FakeSuite, fake_suite, frame_lines
-
-
-@pytest.fixture
-async def suite(tmp_path: Path) -> AsyncGenerator[FakeSuite]:
-    async with fake_suite(tmp_path) as running:
-        yield running
+from tests.support.gateway_fakes import FakeSuite, frame_lines
 
 
 async def stored_chunks(suite: FakeSuite) -> list[Path]:

@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from pathlib import Path
-
-import pytest
-
 from mouthpiece.v1 import gateway_pb2 as pb
 from tests.gateway.test_gateway_jobs import finish, refusal, submit
-from tests.support.gateway_fakes import FakeSuite, fake_suite, frame_lines
+from tests.support.gateway_fakes import FakeSuite, frame_lines
 
 TEN = [f"Sentence number {number}" for number in range(10)]
 FRAMES_EACH = 50
-
-
-@pytest.fixture
-async def suite(tmp_path: Path) -> AsyncGenerator[FakeSuite]:
-    async with fake_suite(tmp_path) as running:
-        yield running
 
 
 def text(sentences: list[str]) -> str:
