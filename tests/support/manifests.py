@@ -35,7 +35,7 @@ def render(base: str, components: Sequence[str] = ()) -> list[Manifest]:
             [KUBECTL, "kustomize", str(folder)], capture_output=True, text=True, timeout=60, check=False
         )
     assert done.returncode == 0, done.stderr
-    return [found for found in yaml.safe_load_all(done.stdout) if found]
+    return [found for found in yaml.load_all(done.stdout, yaml.CSafeLoader) if found]
 
 
 def of_kind(manifests: Sequence[Manifest], *kinds: str) -> list[Manifest]:
