@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from mouthpiece.core.scheduler.events import Event
+from mouthpiece.errors import Unavailable
 from mouthpiece.v1.gateway_pb2 import JobEvent
 from services.gateway import metrics
 from services.gateway.database import StoreAway, StoreFull
@@ -105,7 +106,7 @@ class Seat:
             rest = REST
             try:
                 await self._serve_term()
-            except StoreAway as error:
+            except Unavailable as error:  # the job store, or the artifacts of the jobs that it holds
                 log.warning("%s", error.message)
                 rest = FULL_REST if isinstance(error, StoreFull) else REST
             await asyncio.sleep(rest)
