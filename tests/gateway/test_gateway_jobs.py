@@ -14,7 +14,7 @@ from tests.support.gateway_fakes import FakeSuite, fake_suite, frame_lines
 
 TEXT = "One. Two. Three. Four. Five."
 FRAMES = 250
-LIMIT = 20
+LIMIT = 60
 
 
 async def submit(suite: FakeSuite, text: str = TEXT, request_id: str = "", **spec: object) -> pb.Job:
