@@ -35,7 +35,7 @@ def write(folder: Path, frames: int = 1) -> None:
     np.save(folder / LANDMARKS, np.zeros((frames, 468, 3), np.float32))
     facts = {
         "kind": "portrait", "fps": "25", "width": 4, "height": 4, "source_size": [4, 4],
-        "source_fps": "", "source_frames": 1, "faces": 1, "warnings": ["small"],
+        "source_fps": "", "source_frames": 1, "faces": 1, "warnings": ["small"], "empty": [],
     }  # fmt: skip
     (folder / FACTS).write_text(json.dumps(facts))
 
