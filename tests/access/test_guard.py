@@ -247,9 +247,12 @@ def test_what_is_no_key_set_is_told_from_one(access: Access, tmp_path: Path, con
 async def test_a_file_that_goes_while_it_is_looked_at_is_looked_for_again(
     access: Access, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def there(_path: Path) -> bool:
+        return True
+
     guard = access.guard()
     monkeypatch.setattr("services.gateway.access.guard.LOOK_EVERY", 0.0)
-    monkeypatch.setattr(Path, "exists", lambda _: True)
+    monkeypatch.setattr(Path, "exists", there)
     access.path.unlink()
     looking = asyncio.create_task(guard.keep_fresh())
     for _ in range(5):
