@@ -20,7 +20,16 @@ from av.video.frame import PictureType, VideoFrame
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
 from mouthpiece.media.probe import read_chunk
-from mouthpiece.media.quality import HEVC_TAG, Codec, Encoder, Quality, encoder_options
+from mouthpiece.media.quality import (
+    HEVC_TAG,
+    KEYFRAME_SECONDS,
+    LONGEST_GOP_SECONDS,
+    Codec,
+    Encoder,
+    Quality,
+    encoder_options,
+    keyframes_with,
+)
 
 if TYPE_CHECKING:
     from av.video.codeccontext import VideoCodecContext
@@ -57,8 +66,8 @@ class ChunkEncoder:
             chunk = encoder.finish()
 
     ``width`` and ``height`` are even. ``threads`` above 1 make the encoder faster and its output a little
-    larger, with the same pictures only for `Quality.LOSSLESS`. ``keyframes`` names frames that must be IDRs
-    beside those that are anyway.
+    larger, with the same pictures only for `Quality.LOSSLESS`. ``keyframes`` names frames that must be IDRs:
+    the regular ones, one a second, then give way to them, and GOPs last 1.5 s at most.
     """
 
     def __init__(
@@ -78,13 +87,16 @@ class ChunkEncoder:
         self._path = path
         self._size = (height, width)
         self._time_base = 1 / fps
-        self._keyframes = keyframes
+        self._keyframes = keyframes_with(keyframes, fps)
+        apart = LONGEST_GOP_SECONDS if keyframes else Fraction(KEYFRAME_SECONDS)
         self._frames = 0
         self._seconds = 0.0
         self._finished = False
         self._container = av.open(str(path), "w", format="mp4")
         try:
-            self._stream = self._open_stream(encoder, encoder_options(encoder, quality, fps), fps, threads)
+            self._stream = self._open_stream(
+                encoder, encoder_options(encoder, quality, fps, apart), fps, threads
+            )
         except BaseException:
             self._discard()
             raise

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
+from math import ceil
 
 from mouthpiece.core.timeline import Span
 
 KEYFRAME_SECONDS = 1
 """Time between keyframes: the unit in which players seek and in which segments are cut."""
+
+LONGEST_GOP_SECONDS = Fraction(3, 2)
+"""The same at most, where keyframes are wanted at certain frames and the regular ones give way to them."""
 
 SEGMENT_SECONDS = 4
 """Length from which a segment ends at the next keyframe; it may end earlier, with its chunk."""
@@ -209,14 +213,17 @@ def fits(encoder: Encoder, quality: Quality, width: int, height: int) -> bool:
     return encoder is encoder.codec.software or min(width, height) >= _LEAST_NVENC_SIDE
 
 
-def encoder_options(encoder: Encoder, quality: Quality, fps: Fraction) -> dict[str, str]:
+def encoder_options(
+    encoder: Encoder, quality: Quality, fps: Fraction, apart: Fraction = Fraction(KEYFRAME_SECONDS)
+) -> dict[str, str]:
     """Options of an encoder under which any two of its chunks of a job can share a track.
 
-    Raises `ValueError` for an encoder that does not have the quality.
+    ``apart`` is the time between keyframes in seconds, beside those that are asked for. Raises `ValueError`
+    for an encoder that does not have the quality.
     """
     preset = PRESETS[quality]
     # A frame that must be a keyframe is to be one at which decoding may begin.
-    common = {"g": str(max(1, round(KEYFRAME_SECONDS * fps))), "forced-idr": "1"}
+    common = {"g": str(gop_frames(apart, fps)), "forced-idr": "1"}
     own = _own_options(encoder, preset)
     if own is None:
         raise ValueError(f"{encoder} does not have quality {quality}")
@@ -238,6 +245,26 @@ def _own_options(encoder: Encoder, preset: Preset) -> dict[str, str] | None:
             return {"profile": "main", **nvenc_options(preset.nvenc)} if preset.nvenc else None
         case Encoder.NVENC:
             return {"profile": preset.profile, **nvenc_options(preset.nvenc)} if preset.nvenc else None
+
+
+def gop_frames(apart: Fraction, fps: Fraction) -> int:
+    """Frames from one keyframe to the next."""
+    return max(1, round(apart * fps))
+
+
+def keyframes_with(wanted: Iterable[int], fps: Fraction) -> frozenset[int]:
+    """Keyframes of a chunk, behind its first frame, that has some at certain frames; up to the last of these.
+
+    There are as few as the longest GOP allows, evenly spread between those that are wanted. They depend on
+    nothing but these, counted from the chunk's first frame.
+    """
+    longest = gop_frames(LONGEST_GOP_SECONDS, fps)
+    found, last = set[int](), 0
+    for frame in sorted(wanted):
+        groups = ceil((frame - last) / longest)
+        found |= {last + (frame - last) * number // groups for number in range(1, groups + 1)}
+        last = frame
+    return frozenset(found)
 
 
 def nvenc_options(settings: Nvenc) -> dict[str, str]:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import resource
 from collections.abc import Generator, Iterable, Iterator
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from mouthpiece.media.boxes import keyframes
 from mouthpiece.media.encode import ChunkEncoder
 from mouthpiece.media.probe import Frame, decode_frames, frame_times, read_chunk
-from mouthpiece.media.quality import Quality
+from mouthpiece.media.quality import Quality, keyframes_with
 from tests.support.media_chunks import FILM, NTSC, PAL, encode, picture, pictures
 
 RATES = (PAL, NTSC, FILM, Fraction(24), Fraction(5), Fraction(120), Fraction(997, 40))
@@ -79,9 +83,34 @@ def test_keyframes_come_every_second_and_nowhere_else(tmp_path: Path, quality: Q
             encoder.write(picture(index) if index < 70 else np.full((72, 64), 16, np.uint8))
         encoder.finish()
     with av.open(str(path)) as container:
-        keyframes = [packet.pts for packet in container.demux(video=0) if packet.is_keyframe and packet.size]
+        keys = [packet.pts for packet in container.demux(video=0) if packet.is_keyframe and packet.size]
         time_base = container.streams.video[0].time_base or Fraction(0)
-    assert [pts * time_base * 25 for pts in keyframes if pts is not None] == [0, 25, 50, 75, 100, 125]
+    assert [pts * time_base * 25 for pts in keys if pts is not None] == [0, 25, 50, 75, 100, 125]
+
+
+def test_regular_keyframes_give_way_to_those_that_are_wanted(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    wanted = frozenset({30, 40, 120})
+    with ChunkEncoder(path, PAL, 64, 48, Quality.MEDIUM, keyframes=wanted) as encoder:
+        for index in range(200):
+            encoder.write(picture(index))
+        encoder.finish()
+    with path.open("rb") as file:
+        assert keyframes(file) == [0, 30, 40, 66, 93, 120, 158, 196]
+
+
+@given(
+    wanted=st.frozensets(st.integers(0, 2000), max_size=30),
+    more=st.integers(2001, 3000),
+    fps=st.sampled_from([PAL, NTSC, Fraction(12), Fraction(60)]),
+)
+def test_keyframes_hang_on_those_wanted_before_them_alone(
+    wanted: frozenset[int], more: int, fps: Fraction
+) -> None:
+    keys = sorted({0} | keyframes_with(wanted, fps))
+    assert wanted <= set(keys)
+    assert all(after - before <= round(fps * 3 / 2) for before, after in pairwise(keys))
+    assert set(keys) <= {0} | keyframes_with(wanted | {more}, fps)
 
 
 @pytest.mark.parametrize("quality", Quality)

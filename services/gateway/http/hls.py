@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from fractions import Fraction
 from math import ceil
 
-from mouthpiece.media.quality import KEYFRAME_SECONDS, SEGMENT_SECONDS
+from mouthpiece.media.quality import LONGEST_GOP_SECONDS, SEGMENT_SECONDS
 from mouthpiece.v1.common_pb2 import Segment
 
-_LONGEST_SECONDS = SEGMENT_SECONDS + KEYFRAME_SECONDS
+_LONGEST_SECONDS = float(SEGMENT_SECONDS + LONGEST_GOP_SECONDS)
 
 MEDIA_TYPE = "application/vnd.apple.mpegurl"
 
