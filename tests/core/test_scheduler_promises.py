@@ -80,7 +80,8 @@ def finish_all(scheduler: Scheduler, now: float, running: list[Render]) -> list[
 def test_nobody_who_comes_much_later_is_served_before(old: int, new: int, later: float) -> None:
     tuning = Tuning(most_stuck=inf)
     scheduler = Scheduler(tuning)
-    bound = tuning.size_weight * tuning.size_reach
+    waiting = (old + new) / tuning.rate
+    bound = max(tuning.least_passing, tuning.passing * waiting)
     scheduler.handle(0.0, submit("old", tenant="alice", expected_frames=old, restored=True))
     spoken(scheduler, 0.0, "old", old)
     scheduler.handle(bound + later, submit("new", tenant="bob", expected_frames=new, restored=True))

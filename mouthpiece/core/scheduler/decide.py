@@ -33,7 +33,7 @@ def decide(state: State) -> Iterator[Render]:
     idle = list(state.idle())
     if not idle or not state.jobs:
         return
-    order = ranked(state)
+    order = _unfinished(state)
     given = shares(state, order)
     yield from _go_on(state, idle, given)
     yield from _hire(state, idle, order, given)
@@ -108,7 +108,7 @@ def prepare(state: State) -> Iterator[Prepare]:
     idle = [head for head in state.idle() if not any(at > state.now for at in head.worker.warm.values())]
     if not idle or all(job.tape.final for job in state.jobs.values()):
         return
-    order = ranked(state)
+    order = _unfinished(state)
     given = shares(state, order)
     for job in order:
         able = [head for head in idle if _able(head, job)]
@@ -120,6 +120,10 @@ def prepare(state: State) -> Iterator[Prepare]:
                 head.worker.warm[job.spec.avatar] = state.now + state.costs_of(job.engine).prep
                 state.refresh()
                 yield Prepare(job.spec.job, head.worker.name)
+
+
+def _unfinished(state: State) -> list[Job]:
+    return [job for job in ranked(state) if job.left]
 
 
 def _able(head: Head, job: Job) -> bool:

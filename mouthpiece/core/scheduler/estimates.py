@@ -8,7 +8,7 @@ from heapq import heapify, heappop, heappush, heapreplace
 from mouthpiece.core.scheduler.beliefs import Estimate
 from mouthpiece.core.scheduler.chunks import goes_on, orphans
 from mouthpiece.core.scheduler.events import Eta
-from mouthpiece.core.scheduler.policy import to_come, worth
+from mouthpiece.core.scheduler.policy import ranked, to_come, worth
 from mouthpiece.core.scheduler.state import Head, Job, State
 
 _CLOSING = 0.5
@@ -21,7 +21,7 @@ def estimates(state: State) -> Iterator[Eta]:
     Job by job, the heads that it deserves and that are free first are filled with its work until all of
     them end together. Speech that is not there yet may end later than that.
     """
-    order = sorted(state.jobs.values(), key=lambda job: job.rank)
+    order = ranked(state)
     coming = to_come(state)
     crew = _Crew(state)
     waiting = 0

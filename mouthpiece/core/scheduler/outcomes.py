@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mouthpiece.core.scheduler.beliefs import learn_speed
 from mouthpiece.core.scheduler.events import Abort, Command, Complete, Fail, Fault, Segment, Timings
-from mouthpiece.core.scheduler.policy import rank
+from mouthpiece.core.scheduler.policy import weigh
 from mouthpiece.core.scheduler.state import Attempt, Failure, Job, State, Worker
 
 
@@ -40,7 +40,7 @@ def succeed(state: State, attempt: Attempt, timings: Timings | None) -> Iterator
         _outrun(state, job, attempt.twin)
         yield from abort(job, attempt.twin)
     job.tape.finish(attempt.span)
-    rank(state, job)
+    weigh(state, job)
     yield from deliver(state, job)
 
 

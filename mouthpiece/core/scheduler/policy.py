@@ -7,34 +7,51 @@ from math import ceil, sqrt
 
 from mouthpiece.core.scheduler.state import Head, Job, State
 
+_STEEPNESS = 1.5
+"""How sharply short and long jobs differ."""
 _FULL = 0.9
 """A cluster is never thought to be given more than this part of what it can do."""
 
 
-def rank(state: State, job: Job) -> None:
-    """Give a job its place among the others: when it came, later for the work that is left.
-
-    Seniority against shortest remaining work first; the price of size levels off so that a long job is
-    passed over for a bounded time only.
-    """
-    tuning = state.tuning
-    left = job.work = state.seconds_left(job)
-    job.rank = (job.born + tuning.size_weight * left / (1 + left / tuning.size_reach), job.spec.job)
+def weigh(state: State, job: Job) -> None:
+    """Note what is left of a job, and how long it is among others: from 0, short, to 1, long."""
+    job.work = state.seconds_left(job)
+    times = (job.work / state.tuning.long_work) ** _STEEPNESS
+    job.length = times / (1 + times)
 
 
 def ranked(state: State) -> list[Job]:
-    """The jobs with frames left, in the order in which they are served."""
-    return sorted((job for job in state.jobs.values() if job.left), key=_rank_of)
+    """The jobs in the order in which they are served: when they came, long ones later.
+
+    Seniority against shortest remaining work first. Long ones are all much alike, so among themselves they go
+    by age; others pass them for a bounded time, which grows with what waits: the busier the cluster, the more
+    jobs wait for each that goes first.
+    """
+    longest = passing(state)
+    for job in state.jobs.values():
+        job.rank = (job.born + longest * job.length, job.spec.job)
+    return sorted(state.jobs.values(), key=_rank_of)
+
+
+def passing(state: State) -> float:
+    """Whoever comes so many seconds later than another is not served before it."""
+    tuning = state.tuning
+    waiting = sum(job.work for job in state.jobs.values()) / max(state.heads_alive, 1)
+    return max(tuning.least_passing, tuning.passing * waiting)
 
 
 def birth(state: State, job: Job) -> float:
-    """When a job counts as come: later, the more work its tenant already has here that is no larger."""
+    """When a job counts as come: later, the more work its tenant already has here that is no larger.
+
+    The largest of that is free: a second job is no flood.
+    """
     size = state.seconds_left(job)
     others = [
         state.seconds_left(other) for other in state.jobs.values() if other.spec.tenant == job.spec.tenant
     ]
+    smaller = [left for left in others if left <= size]
     heads = max(state.pool(job.engine).heads, 1)
-    queued = sum(left for left in others if left <= size) / heads
+    queued = (sum(smaller) - max(smaller, default=0.0)) / heads
     waited = job.spec.age + job.spec.priority
     return state.now - waited + state.tuning.tenant_weight * queued / job.spec.weight
 
@@ -114,7 +131,7 @@ def repulsion(state: State, job: Job, heads: Sequence[Head]) -> Iterator[float]:
     """How little a job suits each of some free heads: its rank, and what it costs to have it done there."""
     tuning, costs, avatar, engine = state.tuning, state.costs_of(job.engine), job.spec.avatar, job.engine
     warm, cold = (tuning.switch_weight * costs.start(warm=known) for known in (True, False))
-    share = tuning.size_weight * job.left / (job.heads + 1) / job.pace.value
+    share = tuning.speed_weight * job.left / (job.heads + 1) / job.pace.value
     base = job.rank[0] - share / state.pool(engine).rate
     for head in heads:
         worker = head.worker

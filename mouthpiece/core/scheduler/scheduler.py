@@ -29,7 +29,7 @@ from mouthpiece.core.scheduler.events import (
 )
 from mouthpiece.core.scheduler.outcomes import blame, deliver, drop, end_attempt, fail, succeed
 from mouthpiece.core.scheduler.patience import LOOK_EVERY, heed, lose_patience, recall
-from mouthpiece.core.scheduler.policy import birth, rank
+from mouthpiece.core.scheduler.policy import birth, weigh
 from mouthpiece.core.scheduler.state import Attempt, Job, State
 from mouthpiece.core.scheduler.tuning import Tuning
 
@@ -94,7 +94,7 @@ class Scheduler:
             case ChunkLost(job, span, published) if job in state.jobs:
                 state.jobs[job].tape.wall = published
                 state.jobs[job].tape.lose(span)
-                rank(state, state.jobs[job])
+                weigh(state, state.jobs[job])
             case JobCancelled(job) if job in state.jobs:
                 return drop(state, state.jobs[job])
             case ChunkDone() | ChunkFailed() | ChunkStopped() | ChunkProgressed():
@@ -120,7 +120,7 @@ class Scheduler:
         job.born = birth(state, job)
         job.tape.kept, job.tape.wall = sorted(event.done), event.published
         state.admit(job)
-        rank(state, job)
+        weigh(state, job)
         yield next(eta for eta in estimates(state) if eta.job == event.job)
 
     def _grow(self, event: SpeechGrew) -> Iterator[Command]:
@@ -133,7 +133,7 @@ class Scheduler:
         job.tape.grow(event.ready, event.marks, final=event.final)
         for span in event.cached:
             job.tape.adopt(span)
-        rank(self.state, job)
+        weigh(self.state, job)
         yield from deliver(self.state, job)
 
     def _attend(self, event: ChunkDone | ChunkFailed | ChunkStopped | ChunkProgressed) -> Iterable[Command]:
@@ -194,7 +194,7 @@ class Scheduler:
             self._told = self._looked = state.now
             self._news.clear()
             for job in state.jobs.values():
-                rank(state, job)
+                weigh(state, job)
             return estimates(state)
         if self._news and state.tuning.eta_every and state.now >= self._looked + _SPARING * len(state.jobs):
             self._looked = state.now

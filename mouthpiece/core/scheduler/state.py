@@ -150,9 +150,11 @@ class Job:
     expected: int
     attempts: int
     rank: tuple[float, str] = (0.0, "")
-    """Its place among the jobs, lower first,"""
+    """Its place among the jobs, lower first."""
     work: float = 0.0
-    """and what was left of it then, in seconds of one mean worker."""
+    """What was left of it when something last happened to it, in seconds of one mean worker,"""
+    length: float = 0.0
+    """and how long it was then among others: from 0, short, to 1, long."""
     pace: Factor = field(default_factory=lambda: factor(1.0, _UNKNOWN_PACE))
     """How its frames compare with those that the workers' rates were learned from."""
     tape: Tape = field(default_factory=Tape)

@@ -9,15 +9,20 @@ from dataclasses import dataclass
 class Tuning:
     """What simulation found best. Seconds unless said otherwise."""
 
-    size_weight: float = 10.0
-    """Seconds of seniority that one second of remaining work (at the mean speed of one worker) costs."""
-    size_reach: float = 200.0
-    """Remaining work beyond about this costs ever less, so that long jobs are not passed for ever."""
+    passing: float = 2.0
+    """A long job is passed by shorter ones that come later by at most so many times as long as the whole
+    cluster needs for all that waits,"""
+    least_passing: float = 800.0
+    """or by this, if that is more."""
+    long_work: float = 150.0
+    """Remaining work, at the mean speed of one worker, that is neither short nor long."""
     tenant_weight: float = 2.0
     """Seconds of seniority that a job loses for each second the whole cluster needs for its tenant's other
-    jobs of at most its size."""
+    jobs of at most its size, but the largest."""
+    speed_weight: float = 10.0
+    """Seconds of seniority that one second of rendering is worth when a worker chooses its job,"""
     switch_weight: float = 9.0
-    """Seconds of seniority that one second of starting cost is worth when a worker chooses its job."""
+    """and one second of starting."""
     foresight: float = 0.5
     """How many of the jobs that will probably come while the present work lasts are thought of."""
     memory: float = 300.0
