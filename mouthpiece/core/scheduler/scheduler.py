@@ -35,6 +35,8 @@ from mouthpiece.core.scheduler.tuning import Tuning
 
 _PATIENCE = 1.0
 """Seconds until what could not be helped is looked at again."""
+_BRIEF = 30.0
+"""What a job has left when a second more or less matters to its estimate, in seconds of one mean worker."""
 _SPARING = 0.005
 """An estimate looks at every job: one for the sake of news waits so many seconds for each after the last."""
 
@@ -177,7 +179,8 @@ class Scheduler:
         """Remember whose end is to be expected anew: for a short job a second later is late."""
         match event:
             case SpeechGrew() | ChunkDone() | ChunkFailed() | ChunkProgressed():
-                if event.job in self.state.jobs:
+                job = self.state.jobs.get(event.job)
+                if job and job.work < _BRIEF:
                     self._news.add(event.job)
             case _:
                 pass
