@@ -50,7 +50,7 @@ def _lone(workers: int) -> Scenario:
 
 def _catalogue() -> Iterator[Scenario]:
     for load in (0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 1.2):
-        yield Scenario("load", f"load-{load:g}", equal(8), load, 600)
+        yield Scenario("load", f"load-{load:g}", equal(8), load, 2000)
     for workers in SIZES:
         for name, load in LOADS.items():
             yield Scenario("size", f"{workers}-{name}", equal(workers), load, max(200, 10 * workers))

@@ -29,6 +29,7 @@ from mouthpiece.core.scheduler import (
     Scheduler,
     Segment,
     SpeechGrew,
+    Stuck,
     Tick,
     Timings,
     WakeAt,
@@ -298,6 +299,8 @@ class ModelWorld:
             case Eta(name, first, done):
                 assert name in self.jobs
                 assert 0 <= first <= done
+            case Stuck(name):
+                assert name in self.jobs
             case WakeAt(at):
                 assert at > self.now
                 self.wake = at
