@@ -9,6 +9,9 @@ from mouthpiece.core.scheduler.events import Abort, Command, Complete, Fail, Fau
 from mouthpiece.core.scheduler.policy import weigh
 from mouthpiece.core.scheduler.state import Attempt, Failure, Job, State, Worker
 
+_WITNESSES = 2
+"""Workers that must fail with the same input until that is to blame."""
+
 
 def end_attempt(state: State, attempt: Attempt) -> Job | None:
     """Free the head of an attempt; the job it was for, None when its result is not wanted any more."""
@@ -27,7 +30,7 @@ def succeed(state: State, attempt: Attempt, timings: Timings | None) -> Iterator
     """An attempt is done: learn from it, call off its twin, deliver what is next in order."""
     worker = attempt.head.worker
     job = end_attempt(state, attempt)
-    worker.late, worker.strikes = False, 0
+    worker.late, worker.strikes, worker.failed_at = False, 0, None
     if worker.paused_until:
         worker.paused_until = 0.0
         state.refresh()
@@ -68,9 +71,13 @@ def fail(state: State, job: Job, attempt: Attempt, reason: str, fault: Fault) ->
     if fault is Fault.JOB:
         yield from drop(state, job)
         yield Fail(job.spec.job, f"{worker.name}: {reason}")
-    elif fault is not Fault.NOBODY and not attempt.twin and (told := _hopeless(state, job, attempt)):
-        yield from drop(state, job)
-        yield Fail(job.spec.job, told)
+    elif fault is not Fault.NOBODY:
+        told = "" if attempt.twin else _hopeless(state, job, attempt)
+        _note_failure(state, worker, job, fault)
+        _acquit(state, job, over=bool(told))
+        if told:
+            yield from drop(state, job)
+            yield Fail(job.spec.job, told)
 
 
 def blame(state: State, worker: Worker, fault: Fault, retry_after: float) -> None:
@@ -85,6 +92,32 @@ def blame(state: State, worker: Worker, fault: Fault, retry_after: float) -> Non
         pause = min(max(tuning.first_pause * 2**worker.strikes, least), tuning.most_pause)
         worker.strikes += 1
     worker.paused_until = max(worker.paused_until, state.now + pause)
+    state.refresh()
+
+
+def _note_failure(state: State, worker: Worker, job: Job, fault: Fault) -> None:
+    """Remember what a worker fails at. One that cannot be trusted, or that died, fails by itself."""
+    tried = fault is Fault.ATTEMPT and worker.name in state.workers
+    here = (job.spec.avatar, job.spec.job) if tried else ("", "")
+    avatar, name = worker.failed_at or here
+    worker.failed_at = (avatar if avatar == here[0] else "", name if name == here[1] else "")
+
+
+def _acquit(state: State, job: Job, *, over: bool) -> None:
+    """Take the blame from workers that failed at nothing but this job's input.
+
+    For an avatar that nobody has rendered yet it is enough that two workers fail; otherwise the job must be
+    ``over``, so that broken workers do not clear each other again and again while others get on with it.
+    """
+    avatar, name = job.spec.avatar, job.spec.job
+    proven = any(worker.warm.get(avatar) == 0.0 for worker in state.workers.values())
+    failed = {failure.worker for failure in job.failures}
+    if len(failed) < _WITNESSES or (proven and not over):
+        return
+    for worker in (state.workers[one] for one in failed & state.workers.keys()):
+        at_avatar, at_job = worker.failed_at or ("", "")
+        if (at_job == name) if proven else (at_avatar == avatar):
+            worker.strikes, worker.paused_until = 0, 0.0
     state.refresh()
 
 

@@ -115,7 +115,9 @@ class Worker:
     rates: dict[tuple[str, str], Factor] = field(default_factory=dict[tuple[str, str], Factor])
     late: bool = False
     strikes: int = 0
-    """Failures in a row."""
+    """Failures in a row that count against it,"""
+    failed_at: tuple[str, str] | None = None
+    """and the avatar and the job of all since it last delivered, each empty when there were several."""
     paused_until: float = 0.0
     refused: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
     """Engines with which it refused to render and has delivered nothing since, and why."""
