@@ -82,7 +82,8 @@ class Member:
         """The scheduler's view of it."""
         rates = self.told.frames_per_second
         offers = tuple(Offer(e.name, e.version, rates.get(e.name, 0.0)) for e in self.told.engines)
-        return WorkerUp(self.address, offers, max(1, self.told.slots), tuple(self.told.prepared_avatars))
+        warm = tuple(self.told.prepared_avatars)
+        return WorkerUp(self.address, offers, max(1, self.told.slots), warm, self.name)
 
 
 class Fleet:

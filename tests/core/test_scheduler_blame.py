@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mouthpiece.core.scheduler import (
@@ -113,3 +115,17 @@ def test_who_cannot_be_trusted_is_not_cleared_by_others_that_cannot_be() -> None
     cluster = Cluster(2, Fault.WORKER)
     cluster.run("bad", "no face at all", bad=True)
     assert cluster.distrusted() == {"w0", "w1"}
+
+
+def test_each_reason_is_told_once_with_the_titles_of_all_who_gave_it() -> None:
+    scheduler = Scheduler(Tuning(eta_every=0.0))
+    for number, title in enumerate(("ada", "bob")):
+        scheduler.handle(0.0, replace(up(f"10.0.0.{number}:99"), title=title))
+    scheduler.handle(0.0, submit())
+    commands = scheduler.handle(0.0, SpeechGrew("j1", 50, final=True))
+    for now, reason in enumerate(("no face", "no face", "no memory")):
+        attempt = next(command.attempt for command in commands if isinstance(command, Render))
+        ended = scheduler.handle(10.0 * now + 5.0, ChunkFailed("j1", attempt, reason))
+        commands = [*ended, *scheduler.handle(10.0 * now + 10.0, Tick())]
+    told = [command.reason for command in commands if isinstance(command, Fail)]
+    assert told == ["frames 0 to 50 failed 3 times: ada, bob: no face; ada: no memory"]

@@ -156,7 +156,7 @@ def test_workers_that_refuse_for_ever_are_no_help_and_their_words_are_told() -> 
         clock.sleep(1.0)
     (_, stuck), (at, failed) = clock.said
     assert isinstance(stuck, Stuck)
-    assert stuck.reason == "w0: it is ill; w1: it is ill"
+    assert stuck.reason == "w0, w1: it is ill"
     assert isinstance(failed, Fail)
     assert failed.reason == stuck.reason
     assert LIMIT <= at <= LIMIT + 3

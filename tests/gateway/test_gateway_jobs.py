@@ -120,7 +120,9 @@ async def test_a_job_that_no_worker_can_render_fails_and_says_why(suite: FakeSui
         worker.fail = MouthpieceError("out of paint")
     job = await finish(suite, await submit(suite))
     assert job.state == pb.JOB_STATE_FAILED
-    assert "out of paint" in job.error.message
+    assert job.error.message.count("out of paint") == 1
+    assert all(worker.name in job.error.message for worker in suite.workers)
+    assert "127.0.0.1" not in job.error.message
 
 
 async def test_a_worker_that_lies_about_its_frames_is_not_believed(suite: FakeSuite) -> None:

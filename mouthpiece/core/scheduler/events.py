@@ -79,13 +79,15 @@ class WorkerUp:
     """A worker can take chunks, or has changed what it offers.
 
     Replaces what was known of its offers and ends its draining; a chunk that it holds goes on. ``slots`` is
-    how many chunks it renders at a time, ``warm`` the avatar keys that it has prepared.
+    how many chunks it renders at a time, ``warm`` the avatar keys that it has prepared. ``title`` is its
+    name for people, where that is another one.
     """
 
     worker: str
     offers: tuple[Offer, ...]
     slots: int = 1
     warm: tuple[str, ...] = ()
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from mouthpiece.core.scheduler.beliefs import learn_speed
 from mouthpiece.core.scheduler.events import Abort, Command, Complete, Fail, Fault, Segment, Timings
@@ -63,14 +63,14 @@ def fail(state: State, job: Job, attempt: Attempt, reason: str, fault: Fault) ->
     attempt.head.job = ""
     worker = attempt.head.worker
     if fault is not Fault.NOBODY:
-        job.failures.append(Failure(attempt.span, worker.name, reason))
+        job.failures.append(Failure(attempt.span, worker.name, worker.title, reason))
     if attempt.twin:
         attempt.twin.twin = None
     else:
         job.tape.give_back(attempt.span)
     if fault is Fault.JOB:
         yield from drop(state, job)
-        yield Fail(job.spec.job, f"{worker.name}: {reason}")
+        yield Fail(job.spec.job, said([(worker.title, reason)]))
     elif fault is not Fault.NOBODY:
         told = "" if attempt.twin else _hopeless(state, job, attempt)
         _note_failure(state, worker, job, fault)
@@ -121,6 +121,14 @@ def _acquit(state: State, job: Job, *, over: bool) -> None:
     state.refresh()
 
 
+def said(reasons: Iterable[tuple[str, str]]) -> str:
+    """What workers said, given as their titles and reasons: each reason once, with all who gave it."""
+    titles: dict[str, dict[str, None]] = {}
+    for title, reason in reasons:
+        titles.setdefault(reason, {})[title] = None
+    return "; ".join(f"{', '.join(who)}: {reason}" for reason, who in titles.items())
+
+
 def drop(state: State, job: Job) -> Iterator[Command]:
     """Forget a job and call off its attempts."""
     del state.jobs[job.spec.job]
@@ -145,7 +153,7 @@ def _hopeless(state: State, job: Job, attempt: Attempt) -> str:
         untried = [worker for worker in able if worker.name not in names and not worker.draining]
         most = state.tuning.most_failures
         if len(names) >= most or (len(here) >= most and not untried):
-            told = "; ".join(f"{failure.worker}: {failure.reason}" for failure in here)
+            told = said((failure.title, failure.reason) for failure in here)
             return f"frames {attempt.span.first} to {attempt.span.end} failed {len(here)} times: {told}"
     return ""
 

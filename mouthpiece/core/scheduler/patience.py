@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from math import inf
 
 from mouthpiece.core.scheduler.events import Command, Fail, Fault, Stuck
-from mouthpiece.core.scheduler.outcomes import drop
+from mouthpiece.core.scheduler.outcomes import drop, said
 from mouthpiece.core.scheduler.state import Job, State, Worker
 
 LOOK_EVERY = 1.0
@@ -73,5 +73,5 @@ def _tell(state: State, job: Job, *, stuck: bool) -> Iterator[Command]:
 def _refusals(state: State, engine: tuple[str, str]) -> str:
     """What those say who have an engine and do not render with it."""
     able = (worker for worker in state.workers.values() if engine in worker.offers)
-    said = ((worker.name, worker.refused.get(engine)) for worker in able)
-    return "; ".join(f"{name}: {reason}" for name, reason in said if reason is not None)
+    refused = ((worker.title, worker.refused.get(engine)) for worker in able)
+    return said((title, reason) for title, reason in refused if reason is not None)

@@ -106,6 +106,8 @@ class Worker:
     """One lip-sync service."""
 
     name: str
+    title: str = ""
+    """Its name for people."""
     offers: dict[tuple[str, str], Offer] = field(default_factory=dict[tuple[str, str], Offer])
     slots: int = 0
     heads: list[Head] = field(default_factory=list[Head])
@@ -138,6 +140,7 @@ class Failure:
 
     span: Span
     worker: str
+    title: str
     reason: str
 
 
@@ -352,6 +355,7 @@ class State:
             unknown = factor(self.pool(engine).rate, _UNKNOWN_RATE)
             worker.rates.setdefault(engine, factor(offer.rate, _TOLD_RATE) if offer.rate else unknown)
         worker.offers = {(offer.engine, offer.version): offer for offer in event.offers}
+        worker.title = event.title or event.worker
         worker.draining = False
         worker.slots = event.slots
         worker.heads += [Head(worker, slot) for slot in range(len(worker.heads), event.slots)]
