@@ -165,6 +165,11 @@ class GatewaySettings(_Settings):
     http_port: int = Field(default=8080, ge=0, le=65535)
     """HTTP port, of the web page and the REST interface; 0: any free one. Default: 8080."""
 
+    allowed_hosts: str = ""
+    """Names, separated by commas, that HTTP is answered under while no tokens are asked for, such as
+    `video.example.org`; `*`: any. Addresses, `localhost` and `MOUTHPIECE_HOST` always are. Default: none
+    else."""
+
     tts: str = "127.0.0.1:50052"
     """Address of the speech service. Default: 127.0.0.1:50052."""
 

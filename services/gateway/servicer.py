@@ -34,6 +34,7 @@ from services.gateway.discovery import read_directory
 from services.gateway.fleet import Fleet
 from services.gateway.house import HouseRules
 from services.gateway.http.front import HttpFront
+from services.gateway.http.hosts import Hosts
 from services.gateway.jobs import Jobs
 from services.gateway.lease import Lease
 from services.gateway.ledger import Ledger
@@ -98,7 +99,8 @@ class VideoServicer(VideoServiceServicer):
         )
         self._uploads = Uploads(common.data / "uploads", artifacts, store, settings.max_upload_bytes, room)
         self._open.push_async_callback(_stop, asyncio.create_task(self._uploads.run()))
-        self.http = HttpFront(self, self._jobs, self._uploads, artifacts, settings, self._guard)
+        hosts = Hosts.of(settings.allowed_hosts, common.host)
+        self.http = HttpFront(self, self._jobs, self._uploads, artifacts, settings, self._guard, hosts)
         await self._open.enter_async_context(self.http.serving(common))
 
     def _appoint(self, store: JobStore) -> Director:

@@ -72,3 +72,8 @@ async def test_a_gateway_that_does_not_ask_says_so(tmp_path: Path) -> None:
     async with fake_suite(tmp_path) as suite, client_of(suite) as client:
         shown = (await client.get("/api/session")).json()
         assert (shown["token_needed"], shown["scopes"]) == (False, ["admin", "read", "write"])
+
+
+async def test_a_gateway_that_asks_for_tokens_answers_to_any_name(guarded: Guarded) -> None:
+    headers = {"Host": "video.example", "Authorization": f"Bearer {guarded.token}"}
+    assert (await guarded.client.get("/api/jobs", headers=headers)).status_code == 200

@@ -8,6 +8,7 @@ from starlette.requests import Request
 
 from mouthpiece.errors import Forbidden, Unavailable
 from services.gateway.access import Caller, Guard
+from services.gateway.http.hosts import Hosts
 
 COOKIE = "mouthpiece_token"
 """Cookie with the token of a browser, whose players and event streams cannot send headers of their own."""
@@ -18,8 +19,9 @@ _SAFE = {"GET", "HEAD", "OPTIONS"}
 class Access:
     """Lets requests in by the same tokens, scopes and rates as gRPC."""
 
-    def __init__(self, guard: Guard) -> None:
+    def __init__(self, guard: Guard, hosts: Hosts) -> None:
         self._guard = guard
+        self._hosts = hosts
         self.draining = False
 
     @property
@@ -37,6 +39,8 @@ class Access:
         if request.method not in _SAFE:
             _check_origin(request)
         if rpc:
+            if not self.asks:  # a page that has the gateway's name from elsewhere would know no token
+                self._hosts.check(request.headers.get("host", ""))
             self._guard.admit(rpc, _credentials(request))
 
     def caller(self, request: Request) -> Caller:

@@ -14,6 +14,7 @@ from services.gateway.http.access import Access
 from services.gateway.http.api import Api
 from services.gateway.http.app import application
 from services.gateway.http.endpoints import Endpoint
+from services.gateway.http.hosts import Hosts
 from services.gateway.http.older import OlderPaths
 from services.gateway.http.server import serving_http
 from services.gateway.http.session import Sessions
@@ -35,10 +36,11 @@ class HttpFront:
         artifacts: ArtifactStore,
         settings: GatewaySettings,
         guard: Guard,
+        hosts: Hosts,
     ) -> None:
         self.port = 0
         self._settings = settings
-        self._access = Access(guard)
+        self._access = Access(guard, hosts)
         self._stopping = asyncio.Event()
         self._api = Api(gateway, jobs, uploads, artifacts, self._stopping)
         self._sessions = Sessions(self._access)
