@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 os.environ.setdefault("SVT_LOG", "1")
 
 _PROBE_SIZE = (256, 256)
+_TASKS = Path("/proc/self/task")
+"""The threads of this process, on Linux."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,7 @@ class ChunkEncoder:
         stream.codec_context.thread_count = threads
         if encoder.codec is Codec.HEVC:
             stream.codec_context.codec_tag = HEVC_TAG
+        _open(encoder, stream.codec_context)
         return stream
 
     def _encode(self, picture: VideoFrame | None) -> None:
@@ -185,11 +188,24 @@ def _works(encoder: Encoder) -> bool:
         context.options = encoder_options(encoder, Quality.MEDIUM, fps)
         context.framerate = fps
         _set_picture(context, height, width, 1 / fps)
+        _open(encoder, context)
         picture = picture_of(np.full((height * 3 // 2, width), 128, np.uint8), height, width)
         picture.pts, picture.time_base = 0, 1 / fps
         return bool([*context.encode(picture), *context.encode(None)])
     except (FFmpegError, UnknownCodecError):  # no hardware, no driver, or libavcodec was built without it
         return False
+
+
+def _open(encoder: Encoder, context: VideoCodecContext) -> None:
+    """Open an encoder, and take back what SVT-AV1 does where it may, as root: it makes its threads and the
+    one that calls real-time ones, before which nothing else on the machine gets a turn."""
+    context.open()
+    if encoder is not Encoder.SVT_AV1 or not _TASKS.is_dir():
+        return
+    for task in map(int, os.listdir(_TASKS)):
+        with suppress(ProcessLookupError):  # threads come and go
+            if os.sched_getscheduler(task) == os.SCHED_FIFO:
+                os.sched_setscheduler(task, os.SCHED_OTHER, os.sched_param(0))
 
 
 def _set_picture(context: VideoCodecContext, height: int, width: int, time_base: Fraction) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -128,3 +129,12 @@ def test_lossless_is_h264_alone() -> None:
         assert fits(codec.software, Quality.LOSSLESS, 640, 480) == (codec is Codec.H264)
     with pytest.raises(ValueError, match="does not have quality lossless"):
         encoder_options(Encoder.SVT_AV1, Quality.LOSSLESS, PAL)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are listed on Linux only")
+@codecs
+def test_no_encoder_keeps_the_machine_from_others(tmp_path: Path, codec: Codec) -> None:
+    with ChunkEncoder(tmp_path / "chunk", PAL, WIDTH, HEIGHT, encoder=codec.software) as encoder:
+        encoder.write(next(iter(pictures(range(1), WIDTH, HEIGHT))))
+        tasks = [int(task) for task in os.listdir("/proc/self/task")]
+        assert {os.sched_getscheduler(task) for task in tasks} == {os.SCHED_OTHER}
