@@ -202,7 +202,7 @@ def _open(encoder: Encoder, context: VideoCodecContext) -> None:
     context.open()
     if encoder is not Encoder.SVT_AV1 or not _TASKS.is_dir():
         return
-    for task in map(int, os.listdir(_TASKS)):
+    for task in (int(entry.name) for entry in _TASKS.iterdir()):
         with suppress(ProcessLookupError):  # threads come and go
             if os.sched_getscheduler(task) == os.SCHED_FIFO:
                 os.sched_setscheduler(task, os.SCHED_OTHER, os.sched_param(0))

@@ -136,5 +136,5 @@ def test_lossless_is_h264_alone() -> None:
 def test_no_encoder_keeps_the_machine_from_others(tmp_path: Path, codec: Codec) -> None:
     with ChunkEncoder(tmp_path / "chunk", PAL, WIDTH, HEIGHT, encoder=codec.software) as encoder:
         encoder.write(next(iter(pictures(range(1), WIDTH, HEIGHT))))
-        tasks = [int(task) for task in os.listdir("/proc/self/task")]
+        tasks = [int(task.name) for task in Path("/proc/self/task").iterdir()]
         assert {os.sched_getscheduler(task) for task in tasks} == {os.SCHED_OTHER}
