@@ -94,7 +94,7 @@ class Scheduler:
             case WorkerDown():
                 return self._lose(event)
             case ChunkLost(job, span, published) if job in state.jobs:
-                state.jobs[job].tape.wall = published
+                state.jobs[job].tape.build_wall(published)
                 state.jobs[job].tape.lose(span)
                 weigh(state, state.jobs[job])
             case JobCancelled(job) if job in state.jobs:

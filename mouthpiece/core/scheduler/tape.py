@@ -90,6 +90,13 @@ class Tape:
         self._store(span)
         return True
 
+    def build_wall(self, at: int) -> None:
+        """From now on no chunk that is cut crosses frame ``at``; it may cross where the wall stood before."""
+        self.wall = at
+        free, self.free = self.free, []
+        for stretch in free:
+            self._release(stretch)
+
     def deliver(self) -> Iterator[Span]:
         """Move the front over what is done, chunk by chunk."""
         while (span := self.done.pop(self.front, None)) is not None:
