@@ -35,9 +35,7 @@ def ranked(state: State) -> list[Job]:
 
 def passing(state: State) -> float:
     """Whoever comes so many seconds later than another is not served before it."""
-    tuning = state.tuning
-    waiting = sum(job.work for job in state.jobs.values()) / max(state.heads_alive, 1)
-    return max(tuning.least_passing, tuning.passing * waiting)
+    return max(state.tuning.least_passing, state.tuning.passing * _backlog(state))
 
 
 def birth(state: State, job: Job) -> float:
@@ -60,8 +58,7 @@ def to_come(state: State) -> float:
     """How many jobs will probably come while the present work lasts."""
     heads = max(state.heads_alive, 1)
     inflow = min(state.inflow / heads, _FULL)
-    work = sum(job.work for job in state.jobs.values())
-    return state.tuning.foresight * state.arrivals * work / heads / (1 - inflow)
+    return state.tuning.foresight * state.arrivals * _backlog(state) / (1 - inflow)
 
 
 def shares(state: State, order: Sequence[Job]) -> dict[str, int]:
@@ -87,6 +84,11 @@ def shares(state: State, order: Sequence[Job]) -> dict[str, int]:
         given[job.spec.job] += more
         rest -= more
     return given
+
+
+def _backlog(state: State) -> float:
+    """Seconds that the whole cluster needs for all that waits."""
+    return sum(job.work for job in state.jobs.values()) / max(state.heads_alive, 1)
 
 
 def _rank_of(job: Job) -> tuple[float, str]:
